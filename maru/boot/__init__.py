@@ -1,0 +1,1 @@
+"""Boot: which components there are, which process each runs in, and how they are put together."""

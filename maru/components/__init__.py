@@ -1,0 +1,1 @@
+"""The components: flat, all of one shape, none importing another."""

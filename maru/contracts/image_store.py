@@ -1,0 +1,103 @@
+"""Images: content by digest, pulled, imported and unpacked into layers that containers stack.
+
+Source: OCI image specification 1.1 (manifest, config, layers), OCI distribution specification 1.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAuth:
+    """Credentials for one registry: user and password, or an identity token; empty is anonymous."""
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What an image says of the containers made from it. Source: OCI image config, `config`."""
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()  # NAME=value
+    working_dir: str = ""
+    user: str = ""  # name or uid, with :group if given
+    exposed_ports: tuple[str, ...] = ()  # 80/tcp
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = ""
+    healthcheck: Mapping[str, object] = field(default_factory=dict)
+    shell: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image for this machine's platform.
+
+    id: digest of the config (sha256:...). names: full references, tags first. digests: repository@digest.
+    layers: digests of the unpacked layers, lowest first. size_bytes: compressed content.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    layers: tuple[str, ...]
+    size_bytes: int
+    config: ImageConfig
+    created: str = ""  # RFC 3339
+    architecture: str = "amd64"
+    os: str = "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a pull or an import. layer: short digest or ""; done and total in bytes (0: unknown)."""
+
+    status: str
+    layer: str = ""
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+class ImageStore(Protocol):
+    """The images of this machine, shared by Pods and docker containers."""
+
+    def find(self, reference: str) -> Image | None:
+        """By name (short names complete as Docker completes them), by repository@digest or by id."""
+        ...
+
+    def list(self) -> Sequence[Image]: ...
+
+    def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        """Fetch and unpack; digests are verified. After the last Progress `find` answers.
+
+        Raises NotFound, Denied (the registry refuses), Unavailable (no route, time-out), Invalid (digest).
+        """
+        ...
+
+    def load(self, archive: str) -> AsyncIterator[Progress]:
+        """Import a docker archive or an OCI layout (tar file, compressed or not, or folder) at a path."""
+        ...
+
+    def save(self, references: Sequence[str]) -> AsyncIterator[bytes]:
+        """The images as one docker archive with an OCI layout in it."""
+        ...
+
+    async def tag(self, source: str, target: str) -> None: ...
+
+    async def remove(self, reference: str) -> Sequence[str]:
+        """Untag, and delete content nobody refers to; answers what was untagged and deleted.
+
+        Raises Conflict when a container uses it.
+        """
+        ...
+
+    def layer_paths(self, image: Image) -> Sequence[str]:
+        """Read-only folders to stack with overlayfs, lowest first, each the layer's diff (overlay whiteouts)."""
+        ...

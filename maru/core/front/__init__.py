@@ -1,0 +1,1 @@
+"""The HTTP front: listeners, TLS, callers' certificates, bodies with bounds, upgrades."""

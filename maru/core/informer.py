@@ -1,0 +1,184 @@
+"""A local, always fresh copy of one kind: list once, watch from there, list again when told Gone.
+
+Informers are shared by everything in a process that looks at the same kind (`Informers.of`), so a
+kind is decoded once. What they hand out is shared and must not be changed. Handlers run on the
+loop, in order, and must not wait. Source of the idea: client-go's SharedInformer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from maru.core.client import Client
+from maru.core.clock import Clock
+from maru.core.document import Document, Resource
+from maru.core.errors import Gone, MaruError
+from maru.core.ids import Ids
+from maru.core.limits import RECONCILE_BACKOFF_BASE_S, RECONCILE_BACKOFF_MAX_S
+from maru.core.log import Log
+
+Handler = Callable[[Document | None, Document | None], None]
+"""Called with (new, old): (new, None) added, (new, old) changed, (None, old) gone."""
+
+IndexBy = Callable[[Document], Iterable[str]]
+
+Place = tuple[str, str]
+"""(namespace, name); the namespace is empty where the kind has none."""
+
+
+class Informer:
+    """The copy of one kind, narrowed by selectors in their query string form."""
+
+    def __init__(
+        self, client: Client, resource: Resource, clock: Clock, ids: Ids, *, labels: str = "", fields: str = ""
+    ) -> None:
+        self.resource = resource
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._labels = labels
+        self._fields = fields
+        self._log = Log("informer")
+        self._documents: dict[Place, Document] = {}
+        self._namespaces: dict[str, dict[str, Document]] = {}
+        self._handlers: list[Handler] = []
+        self._indexes: dict[str, tuple[IndexBy, dict[str, set[Place]]]] = {}
+        self._synced = asyncio.Event()
+
+    def get(self, namespace: str, name: str) -> Document | None:
+        """The document, or None. Local."""
+        return self._documents.get((namespace, name))
+
+    def list(self, namespace: str = "") -> Sequence[Document]:
+        """All of one namespace, or (empty) all there are; in no order."""
+        if namespace:
+            return list(self._namespaces.get(namespace, {}).values())
+        return list(self._documents.values())
+
+    def index(self, name: str, by: IndexBy) -> None:
+        """Keep an index under `name`; the same name twice is the same index."""
+        if name in self._indexes:
+            return
+        buckets: dict[str, set[Place]] = {}
+        for place, document in self._documents.items():
+            for value in by(document):
+                buckets.setdefault(value, set()).add(place)
+        self._indexes[name] = (by, buckets)
+
+    def by_index(self, name: str, value: str) -> Sequence[Document]:
+        """The documents whose index `name` has `value`; ascending by place."""
+        _, buckets = self._indexes[name]
+        return [self._documents[place] for place in sorted(buckets.get(value, ()))]
+
+    def on_change(self, handler: Handler) -> None:
+        """Call `handler` for every change from now on, and once for each document there is already."""
+        self._handlers.append(handler)
+        for document in self._documents.values():
+            handler(document, None)
+
+    @property
+    def is_synced(self) -> bool:
+        """True once the first list has been taken over."""
+        return self._synced.is_set()
+
+    async def wait_synced(self) -> None:
+        """Return once the first list has been taken over."""
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """List and watch for ever; backs off while the API cannot be reached."""
+        delay_s = RECONCILE_BACKOFF_BASE_S
+        while True:
+            try:
+                version = await self._list()
+                delay_s = RECONCILE_BACKOFF_BASE_S
+                await self._follow(version)
+            except Gone:
+                continue
+            except MaruError as error:
+                self._log.warning("watch broke, listing again", kind=self.resource.storage, error=str(error))
+                await self._clock.sleep(delay_s * (0.5 + self._ids.fraction()))
+                delay_s = min(delay_s * 2, RECONCILE_BACKOFF_MAX_S)
+
+    async def _follow(self, version: int) -> None:
+        while True:
+            async with self._client.watch(
+                self.resource, since=version, labels=self._labels, fields=self._fields
+            ) as batches:
+                async for batch in batches:
+                    for change in batch:
+                        version = max(version, change.version)
+                        if change.document is not None:
+                            self._apply(change.document, gone=change.kind == "DELETED")
+
+    async def _list(self) -> int:
+        page = await self._client.list(self.resource, labels=self._labels, fields=self._fields)
+        want = {(document.key.namespace, document.key.name): document for document in page.documents}
+        for place in [place for place in self._documents if place not in want]:
+            self._apply(self._documents[place], gone=True)
+        for place, document in want.items():
+            have = self._documents.get(place)
+            if have is None or have.version != document.version:
+                self._apply(document, gone=False)
+        self._synced.set()
+        return page.version
+
+    def _apply(self, document: Document, *, gone: bool) -> None:
+        place = (document.key.namespace, document.key.name)
+        old = self._documents.get(place)
+        if gone:
+            if old is None:
+                return
+            del self._documents[place]
+            del self._namespaces[place[0]][place[1]]
+        else:
+            self._documents[place] = document
+            self._namespaces.setdefault(place[0], {})[place[1]] = document
+        for by, buckets in self._indexes.values():
+            for value in by(old) if old is not None else ():
+                buckets[value].discard(place)
+                if not buckets[value]:
+                    del buckets[value]
+            for value in () if gone else by(document):
+                buckets.setdefault(value, set()).add(place)
+        new = None if gone else document
+        # A deletion shows the last state the server knew, which may be newer than ours.
+        last = document if gone else old
+        for handler in self._handlers:
+            handler(new, last)
+
+
+class Informers:
+    """The shared informers of one process. `run` keeps all of them fresh, also those asked for later."""
+
+    def __init__(self, client: Client, clock: Clock, ids: Ids) -> None:
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._informers: dict[tuple[Resource, str, str], Informer] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def of(self, resource: Resource, *, labels: str = "", fields: str = "") -> Informer:
+        """The one informer for this kind and these selectors."""
+        key = (resource, labels, fields)
+        informer = self._informers.get(key)
+        if informer is None:
+            informer = Informer(self._client, resource, self._clock, self._ids, labels=labels, fields=fields)
+            self._informers[key] = informer
+            if self._group is not None:
+                self._group.create_task(informer.run(), name=f"informer {resource.storage}")
+        return informer
+
+    async def wait_synced(self) -> None:
+        """Return once every informer asked for so far has its first list."""
+        for informer in list(self._informers.values()):
+            await informer.wait_synced()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for key, informer in self._informers.items():
+                group.create_task(informer.run(), name=f"informer {key[0].storage}")
+            await asyncio.Event().wait()

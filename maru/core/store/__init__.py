@@ -1,0 +1,1 @@
+"""The one store of documents: durable writes, local reads, watches from any kept revision."""

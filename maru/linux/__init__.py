@@ -1,0 +1,1 @@
+"""Linux itself: netlink, nftables, namespaces, cgroups, mounts, fork, ctypes stand only here."""
