@@ -1,0 +1,1 @@
+"""OCI and Docker image formats as values: references, descriptors, manifests, registry challenges."""
