@@ -1,0 +1,1 @@
+"""Boot's own parts: things of the core that are opened in line with the components."""

@@ -1,0 +1,43 @@
+"""Which part runs in which process. Data: moving a component is one line here.
+
+control holds the store; node works as root on containers, mounts and networks; edge answers
+traffic. Everything but control speaks the Kubernetes API to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from maru.core.errors import Invalid
+
+PROCESSES: Mapping[str, Sequence[str]] = {
+    "control": ("store", "access", "apiserver", "informers", "certificates", "workloads", "scheduler"),
+    "node": ("remote", "informers", "engine", "network", "node"),
+    "edge": ("remote", "informers", "dns"),
+}
+
+ONE = "one"
+CONTROL = "control"
+ALWAYS = ("store", "remote", "informers", "access", "apiserver")
+"""Parts that `--only` never leaves out: without them there is no store to stand on."""
+
+
+def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+    """The processes to run and their parts in order. `only`: the components wanted (empty: all).
+
+    Raises Invalid for a component there is not.
+    """
+    known = {part for parts in PROCESSES.values() for part in parts}
+    for name in only:
+        if name not in known:
+            names = ", ".join(sorted(known - {"store", "remote", "informers"}))
+            raise Invalid(what=f"component {name!r}", why="there is none of that name", fix=f"choose among {names}")
+    chosen: dict[str, Sequence[str]] = {}
+    for process, parts in PROCESSES.items():
+        kept = tuple(part for part in parts if not only or part in only or part in ALWAYS)
+        if process == CONTROL or any(part not in ALWAYS for part in kept):
+            chosen[process] = kept
+    if not one:
+        return chosen
+    line = [part for parts in chosen.values() for part in parts if part != "remote"]
+    return {ONE: tuple(dict.fromkeys(line))}

@@ -1,0 +1,56 @@
+"""How things look on a terminal: tables that align, colour where it is one, errors with their mend."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from maru.core.errors import MaruError
+
+GREEN, RED, YELLOW, DIM, BOLD = "32", "31", "33", "2", "1"
+
+
+def colour(text: str, code: str) -> str:
+    """`text` in an SGR colour, if standard output is a terminal and NO_COLOR is not set."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, three spaces between, no trailing blanks."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def say(text: str = "") -> None:
+    """One line to standard output, at once."""
+    print(text, flush=True)
+
+
+def complain(error: MaruError) -> None:
+    """What failed, why, and what mends it, on standard error."""
+    sys.stderr.write(f"maru: {error.what}: {error.why}\n" if error.why else f"maru: {error.what}\n")
+    if error.fix:
+        sys.stderr.write(f"  to mend it: {error.fix}\n")
+
+
+def duration(seconds: float) -> str:
+    """A span for people: 42s, 3m10s, 5h02m, 3d4h."""
+    whole = int(seconds)
+    if whole < 100:
+        return f"{whole}s"
+    if whole < 6000:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def mebibytes(size_bytes: int) -> str:
+    """A size for people, in MiB."""
+    return f"{size_bytes / 1024 / 1024:.1f} MiB"
