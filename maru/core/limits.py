@@ -13,6 +13,9 @@ SHUTDOWN_GRACE_S = 3.0
 # The store.
 DOCUMENT_BYTES_MAX = 1536 * 1024  # etcd's --max-request-bytes default
 HISTORY_EVENTS_MAX = 50_000  # revisions kept in memory for watches and continued lists
+HISTORY_BYTES_MAX = 48 * 1024 * 1024  # their bodies together, so that large documents cannot fill memory
+JOURNAL_QUEUE_MAX = 20_000  # writes that may wait for the disk
+JOURNAL_TIDY_S = 10.0  # between checkpoints that truncate the write-ahead log and give pages back
 JOURNAL_BATCH_MAX = 512  # writes in one durable commit
 WATCH_QUEUE_MAX = 4096  # events a slow watcher may lag before it is closed with 410
 LIST_PAGE_MAX = 100_000  # documents one list answer may hold
