@@ -1,0 +1,36 @@
+"""Opening a store: the journal read back, the engine on top, its loops running while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from maru.core.clock import Clock
+from maru.core.lifecycle import background
+from maru.core.store.engine import Engine
+from maru.core.store.journal import SqliteJournal
+
+
+@asynccontextmanager
+async def open_store(path: Path, clock: Clock) -> AsyncIterator[Engine]:
+    """The store in the file `path`, made if it is not there.
+
+    Writes in line when the scope ends are still committed. Raises Unavailable when another process
+    has the file or the disk refuses, Broken when it is damaged; also later, when a commit finds that out.
+    """
+    journal = SqliteJournal(path)
+    version, documents = await journal.open()
+    try:
+        engine = Engine(clock, journal, version=version, documents=documents)
+        del documents
+        async with background("store") as tasks:
+            committer = tasks.start(engine.run(), "commits")
+            tasks.start(engine.run_tidy(), "tidy")
+            try:
+                yield engine
+            finally:
+                engine.close()
+                await committer
+    finally:
+        await journal.close()
