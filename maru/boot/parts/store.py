@@ -7,17 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.core.clock import Clock
-from maru.core.ids import Ids
 from maru.core.site import Site
-from maru.core.store.engine import open_store
 from maru.core.store.interface import Store
+from maru.core.store.opening import open_store
 
 
 @dataclass(frozen=True)
 class Needs:
     site: Site
     clock: Clock
-    ids: Ids
 
 
 @dataclass(frozen=True)
@@ -30,5 +28,5 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     """Raises Broken when the file is damaged, Unavailable when another process holds it."""
     folder = needs.site.folder("store")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with open_store(folder / "documents.sqlite", needs.clock, needs.ids) as store:
+    async with open_store(folder / "documents.sqlite", needs.clock) as store:
         yield Gives(store)
