@@ -1,0 +1,212 @@
+"""Control groups, whichever way the machine mounts them: version 2, version 1, or both (hybrid).
+
+A group is named by its path from the root of the hierarchy (/maru/pods/a); with version 1 it is one
+folder per controller. Reads are of kernel memory, so they do not block.
+Source: Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+UNIFIED = ""
+"""The key under which the version 2 hierarchy stands in `Cgroups.mounts`."""
+
+_V1_CONTROLLERS = frozenset(
+    (
+        "cpu",
+        "cpuacct",
+        "cpuset",
+        "memory",
+        "devices",
+        "freezer",
+        "blkio",
+        "pids",
+        "hugetlb",
+        "perf_event",
+        "net_cls",
+        "net_prio",
+        "name=systemd",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupUsage:
+    """cpu_ns: since the group was made; bytes as the kernel counts them."""
+
+    cpu_ns: int
+    memory_bytes: int
+    inactive_file_bytes: int
+    pids: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroups:
+    """mounts: controller name to mount point; UNIFIED for version 2. controllers_unified: those v2 has."""
+
+    mounts: Mapping[str, str]
+    controllers_unified: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Version 1 controllers with a version 2 hierarchy beside them."""
+        return UNIFIED in self.mounts and len(self.mounts) > 1
+
+    @property
+    def is_unified(self) -> bool:
+        """Version 2 alone."""
+        return set(self.mounts) == {UNIFIED}
+
+    def file(self, controller: str, group: str, name: str) -> Path | None:
+        """The control file of a group in the hierarchy that has the controller; None if none has."""
+        key = controller if controller in self.mounts else UNIFIED
+        if key == UNIFIED and controller and controller not in self.controllers_unified:
+            return None
+        return Path(f"{self.mounts[key]}{group}/{name}") if key in self.mounts else None
+
+    def folders(self, group: str) -> Sequence[Path]:
+        """The group's folder in every hierarchy (co-mounted controllers once), whether it exists or not."""
+        return [Path(mount + group) for mount in dict.fromkeys(self.mounts.values())]
+
+    def add_blocking(self, group: str, pid: int) -> None:
+        """Move a process into a group of every hierarchy, making the group where it is missing."""
+        for folder in self.folders(group):
+            folder.mkdir(parents=True, exist_ok=True)
+            if "cpuset" in str(folder):
+                _inherit_cpuset(folder)
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def remove_blocking(self, group: str) -> bool:
+        """Remove an empty group with its empty children; False if something is left in it."""
+        removed = True
+        for folder in self.folders(group):
+            for parent, _, _ in os.walk(folder, topdown=False):
+                try:
+                    Path(parent).rmdir()
+                except FileNotFoundError:
+                    continue
+                except OSError:
+                    removed = False
+        return removed
+
+    def processes(self, group: str) -> Sequence[int]:
+        """The processes in a group and beneath it."""
+        found: dict[int, None] = {}
+        for key in ("pids", "memory", "freezer", UNIFIED):
+            if key not in self.mounts:
+                continue
+            for parent, _, files in os.walk(self.mounts[key] + group):
+                if "cgroup.procs" in files:
+                    found.update(dict.fromkeys(_numbers(Path(parent, "cgroup.procs"))))
+        return list(found)
+
+    def usage(self, group: str) -> GroupUsage | None:
+        """What the group uses; None if it does not exist. What no controller counts reads 0."""
+        if not any(folder.is_dir() for folder in self.folders(group)):
+            return None
+        if "memory" in self.mounts:
+            memory, inactive = "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            memory, inactive = "memory.current", "inactive_file"
+        return GroupUsage(
+            cpu_ns=self._cpu_ns(group),
+            memory_bytes=_number(self.file("memory", group, memory)),
+            inactive_file_bytes=_entry(self.file("memory", group, "memory.stat"), inactive),
+            pids=_number(self.file("pids", group, "pids.current")),
+        )
+
+    def out_of_memory_kills(self, group: str) -> int:
+        """How often the kernel killed a process of the group for want of memory."""
+        if "memory" in self.mounts:
+            return _entry(self.file("memory", group, "memory.oom_control"), "oom_kill")
+        return _entry(self.file("memory", group, "memory.events"), "oom_kill")
+
+    def is_frozen(self, group: str) -> bool:
+        """Whether the group is paused."""
+        if "freezer" in self.mounts:
+            file = self.file("freezer", group, "freezer.state")
+            return file is not None and _text(file).strip() in ("FROZEN", "FREEZING")
+        file = self.file(UNIFIED, group, "cgroup.freeze")
+        return file is not None and _text(file).strip() == "1"
+
+    def thaw(self, group: str) -> None:
+        """Let a paused group go on, so that signals reach it."""
+        if "freezer" in self.mounts:
+            file, word = self.file("freezer", group, "freezer.state"), "THAWED"
+        else:
+            file, word = self.file(UNIFIED, group, "cgroup.freeze"), "0"
+        if file is not None and file.exists():
+            file.write_text(word)
+
+    def _cpu_ns(self, group: str) -> int:
+        if "cpuacct" in self.mounts:
+            return _number(self.file("cpuacct", group, "cpuacct.usage"))
+        file = self.file(UNIFIED, group, "cpu.stat")
+        return _entry(file, "usage_usec") * 1000
+
+
+def detect() -> Cgroups:
+    """How this machine mounts its control groups."""
+    mounts: dict[str, str] = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        point = left.split(" ", 5)[4]
+        if kind == "cgroup2":
+            mounts.setdefault(UNIFIED, point)
+        elif kind == "cgroup":
+            for option in options.split(","):
+                if option in _V1_CONTROLLERS:
+                    mounts.setdefault(option, point)
+    controllers: frozenset[str] = frozenset()
+    if UNIFIED in mounts:
+        controllers = frozenset(_text(Path(mounts[UNIFIED], "cgroup.controllers")).split())
+    return Cgroups(mounts, controllers)
+
+
+def group_of(pid: int, cgroups: Cgroups) -> str:
+    """The group of a process as its limiting hierarchy names it; "" if the process has ended."""
+    entries: dict[str, str] = {}
+    for line in _text(Path(f"/proc/{pid}/cgroup")).splitlines():
+        _, controllers, path = line.split(":", 2)
+        entries.update(dict.fromkeys(controllers.split(","), path))
+    for key in ("memory", "pids", "cpu", "freezer", UNIFIED):
+        if key in entries and key in cgroups.mounts:
+            return entries[key]
+    return ""
+
+
+def _inherit_cpuset(folder: Path) -> None:
+    # A new version 1 cpuset is empty and takes no process before it is given what its parent has.
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        file = folder / name
+        if file.exists() and not file.read_text().strip():
+            file.write_text((folder.parent / name).read_text())
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError:  # the group was removed between two looks, or the controller is absent
+        return ""
+
+
+def _number(file: Path | None) -> int:
+    text = _text(file).strip() if file is not None else ""
+    return int(text) if text.isdigit() else 0
+
+
+def _numbers(file: Path) -> Sequence[int]:
+    return [int(word) for word in _text(file).split()]
+
+
+def _entry(file: Path | None, key: str) -> int:
+    for line in _text(file).splitlines() if file is not None else ():
+        name, _, value = line.partition(" ")
+        if name == key:
+            return int(value)
+    return 0

@@ -1,0 +1,197 @@
+"""Processes: started without copying this one, waited for without signals, told apart from later
+ones of the same number.
+
+Children are watched by pidfd, so no SIGCHLD handler is needed and any event loop will do. A process
+is named by its number and its start time, since numbers are used again.
+Source: pidfd_open(2), proc(5) `/proc/pid/stat` field 22.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+READ_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start. env: complete; pass_fds: descriptors it inherits under the same numbers.
+
+    stdin, stdout, stderr: descriptors, or subprocess.DEVNULL.
+    """
+
+    args: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str | None = None
+    stdin: int = subprocess.DEVNULL
+    stdout: int = subprocess.DEVNULL
+    stderr: int = subprocess.DEVNULL
+    pass_fds: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended. code: 0..255, or minus the signal. output: stdout and stderr as they came."""
+
+    code: int
+    output: bytes
+
+
+class Child:
+    """A process of ours, leader of its own session."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def wait(self) -> int:
+        """Its exit code, minus the signal if one ended it."""
+        if self._process.poll() is None:
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                await readable(descriptor)
+            finally:
+                os.close(descriptor)
+        return self._process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to its whole process group; nothing if it has ended."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                self._process.kill()
+
+
+async def spawn(command: Command) -> Child:
+    """Start `command` in a session of its own. Raises OSError when it cannot be executed."""
+    started = asyncio.get_running_loop().run_in_executor(None, _spawn_blocking, command)
+    try:
+        return await asyncio.shield(started)
+    except asyncio.CancelledError:
+        child = await started
+        child.kill()
+        await child.wait()
+        raise
+
+
+async def run(command: Command, deadline_s: float, output_bytes_max: int = 1 << 20, stdin: bytes = b"") -> Finished:
+    """Run to the end; stdout and stderr go to one pipe, of which the first bytes are kept.
+
+    `stdin` (at most 64 KiB, what a pipe holds) is given to it. Raises TimeoutError after `deadline_s`;
+    the process group is dead then.
+    """
+    pipe_in, pipe_out = os.pipe(), os.pipe()
+    try:
+        os.write(pipe_in[1], stdin)
+        os.close(pipe_in[1])
+        child = await spawn(
+            Command(command.args, command.env, command.cwd, pipe_in[0], pipe_out[1], pipe_out[1], command.pass_fds)
+        )
+        os.close(pipe_out[1])
+        try:
+            async with asyncio.timeout(deadline_s):
+                output = await read_to_end(pipe_out[0], output_bytes_max)
+                return Finished(await child.wait(), output)
+        finally:
+            child.kill()
+            await child.wait()
+    finally:
+        for descriptor in (pipe_in[0], pipe_out[0]):
+            os.close(descriptor)
+
+
+async def readable(descriptor: int) -> None:
+    """When `descriptor` can be read. One waiter per descriptor."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def read_to_end(descriptor: int, bytes_max: int) -> bytes:
+    """All that comes until the other side closes; what is over `bytes_max` is read and dropped."""
+    os.set_blocking(descriptor, False)
+    chunks: list[bytes] = []
+    room = bytes_max
+    while True:
+        try:
+            chunk = os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            await readable(descriptor)
+            continue
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk[:room])
+        room -= len(chunks[-1])
+
+
+def start_time_ticks(pid: int) -> int | None:
+    """When the process started, in clock ticks after boot; None if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    if fields[0] in (b"Z", b"X"):
+        return None
+    return int(fields[19])
+
+
+def is_running(pid: int, started_ticks: int) -> bool:
+    """Whether that very process still runs (a zombie does not)."""
+    return pid > 0 and start_time_ticks(pid) == started_ticks
+
+
+def open_process(pid: int, started_ticks: int) -> int | None:
+    """A pidfd for that very process, which the caller closes; None if it has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (ProcessLookupError, ValueError):
+        return None
+    if is_running(pid, started_ticks):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def send_signal(pid: int, started_ticks: int, number: int) -> bool:
+    """Send a signal to that very process; False if it has ended."""
+    descriptor = open_process(pid, started_ticks)
+    if descriptor is None:
+        return False
+    try:
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def boot_id() -> str:
+    """A name for this boot of the machine: start times and process numbers mean nothing beyond it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _spawn_blocking(command: Command) -> Child:
+    process = subprocess.Popen(
+        list(command.args),
+        env=dict(command.env),
+        cwd=command.cwd,
+        stdin=command.stdin,
+        stdout=command.stdout,
+        stderr=command.stderr,
+        pass_fds=tuple(command.pass_fds),
+        start_new_session=True,
+    )
+    return Child(process)
