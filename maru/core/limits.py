@@ -30,6 +30,15 @@ RESYNC_S = 600.0
 # Streams (logs, samples, spans): a full stream drops the oldest and counts it.
 STREAM_ITEMS_MAX = 10_000
 
+# Events (core/v1), as client-go's recorder and correlator bound them.
+EVENT_QUEUE_MAX = 1000  # events that wait to be posted; the newest are dropped
+EVENT_CACHE_MAX = 4096  # objects and events remembered for counting and spam
+EVENT_TRIES_MAX = 12
+EVENT_TRY_AGAIN_S = 10.0
+
+# Metrics: label sets of one metric; further ones are counted together as "other".
+METER_SERIES_MAX = 2000
+
 # Clients.
 CLIENT_DEADLINE_S = 30.0
 WATCH_BOOKMARK_S = 60.0
