@@ -40,7 +40,7 @@ VERBS = {
     "patch": "patch",
     "watch": "watch",
 }
-SPECIAL = {
+SPECIAL: dict[str, dict[str, Any]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"k": "quantity"},
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"k": "int_or_string"},
     META + "Time": {"k": "time"},
@@ -51,7 +51,7 @@ SPECIAL = {
 STABLE = re.compile(r"^v\d+$")
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc]
+class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """What pyproject.toml names: writes the file before a wheel or an editable install is made."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -132,7 +132,11 @@ def _reference(schema: dict[str, Any]) -> str:
 
 
 def _pack(schema: dict[str, Any], name: str = "") -> dict[str, Any]:
-    """k kind, r ref, f fields, i items, q required, o format, l list type, m map keys, p patch strategy, e merge key, a atomic."""
+    """A type as the file holds it.
+
+    k kind, r reference, f fields, i items, q required, o format, l list type, m map keys, p patch strategy,
+    e merge key, a atomic.
+    """
     if name in SPECIAL:
         return dict(SPECIAL[name])
     packed: dict[str, Any] = {}

@@ -14,7 +14,7 @@ MANAGERS_MAX = 10  # Update managers kept apart; older ones become "ancient-chan
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes: manager (fieldManager, or the user agent's first part), apiVersion, subresource, time now (RFC 3339)."""
+    """Who writes. manager: fieldManager, or the user agent's first part. time: now, RFC 3339 in UTC, seconds."""
 
     manager: str
     api_version: str

@@ -34,7 +34,7 @@ def v3_paths(resources: Sequence[ResourceInfo]) -> Sequence[str]:
 def v3_document(
     schema: Schema, resources: Sequence[ResourceInfo], path: str, custom: Sequence[CustomSchema] = ()
 ) -> Value | None:
-    """The document of one group version (api/v1, apis/apps/v1), or None if there is none. Slow (tens of ms): keep the bytes."""
+    """The document of one group version (api/v1, apis/apps/v1), or None. Slow (tens of ms): keep the bytes."""
     raise NotImplementedError
 
 

@@ -20,6 +20,7 @@ from maru.wire.k8s.facts import GO_STRUCT_FIELDS
 
 Value = dict[str, Any]
 
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 SCHEMA_FILE = Path(__file__).with_name("schema.bin")
 
 
@@ -78,7 +79,7 @@ class TypeNode:
 
     __slots__ = (
         "_fields", "_items", "_resolve", "atomic", "clean", "default", "embedded", "enum", "format", "has_default",
-        "kind", "list_type", "map_keys", "merge_key", "name", "nullable", "patch_strategy", "preserve", "read", "required",
+        "kind", "list_type", "map_keys", "merge_key", "name", "nullable", "patch_strategy", "preserve", "required",
     )  # fmt: skip
 
     def __init__(self, kind: str, name: str = "") -> None:
@@ -98,7 +99,6 @@ class TypeNode:
         self.embedded = False
         self.nullable = False
         self.clean: Callable[[Any], bool] | None = None
-        self.read: Callable[..., Any] | None = None
         self._fields: Mapping[str, TypeNode] | None = {}
         self._items: TypeNode | None = None
         self._resolve: Callable[[TypeNode], None] | None = None
@@ -124,6 +124,7 @@ class TypeNode:
 
     def put(self, fields: Mapping[str, TypeNode], items: TypeNode | None) -> None:
         """Fill in what was resolved late; only builders call this."""
+        self._resolve = None
         self._fields = fields
         self._items = items
 
