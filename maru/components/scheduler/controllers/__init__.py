@@ -1,0 +1,1 @@
+"""What the scheduler does: it listens, places, binds, and makes room."""

@@ -1,0 +1,1 @@
+"""The rules of scheduling: Pods and nodes in, verdicts and scores out."""

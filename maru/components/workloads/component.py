@@ -1,0 +1,48 @@
+"""The workload controllers as a component: they need documents, time and randomness, and give only effects."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from maru.components.workloads.config import WorkloadsConfig
+from maru.components.workloads.controllers.deployments import Deployments
+from maru.components.workloads.controllers.kit import Controller, Kit
+from maru.components.workloads.controllers.replica_sets import ReplicaSets, ReplicationControllers
+from maru.core.client import Clients
+from maru.core.clock import Clock
+from maru.core.ids import Ids
+from maru.core.informer import Informers
+from maru.core.lifecycle import background
+
+
+@dataclass(frozen=True)
+class Needs:
+    """clients: to write as system:controller:NAME; informers: run by whoever gives them."""
+
+    clients: Clients
+    informers: Informers
+    clock: Clock
+    ids: Ids
+    config: WorkloadsConfig
+
+
+@dataclass(frozen=True)
+class Gives:
+    """Nothing: what they do shows in documents."""
+
+
+@asynccontextmanager
+async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every component is opened by this name
+    """Bring documents right until closed."""
+    kit = Kit(needs.clients, needs.informers, needs.clock, needs.ids, needs.config.workers)
+    async with background("workloads") as tasks:
+        for controller in controllers(kit):
+            tasks.start(controller.run(), name=controller.name)
+        yield Gives()
+
+
+def controllers(kit: Kit) -> list[Controller]:
+    """All of them, not yet running."""
+    return [Deployments(kit), ReplicaSets(kit), ReplicationControllers(kit)]

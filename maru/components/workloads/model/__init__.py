@@ -1,0 +1,1 @@
+"""The rules of the workload controllers: values in, values and plans out."""
