@@ -34,10 +34,23 @@ class Background:
 
 @asynccontextmanager
 async def background(name: str) -> AsyncIterator[Background]:
-    """A scope for tasks. A failure in one of them cancels the body and is raised from here."""
-    async with asyncio.TaskGroup() as group:
-        scope = Background(name, group)
-        try:
-            yield scope
-        finally:
-            scope.cancel()
+    """A scope for tasks. A failure in one of them cancels the body and is raised from here, in a group.
+
+    What the body itself raises leaves the scope as it is, unless a task failed as well.
+    """
+    failure: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            scope = Background(name, group)
+            try:
+                yield scope
+            except Exception as error:
+                failure = error
+                raise
+            finally:
+                scope.cancel()
+    except BaseExceptionGroup as failures:
+        if failure is None or failures.exceptions != (failure,):
+            raise
+    if failure is not None:
+        raise failure

@@ -174,7 +174,8 @@ class SqliteJournal:
     def _tidy_blocking(self) -> None:
         database = self._database
         assert database is not None, "the journal is open while the engine runs"
-        database.execute(f"PRAGMA incremental_vacuum({_FREE_PAGES_STEP})").fetchall()
+        # A script, as `execute` ends this statement after the first page.
+        database.executescript(f"PRAGMA incremental_vacuum({_FREE_PAGES_STEP})")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
