@@ -1,0 +1,51 @@
+"""The network as a component of the node process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from maru.components.network.config import NetworkConfig
+from maru.components.network.engine.bridged import BridgedNetwork
+from maru.components.network.engine.data_plane import open_data_plane
+from maru.components.network.model.ground import TABLE_PREFIX, ground_of
+from maru.contracts.pod_network import PodNetwork
+from maru.core.clock import Clock
+from maru.core.ids import Ids
+from maru.core.informer import Informers
+from maru.core.site import Site
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the network stands on."""
+
+    site: Site
+    informers: Informers
+    clock: Clock
+    ids: Ids
+    config: NetworkConfig
+
+
+@dataclass(frozen=True)
+class Gives:
+    """Addresses for Pods."""
+
+    pod_network: PodNetwork
+
+
+@asynccontextmanager
+async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every component's entry
+    """The network of this node; what it made stays when it closes, so that workloads go on talking."""
+    site, config = needs.site, needs.config
+    ground = ground_of(site, config)
+    async with open_data_plane(ground, site.folder("network"), config.netns_path) as plane:
+        await plane.replace({})
+        yield Gives(pod_network=BridgedNetwork(plane, site.cluster_dns_ip))
+
+
+async def tear_down(site: Site) -> None:
+    """Remove bridge, tables and settings; for `maru down`, when no process of this platform runs any more."""
+    async with open_data_plane(ground_of(site, NetworkConfig()), site.folder("network")) as plane:
+        await plane.tear_down(TABLE_PREFIX)

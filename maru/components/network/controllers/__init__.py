@@ -1,0 +1,1 @@
+"""What keeps the data plane in step with Services, EndpointSlices, Nodes and policies."""
