@@ -87,39 +87,46 @@ class Informer:
         await self._synced.wait()
 
     async def run(self) -> None:
-        """List and watch for ever; backs off while the API cannot be reached."""
+        """List and watch for ever; backs off while the API cannot be reached or ends every watch at once."""
         delay_s = RECONCILE_BACKOFF_BASE_S
         while True:
+            started_s = self._clock.monotonic_s()
             try:
-                version = await self._list()
-                delay_s = RECONCILE_BACKOFF_BASE_S
-                await self._follow(version)
-            except Gone:
-                continue
+                await self._follow(await self._list())
             except MaruError as error:
-                self._log.warning("watch broke, listing again", kind=self.resource.storage, error=str(error))
+                if self._clock.monotonic_s() - started_s > RECONCILE_BACKOFF_MAX_S:
+                    delay_s = RECONCILE_BACKOFF_BASE_S
+                if not isinstance(error, Gone):
+                    self._log.warning("watch broke, listing again", kind=self.resource.storage, error=str(error))
                 await self._clock.sleep(delay_s * (0.5 + self._ids.fraction()))
                 delay_s = min(delay_s * 2, RECONCILE_BACKOFF_MAX_S)
 
     async def _follow(self, version: int) -> None:
+        """Watch from `version`, and again from where a watch ended; raises what ends that."""
         while True:
+            is_fruitful = False
             async with self._client.watch(
                 self.resource, since=version, labels=self._labels, fields=self._fields
             ) as batches:
                 async for batch in batches:
+                    is_fruitful = True
                     for change in batch:
                         version = max(version, change.version)
                         if change.document is not None:
                             self._apply(change.document, gone=change.kind == "DELETED")
+            if not is_fruitful:
+                await self._clock.sleep(RECONCILE_BACKOFF_BASE_S * (0.5 + self._ids.fraction()))
 
     async def _list(self) -> int:
         page = await self._client.list(self.resource, labels=self._labels, fields=self._fields)
         want = {(document.key.namespace, document.key.name): document for document in page.documents}
-        for place in [place for place in self._documents if place not in want]:
-            self._apply(self._documents[place], gone=True)
+        for place, have in list(self._documents.items()):
+            document = want.get(place)
+            if document is None or _uid(document) != _uid(have):
+                self._apply(have, gone=True)
         for place, document in want.items():
-            have = self._documents.get(place)
-            if have is None or have.version != document.version:
+            old = self._documents.get(place)
+            if old is None or old.version != document.version:
                 self._apply(document, gone=False)
         self._synced.set()
         return page.version
@@ -147,6 +154,12 @@ class Informer:
         last = document if gone else old
         for handler in self._handlers:
             handler(new, last)
+
+
+def _uid(document: Document) -> str:
+    """Another document may stand under the same name after a time nobody looked."""
+    uid: str = document.metadata.get("uid", "")
+    return uid
 
 
 class Informers:

@@ -21,6 +21,8 @@ from maru.core.log import Log
 
 K = TypeVar("K")
 
+_VOID_MAX = 64  # void entries among the delayed keys, beyond as many as there are valid ones
+
 
 class Loop(Generic[K]):
     """One controller's line of keys.
@@ -49,6 +51,7 @@ class Loop(Generic[K]):
         self._active: set[K] = set()
         self._failures: dict[K, int] = {}
         self._later: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}  # when a delayed key comes; entries of `_later` that differ are void
         self._order = 0
         self._free = asyncio.Event()
         self._timer_wakes = asyncio.Event()
@@ -63,12 +66,19 @@ class Loop(Generic[K]):
             self._free.set()
 
     def add_after(self, key: K, delay_s: float) -> None:
-        """Put `key` in line when `delay_s` of the clock's time have passed."""
+        """Put `key` in line when `delay_s` of the clock's time have passed; of several delays the shortest counts."""
         if delay_s <= 0:
             self.add(key)
             return
+        due_s = self._clock.monotonic_s() + delay_s
+        if self._due.get(key, due_s + 1) <= due_s:
+            return
+        self._due[key] = due_s
         self._order += 1
-        heapq.heappush(self._later, (self._clock.monotonic_s() + delay_s, self._order, key))
+        heapq.heappush(self._later, (due_s, self._order, key))
+        if len(self._later) > 2 * len(self._due) + _VOID_MAX:
+            self._later = [entry for entry in self._later if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._later)
         self._timer_wakes.set()
 
     @property
@@ -118,7 +128,10 @@ class Loop(Generic[K]):
         while True:
             now_s = self._clock.monotonic_s()
             while self._later and self._later[0][0] <= now_s:
-                self.add(heapq.heappop(self._later)[2])
+                due_s, _, key = heapq.heappop(self._later)
+                if self._due.get(key) == due_s:
+                    del self._due[key]
+                    self.add(key)
             self._timer_wakes.clear()
             if not self._later:
                 await self._timer_wakes.wait()
