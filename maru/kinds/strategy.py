@@ -19,7 +19,8 @@ from maru.core.document import Value
 class Cause:
     """One broken rule. field: its path (spec.containers[0].name); reason: FieldValueRequired,
     FieldValueInvalid, FieldValueNotSupported, FieldValueDuplicate, FieldValueForbidden,
-    FieldValueTooLong, FieldValueTooMany, FieldValueNotFound, FieldValueTypeInvalid; message: as the real server words it.
+    FieldValueTooLong, FieldValueTooMany, FieldValueNotFound, FieldValueTypeInvalid;
+    message: as the real server words it.
     """
 
     field: str
@@ -54,6 +55,7 @@ class Strategy:
     has_status: bool = True  # writes to the main resource leave `status` alone
     has_generation: bool = True  # metadata.generation counts changes of `spec`
     default_propagation: str = "Background"
+    name_form: str = "subdomain"  # subdomain, label, label1035 or path_segment: what metadata.name must look like
     graceful_deletion: bool = False  # deletion waits for a grace period that somebody ends (Pods)
 
     def default(self, value: Value) -> None:

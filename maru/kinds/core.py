@@ -1,0 +1,361 @@
+"""The core group but Pods and Services: ConfigMaps, Secrets, Namespaces, Nodes, volumes and the like.
+
+Source: k8s.io/kubernetes/pkg/registry/core, strategies; pkg/apis/core/validation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+
+from maru.core.document import Value
+from maru.kinds.columns import core as columns
+from maru.kinds.columns.workloads import REPLICATIONCONTROLLER_COLUMNS
+from maru.kinds.defaults.pod_spec import default_pod_spec
+from maru.kinds.rules.pod_spec import check_pod_spec
+from maru.kinds.rules.text import (
+    check,
+    check_labels,
+    check_not_negative,
+    check_one_of,
+    forbidden,
+    immutable,
+    invalid,
+    is_config_key,
+    is_port,
+    required,
+)
+from maru.kinds.strategy import Cause, Strategy
+
+SECRET_BYTES_MAX = 1024 * 1024
+_IMMUTABLE_WHY = "field is immutable when `immutable` is set"
+
+
+class ConfigMapStrategy(Strategy):
+    """Texts and bytes by key; frozen once `immutable` is set."""
+
+    columns = columns.CONFIGMAP_COLUMNS
+    has_status = False
+    has_generation = False
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        causes: list[Cause] = []
+        texts, binaries = value.get("data") or {}, value.get("binaryData") or {}
+        for field, keys in (("data", texts), ("binaryData", binaries)):
+            for key in keys:
+                causes += check(is_config_key, f"{field}[{key}]", key)
+        causes += [
+            invalid(f"data[{key}]", key, "duplicate of key present in binaryData") for key in texts if key in binaries
+        ]
+        size = sum(len(str(text).encode()) for text in texts.values()) + sum(
+            len(text) * 3 // 4 for text in binaries.values()
+        )
+        if size > SECRET_BYTES_MAX:
+            causes.append(Cause("", "FieldValueTooLong", f"Too long: may not be more than {SECRET_BYTES_MAX} bytes"))
+        return causes
+
+    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
+        return _check_frozen(value, old, ("data", "binaryData"))
+
+
+class SecretStrategy(Strategy):
+    """Like a ConfigMap, with base64 values, a type that never changes, and keys that some types ask for."""
+
+    columns = columns.SECRET_COLUMNS
+    has_status = False
+    has_generation = False
+    _wanted: Mapping[str, tuple[str, ...]] = {
+        "kubernetes.io/dockercfg": (".dockercfg",),
+        "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+        "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+        "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    }
+
+    def default(self, value: Value) -> None:
+        if not value.get("type"):
+            value["type"] = "Opaque"
+        texts = value.pop("stringData", None)
+        if texts:
+            kept = value["data"] = value.get("data") or {}
+            kept.update({key: base64.b64encode(text.encode()).decode() for key, text in texts.items()})
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        causes: list[Cause] = []
+        contents = value.get("data") or {}
+        size = 0
+        for key, text in contents.items():
+            causes += check(is_config_key, f"data[{key}]", key)
+            try:
+                size += len(base64.b64decode(text, validate=True))
+            except (binascii.Error, TypeError):
+                causes.append(invalid(f"data[{key}]", "<secret contents redacted>", "must be base64"))
+        if size > SECRET_BYTES_MAX:
+            causes.append(
+                Cause("data", "FieldValueTooLong", f"Too long: may not be more than {SECRET_BYTES_MAX} bytes")
+            )
+        causes += [required(f"data[{key}]") for key in self._wanted.get(value["type"], ()) if key not in contents]
+        if value["type"] == "kubernetes.io/service-account-token":
+            annotations = value["metadata"].get("annotations") or {}
+            if not annotations.get("kubernetes.io/service-account.name"):
+                causes.append(required("metadata.annotations[kubernetes.io/service-account.name]"))
+        return causes
+
+    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
+        causes = [immutable("type", value["type"])] if value["type"] != old.get("type", "Opaque") else []
+        return [*causes, *_check_frozen(value, old, ("data",))]
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        return {"type": value.get("type", "")}
+
+
+class NamespaceStrategy(Strategy):
+    """Namespaces end through their finalizer, which only the finalize subresource changes."""
+
+    columns = columns.NAMESPACE_COLUMNS
+    name_form = "label"
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        labels = value["metadata"]["labels"] = value["metadata"].get("labels") or {}
+        if value["metadata"].get("name"):
+            labels["kubernetes.io/metadata.name"] = value["metadata"]["name"]
+
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"phase": "Active"}
+        finalizers = (value.get("spec") or {}).get("finalizers") or []
+        value["spec"] = {"finalizers": finalizers if "kubernetes" in finalizers else [*finalizers, "kubernetes"]}
+
+    def prepare_update(self, value: Value, old: Value, subresource: str) -> None:
+        if subresource != "finalize":
+            value["spec"] = old.get("spec") or {}
+        if subresource != "status":
+            value["status"] = old.get("status") or {}
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        return {"status.phase": (value.get("status") or {}).get("phase", "")}
+
+
+class NodeStrategy(Strategy):
+    """Nodes: the node itself writes status, people write taints and unschedulable."""
+
+    columns = columns.NODE_COLUMNS
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        value["spec"] = value.get("spec") or {}
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        causes: list[Cause] = []
+        seen: set[tuple[object, object]] = set()
+        for index, taint in enumerate(value["spec"].get("taints") or []):
+            field = f"spec.taints[{index}]"
+            causes += check_labels({taint.get("key", ""): taint.get("value", "")}, field)
+            causes += check_one_of(
+                taint.get("effect", ""), ("NoExecute", "NoSchedule", "PreferNoSchedule"), f"{field}.effect"
+            )
+            if (taint.get("key"), taint.get("effect")) in seen:
+                causes.append(
+                    Cause(field, "FieldValueDuplicate", "Duplicate value: taints must be unique by key and effect pair")
+                )
+            seen.add((taint.get("key"), taint.get("effect")))
+        return causes
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        return {"spec.unschedulable": "true" if value["spec"].get("unschedulable") else "false"}
+
+
+class EventStrategy(Strategy):
+    """Events: selected by what they regard."""
+
+    columns = columns.EVENT_COLUMNS
+    has_status = False
+    has_generation = False
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        about = (value.get("involvedObject") or {}).get("namespace") or ""
+        mine = value["metadata"].get("namespace") or ""
+        if about != mine and not (about == "" and mine in ("default", "kube-system")):
+            return [invalid("involvedObject.namespace", about, "does not match event.namespace")]
+        return ()
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        regarding = value.get("involvedObject") or {}
+        fields = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+        source = (value.get("source") or {}).get("component") or value.get("reportingComponent") or ""
+        return {
+            **{f"involvedObject.{name}": regarding.get(name, "") for name in fields},
+            "reason": value.get("reason", ""),
+            "reportingComponent": value.get("reportingComponent", ""),
+            "source": source,
+            "type": value.get("type", ""),
+        }
+
+
+class ServiceAccountStrategy(Strategy):
+    """Service accounts."""
+
+    columns = columns.SERVICEACCOUNT_COLUMNS
+    has_status = False
+    has_generation = False
+
+
+class EndpointsStrategy(Strategy):
+    """Endpoints: addresses of a Service, in the older form."""
+
+    columns = columns.ENDPOINTS_COLUMNS
+    has_status = False
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        for subset in value.get("subsets") or []:
+            for port in subset.get("ports") or []:
+                port.setdefault("protocol", "TCP")
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        causes: list[Cause] = []
+        for index, subset in enumerate(value.get("subsets") or []):
+            field = f"subsets[{index}]"
+            if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+                causes.append(required(field, "must specify `addresses` or `notReadyAddresses`"))
+            for number, port in enumerate(subset.get("ports") or []):
+                causes += [
+                    invalid(f"{field}.ports[{number}].port", port.get("port"), why) for why in is_port(port.get("port"))
+                ]
+        return causes
+
+
+class ReplicationControllerStrategy(Strategy):
+    """The older form of a ReplicaSet: its selector is a plain map that follows the template's labels."""
+
+    columns = REPLICATIONCONTROLLER_COLUMNS
+
+    def default(self, value: Value) -> None:
+        spec = value["spec"] = value.get("spec") or {}
+        if spec.get("replicas") is None:
+            spec["replicas"] = 1
+        template = spec.get("template")
+        if template is not None:
+            default_pod_spec(template.setdefault("spec", {}))
+            labels = (template.get("metadata") or {}).get("labels")
+            if labels:
+                spec["selector"] = spec.get("selector") or dict(labels)
+                value["metadata"]["labels"] = value["metadata"].get("labels") or dict(labels)
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        spec = value["spec"]
+        causes = check_not_negative(spec.get("replicas"), "spec.replicas")
+        if not spec.get("template"):
+            return [*causes, required("spec.template")]
+        labels = (spec["template"].get("metadata") or {}).get("labels") or {}
+        selector = spec.get("selector") or {}
+        if not selector:
+            causes.append(required("spec.selector"))
+        elif any(labels.get(key) != wanted for key, wanted in selector.items()):
+            causes.append(
+                invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+            )
+        return [*causes, *check_pod_spec(spec["template"]["spec"], "spec.template.spec")]
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        return {"status.replicas": str((value.get("status") or {}).get("replicas", 0))}
+
+
+class PersistentVolumeStrategy(Strategy):
+    """Volumes of the cluster."""
+
+    columns = columns.PERSISTENTVOLUME_COLUMNS
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        spec = value["spec"] = value.get("spec") or {}
+        spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
+        spec.setdefault("volumeMode", "Filesystem")
+        if spec.get("hostPath") is not None:
+            spec["hostPath"].setdefault("type", "")
+
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"phase": "Pending"}
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        spec = value["spec"]
+        causes = [] if spec.get("accessModes") else [required("spec.accessModes")]
+        causes += [] if (spec.get("capacity") or {}).get("storage") else [required("spec.capacity")]
+        causes += check_one_of(
+            spec.get("persistentVolumeReclaimPolicy"),
+            ("Delete", "Recycle", "Retain"),
+            "spec.persistentVolumeReclaimPolicy",
+        )
+        return causes
+
+
+class PersistentVolumeClaimStrategy(Strategy):
+    """Claims: what is asked for never changes, but its size may grow."""
+
+    columns = columns.PERSISTENTVOLUMECLAIM_COLUMNS
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        value.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"phase": "Pending"}
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        spec = value["spec"]
+        causes = [] if spec.get("accessModes") else [required("spec.accessModes", "at least 1 access mode is required")]
+        if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
+            causes.append(required("spec.resources[storage]"))
+        return causes
+
+    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
+        have, want = ({**one["spec"]} for one in (old, value))
+        for spec in (have, want):
+            spec.pop("resources", None)
+            spec.pop("volumeAttributesClassName", None)
+        if not have.get("volumeName"):
+            have.pop("volumeName", None)
+            want.pop("volumeName", None)
+            have.setdefault("storageClassName", want.get("storageClassName"))
+            want.setdefault("storageClassName", None)
+        if have != want:
+            kept = "resources.requests and volumeAttributesClassName for bound claims"
+            why = f"spec is immutable after creation except {kept}"
+            return [forbidden("spec", why)]
+        return ()
+
+
+class LimitRangeStrategy(Strategy):
+    """Limit ranges: a default that is not given follows from what is."""
+
+    has_status = False
+    has_generation = False
+
+    def default(self, value: Value) -> None:
+        for limit in (value.get("spec") or {}).get("limits") or []:
+            if limit.get("type") != "Container":
+                continue
+            defaults = limit["default"] = limit.get("default") or {}
+            requests = limit["defaultRequest"] = limit.get("defaultRequest") or {}
+            for name, most in (limit.get("max") or {}).items():
+                defaults.setdefault(name, most)
+            for name, usual in defaults.items():
+                requests.setdefault(name, usual)
+            for name, least in (limit.get("min") or {}).items():
+                requests.setdefault(name, least)
+
+
+class ResourceQuotaStrategy(Strategy):
+    """Quotas: what is hard is written, what is used is counted."""
+
+    columns = columns.RESOURCEQUOTA_COLUMNS
+    has_generation = False
+
+
+def _check_frozen(value: Value, old: Value, fields: Sequence[str]) -> list[Cause]:
+    if not old.get("immutable"):
+        return []
+    causes = [] if value.get("immutable") else [forbidden("immutable", _IMMUTABLE_WHY)]
+    return causes + [
+        forbidden(field, _IMMUTABLE_WHY) for field in fields if (value.get(field) or {}) != (old.get(field) or {})
+    ]

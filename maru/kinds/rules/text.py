@@ -1,0 +1,208 @@
+"""Rules about single values: names, labels, ports, numbers; and the words of each kind of cause.
+
+Source: k8s.io/apimachinery/pkg/util/validation and pkg/util/validation/field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from maru.kinds.strategy import Cause
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+ENV_NAME = re.compile(r"[ -<>-~]+")
+PORT_NAME = re.compile(r"[-a-z0-9]+")
+
+LABEL_WORDS = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+LABEL_1035_WORDS = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+SUBDOMAIN_WORDS = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+QUALIFIED_WORDS = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+LABEL_VALUE_WORDS = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+CONFIG_KEY_WORDS = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+NAME_MAX = 253
+LABEL_MAX = 63
+ANNOTATIONS_BYTES_MAX = 256 * 1024
+
+Rule = Callable[[str], Sequence[str]]
+"""What is wrong with a text, in the server's words; empty when nothing is."""
+
+
+def invalid(field: str, value: object, why: str) -> Cause:
+    """Invalid value: "x": why."""
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {shown(value)}: {why}")
+
+
+def immutable(field: str, value: object, why: str = "field is immutable") -> Cause:
+    """A change to what may not change."""
+    return invalid(field, value, why)
+
+
+def required(field: str, why: str = "") -> Cause:
+    """Required value, and why if there is more to say."""
+    return Cause(field, "FieldValueRequired", f"Required value: {why}" if why else "Required value")
+
+
+def forbidden(field: str, why: str) -> Cause:
+    """Forbidden: why."""
+    return Cause(field, "FieldValueForbidden", f"Forbidden: {why}")
+
+
+def duplicate(field: str, value: object) -> Cause:
+    """Duplicate value: "x"."""
+    return Cause(field, "FieldValueDuplicate", f"Duplicate value: {shown(value)}")
+
+
+def unsupported(field: str, value: object, supported: Iterable[str]) -> Cause:
+    """Unsupported value: "x": supported values: "a", "b"."""
+    listed = ", ".join(f'"{one}"' for one in sorted(supported))
+    return Cause(field, "FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}")
+
+
+def shown(value: object) -> str:
+    """A value as Go prints it in a cause."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return msgspec.json.encode(value).decode()
+
+
+def is_dns_label(text: str) -> Sequence[str]:
+    """RFC 1123 label of at most 63 characters."""
+    return _sized(text, LABEL_MAX, LABEL, LABEL_WORDS)
+
+
+def is_dns_1035_label(text: str) -> Sequence[str]:
+    """RFC 1035 label of at most 63 characters."""
+    return _sized(text, LABEL_MAX, LABEL_1035, LABEL_1035_WORDS)
+
+
+def is_dns_subdomain(text: str) -> Sequence[str]:
+    """RFC 1123 subdomain of at most 253 characters."""
+    return _sized(text, NAME_MAX, SUBDOMAIN, SUBDOMAIN_WORDS)
+
+
+def is_path_segment(text: str) -> Sequence[str]:
+    """What kinds like Role allow: anything that fits into one segment of a path."""
+    if text in (".", ".."):
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{mark}'" for mark in ("/", "%") if mark in text]
+
+
+def is_qualified_name(text: str) -> Sequence[str]:
+    """A label or annotation key: [prefix/]name."""
+    prefix, slash, name = text.rpartition("/")
+    problems: list[str] = []
+    if slash:
+        if not prefix:
+            problems.append("prefix part must be non-empty")
+        problems += [f"prefix part {problem}" for problem in is_dns_subdomain(prefix)] if prefix else []
+    if not name:
+        problems.append("name part must be non-empty")
+    elif len(name) > LABEL_MAX:
+        problems.append(f"name part must be no more than {LABEL_MAX} characters")
+    if not QUALIFIED.fullmatch(name):
+        problems.append(QUALIFIED_WORDS)
+    return problems
+
+
+def is_label_value(text: str) -> Sequence[str]:
+    """At most 63 characters, alphanumeric at both ends, or empty."""
+    problems = [] if len(text) <= LABEL_MAX else [f"must be no more than {LABEL_MAX} characters"]
+    return problems if LABEL_VALUE.fullmatch(text) else [*problems, LABEL_VALUE_WORDS]
+
+
+def is_config_key(text: str) -> Sequence[str]:
+    """A key of a ConfigMap or Secret."""
+    problems = [] if len(text) <= NAME_MAX else [f"must be no more than {NAME_MAX} characters"]
+    if not CONFIG_KEY.fullmatch(text):
+        problems.append(CONFIG_KEY_WORDS)
+    if text in (".", "..") or text.startswith(".."):
+        problems.append(f"must not be '{text}'" if text in (".", "..") else "must not start with '..'")
+    return problems
+
+
+def is_port(number: object) -> Sequence[str]:
+    """1 to 65535."""
+    return [] if isinstance(number, int) and 1 <= number <= 65535 else ["must be between 1 and 65535, inclusive"]
+
+
+def check(rule: Rule, field: str, text: str) -> list[Cause]:
+    """The causes of `rule` on one field."""
+    return [invalid(field, text, problem) for problem in rule(text)]
+
+
+def check_labels(labels: Mapping[str, str] | None, field: str) -> list[Cause]:
+    """Keys and values of labels."""
+    causes: list[Cause] = []
+    for key, value in (labels or {}).items():
+        causes += check(is_qualified_name, field, key)
+        causes += [invalid(field, value, problem) for problem in is_label_value(str(value))]
+    return causes
+
+
+def check_annotations(annotations: Mapping[str, str] | None, field: str) -> list[Cause]:
+    """Keys, and the size of all together."""
+    causes: list[Cause] = []
+    size = 0
+    for key, value in (annotations or {}).items():
+        causes += check(is_qualified_name, field, key.lower())
+        size += len(key) + len(value)
+    if size > ANNOTATIONS_BYTES_MAX:
+        causes.append(
+            Cause(field, "FieldValueTooLong", f"Too long: may not be more than {ANNOTATIONS_BYTES_MAX} bytes")
+        )
+    return causes
+
+
+def check_not_negative(number: object, field: str) -> list[Cause]:
+    """Zero or more, where it is given."""
+    if isinstance(number, int) and number < 0:
+        return [invalid(field, number, "must be greater than or equal to 0")]
+    return []
+
+
+def check_one_of(value: object, choices: Iterable[str], field: str) -> list[Cause]:
+    """One of the words, where it is given."""
+    allowed = tuple(choices)
+    if value is None:
+        return []
+    if value == "":
+        return [required(field)]
+    return [] if value in allowed else [unsupported(field, value, allowed)]
+
+
+def _sized(text: str, length_max: int, pattern: re.Pattern[str], words: str) -> Sequence[str]:
+    problems = [] if len(text) <= length_max else [f"must be no more than {length_max} characters"]
+    return problems if pattern.fullmatch(text) else [*problems, words]
