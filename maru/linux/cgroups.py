@@ -32,6 +32,7 @@ _V1_CONTROLLERS = frozenset(
         "name=systemd",
     )
 )
+_MEMBER_KEYS = ("memory", "pids", "freezer", "name=systemd", UNIFIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,15 @@ class Cgroups:
         return [Path(mount + group) for mount in dict.fromkeys(self.mounts.values())]
 
     def add_blocking(self, group: str, pid: int) -> None:
-        """Move a process into a group of every hierarchy, making the group where it is missing."""
-        for folder in self.folders(group):
+        """Move a process into a group, making the group where it is missing.
+
+        Only in hierarchies that limit, freeze or name; others (a version 1 cpuset takes nobody before it
+        is configured) are left alone.
+        """
+        keys = [key for key in _MEMBER_KEYS if key in self.mounts]
+        for mount in dict.fromkeys(self.mounts[key] for key in keys):
+            folder = Path(mount + group)
             folder.mkdir(parents=True, exist_ok=True)
-            if "cpuset" in str(folder):
-                _inherit_cpuset(folder)
             (folder / "cgroup.procs").write_text(str(pid))
 
     def remove_blocking(self, group: str) -> bool:
@@ -92,6 +97,14 @@ class Cgroups:
                 except OSError:
                     removed = False
         return removed
+
+    def remove_empty(self, group: str) -> None:
+        """Remove a group that has neither processes nor children, wherever that is so."""
+        for folder in self.folders(group):
+            try:
+                folder.rmdir()
+            except OSError:  # it is not empty, or not there
+                continue
 
     def processes(self, group: str) -> Sequence[int]:
         """The processes in a group and beneath it."""
@@ -178,14 +191,6 @@ def group_of(pid: int, cgroups: Cgroups) -> str:
         if key in entries and key in cgroups.mounts:
             return entries[key]
     return ""
-
-
-def _inherit_cpuset(folder: Path) -> None:
-    # A new version 1 cpuset is empty and takes no process before it is given what its parent has.
-    for name in ("cpuset.cpus", "cpuset.mems"):
-        file = folder / name
-        if file.exists() and not file.read_text().strip():
-            file.write_text((folder.parent / name).read_text())
 
 
 def _text(file: Path) -> str:

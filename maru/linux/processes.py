@@ -69,6 +69,32 @@ class Child:
                 self._process.kill()
 
 
+class Output:
+    """What comes out of a pipe: the first `bytes_max` bytes are kept, the rest is read and dropped."""
+
+    def __init__(self, descriptor: int, bytes_max: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._bytes_max = bytes_max
+        self.kept = b""
+
+    async def read_to_end(self) -> None:
+        """Until every writer has closed its end."""
+        while not self.read_ready():
+            await readable(self._descriptor)
+
+    def read_ready(self) -> bool:
+        """Read what is there now; True at the end."""
+        while True:
+            try:
+                chunk = os.read(self._descriptor, READ_BYTES)
+            except BlockingIOError:
+                return False
+            if not chunk:
+                return True
+            self.kept += chunk[: self._bytes_max - len(self.kept)]
+
+
 async def spawn(command: Command) -> Child:
     """Start `command` in a session of its own. Raises OSError when it cannot be executed."""
     started = asyncio.get_running_loop().run_in_executor(None, _spawn_blocking, command)
@@ -84,27 +110,37 @@ async def spawn(command: Command) -> Child:
 async def run(command: Command, deadline_s: float, output_bytes_max: int = 1 << 20, stdin: bytes = b"") -> Finished:
     """Run to the end; stdout and stderr go to one pipe, of which the first bytes are kept.
 
-    `stdin` (at most 64 KiB, what a pipe holds) is given to it. Raises TimeoutError after `deadline_s`;
-    the process group is dead then.
+    `stdin` (at most 64 KiB, what a pipe holds) is given to it. What a descendant writes after the
+    command's own end is not waited for. Raises TimeoutError after `deadline_s`; the process group is
+    dead then.
     """
     pipe_in, pipe_out = os.pipe(), os.pipe()
+    closed: set[int] = set()
     try:
         os.write(pipe_in[1], stdin)
         os.close(pipe_in[1])
+        closed.add(pipe_in[1])
         child = await spawn(
             Command(command.args, command.env, command.cwd, pipe_in[0], pipe_out[1], pipe_out[1], command.pass_fds)
         )
         os.close(pipe_out[1])
+        closed.add(pipe_out[1])
+        output = Output(pipe_out[0], output_bytes_max)
+        reading = asyncio.create_task(output.read_to_end())
         try:
             async with asyncio.timeout(deadline_s):
-                output = await read_to_end(pipe_out[0], output_bytes_max)
-                return Finished(await child.wait(), output)
+                code = await child.wait()
+            output.read_ready()
+            return Finished(code, output.kept)
         finally:
+            reading.cancel()
+            await asyncio.wait([reading])
             child.kill()
             await child.wait()
     finally:
-        for descriptor in (pipe_in[0], pipe_out[0]):
-            os.close(descriptor)
+        for descriptor in (*pipe_in, *pipe_out):
+            if descriptor not in closed:
+                os.close(descriptor)
 
 
 async def readable(descriptor: int) -> None:
@@ -118,21 +154,15 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-async def read_to_end(descriptor: int, bytes_max: int) -> bytes:
-    """All that comes until the other side closes; what is over `bytes_max` is read and dropped."""
-    os.set_blocking(descriptor, False)
-    chunks: list[bytes] = []
-    room = bytes_max
-    while True:
-        try:
-            chunk = os.read(descriptor, READ_BYTES)
-        except BlockingIOError:
-            await readable(descriptor)
-            continue
-        if not chunk:
-            return b"".join(chunks)
-        chunks.append(chunk[:room])
-        room -= len(chunks[-1])
+async def writable(descriptor: int) -> None:
+    """When `descriptor` can be written to. One waiter per descriptor."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(descriptor, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_writer(descriptor)
 
 
 def start_time_ticks(pid: int) -> int | None:
@@ -154,9 +184,11 @@ def is_running(pid: int, started_ticks: int) -> bool:
 
 def open_process(pid: int, started_ticks: int) -> int | None:
     """A pidfd for that very process, which the caller closes; None if it has ended."""
+    if pid <= 0:
+        return None
     try:
         descriptor = os.pidfd_open(pid)
-    except (ProcessLookupError, ValueError):
+    except ProcessLookupError:
         return None
     if is_running(pid, started_ticks):
         return descriptor

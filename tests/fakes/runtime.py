@@ -24,7 +24,7 @@ from maru.contracts.runtime import (
 )
 from maru.core.clock import Clock, SystemClock
 from maru.core.document import Value
-from maru.core.errors import Conflict, Deadline, Invalid, NotFound
+from maru.core.errors import AlreadyExists, Conflict, Deadline, Invalid, NotFound
 
 COMMANDS = {"true", "false", "echo", "cat", "sleep", "sh"}
 
@@ -96,6 +96,8 @@ class FakeRuntime:
 
     async def create(self, container: ContainerSpec) -> ContainerStatus:
         self._call("create", container.id)
+        if container.id in self._containers:
+            raise AlreadyExists(what=f"container {container.id[:12]}", why="there is one of that id", fix="")
         args = container.spec["process"]["args"]
         if not args or Path(args[0]).name not in COMMANDS:
             command = args[0] if args else ""
@@ -209,7 +211,9 @@ class FakeRuntime:
 
     async def attach(self, container_id: str, *, stdin: bool) -> Session:
         self._call("attach", container_id)
-        container = self._running(container_id)
+        container = self._want(container_id)
+        if container.status.state not in (ContainerState.CREATED, ContainerState.RUNNING):
+            raise Conflict(what=f"container {container_id[:12]}", why=f"it is {container.status.state}", fix="")
         is_cat = container.spec.spec["process"]["args"][0].endswith("cat")
         session = _Attached(self, container_id, echo=is_cat and stdin and container.spec.stdin)
         container.sessions.append(session)

@@ -1,0 +1,1 @@
+"""The edges: the Docker Engine API on a unix socket, one file per noun."""

@@ -1,0 +1,90 @@
+"""The engine: containers and images of this machine, and the socket that serves them to tools."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from maru.components.engine.config import EngineConfig
+from maru.components.engine.engine.containers import Containers
+from maru.components.engine.engine.execs import Runner
+from maru.components.engine.engine.logs import rotate
+from maru.components.engine.engine.machine import Machine
+from maru.components.engine.engine.oci import choose, find_tool, installed
+from maru.components.engine.engine.runtime import Runtime
+from maru.components.engine.model.specification import Grant
+from maru.contracts.runtime import ContainerRuntime
+from maru.core.clock import Clock
+from maru.core.ids import Ids
+from maru.core.lifecycle import background
+from maru.core.site import Site
+from maru.linux import caps, cgroups
+
+RUN_DIR = Path("/run")
+LIMITS = (
+    "RLIMIT_CORE RLIMIT_CPU RLIMIT_DATA RLIMIT_FSIZE RLIMIT_MEMLOCK RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_NOFILE "
+    "RLIMIT_NPROC RLIMIT_RSS RLIMIT_RTPRIO RLIMIT_RTTIME RLIMIT_SIGPENDING RLIMIT_STACK RLIMIT_AS"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    site: Site
+    clock: Clock
+    ids: Ids
+    config: EngineConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Gives:
+    runtime: ContainerRuntime
+
+
+@asynccontextmanager
+async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every component's entry
+    """Take over what runs and serve it. Raises Unavailable when runtime or holder is not installed."""
+    folder = needs.site.folder("engine")
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o711)
+    conmon = find_tool("conmon")
+    groups = cgroups.detect()
+    state = state_folder(needs.site)
+    chosen = await choose(needs.config.runtime, state, folder, groups)
+    runtimes = installed(state, groups)
+    machine = Machine(
+        conmon=conmon,
+        runtimes={**runtimes, chosen.name: chosen},
+        default=chosen.name,
+        cgroups=groups,
+        grant=grant(),
+        holder_group=f"/{needs.site.instance}/holders",
+        create_deadline_s=needs.config.create_deadline_s,
+    )
+    containers = Containers(folder, needs.clock, groups)
+    async with background("engine") as tasks:
+        runner = Runner(folder / "execs", machine, needs.ids, tasks)
+        await runner.clear()
+        try:
+            await containers.open(machine.runtimes)
+            tasks.start(containers.follow(), "exits")
+            tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
+            yield Gives(Runtime(machine, containers, runner, needs.clock))
+        finally:
+            tasks.cancel()
+            containers.close()
+            groups.remove_empty(machine.holder_group)
+            groups.remove_empty(f"/{needs.site.instance}")
+
+
+def state_folder(site: Site) -> str:
+    """Where runtimes keep their state: short, gone after a reboot as they want it, and naming no folder of ours."""
+    return str(RUN_DIR / f"oci-{hashlib.sha256(str(site.data_dir).encode()).hexdigest()[:8]}")
+
+
+def grant() -> Grant:
+    """What this process may hand on to containers."""
+    limits = {name: limit for name in LIMITS.split() if (limit := caps.hard_limit(name)) is not None}
+    return Grant(caps.bounding_set(), limits, caps.out_of_memory_score())

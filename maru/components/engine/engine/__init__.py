@@ -1,0 +1,1 @@
+"""The data plane: containers held by conmon, image content on disk."""

@@ -1,0 +1,310 @@
+"""The container runtime: overlay roots, an OCI runtime that starts, conmon that holds.
+
+A container is a folder: its record, its bundle, its overlay and the holder's sockets. Everything that
+changes a container takes its lock; reading is of memory. Source: contracts/runtime.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal as signals
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from maru.components.engine.engine import execs
+from maru.components.engine.engine.containers import SCRAP_DEADLINE_S, Container, Containers, moment_text
+from maru.components.engine.engine.holder import Holding, held, started
+from maru.components.engine.engine.logs import reopen
+from maru.components.engine.engine.machine import Machine
+from maru.components.engine.engine.oci import OciRuntime, message_of
+from maru.components.engine.engine.record import Record, write
+from maru.components.engine.engine.sessions import Ending, HolderSession, connect
+from maru.components.engine.model.specification import adapt
+from maru.contracts.runtime import ContainerSpec, ContainerState, ContainerStatus, ExecSpec, Session, Usage
+from maru.core.clock import Clock
+from maru.core.document import Value
+from maru.core.errors import AlreadyExists, Conflict, Invalid, NotSupported, Unavailable
+from maru.linux.cgroups import group_of
+from maru.linux.mounts import Overlay, mount_overlay_blocking
+from maru.linux.processes import is_running, send_signal, start_time_ticks
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class Runtime:
+    """The contract `ContainerRuntime` on this machine."""
+
+    def __init__(self, machine: Machine, containers: Containers, runner: execs.Runner, clock: Clock) -> None:
+        self._machine = machine
+        self._containers = containers
+        self._runner = runner
+        self._clock = clock
+
+    async def create(self, container: ContainerSpec) -> ContainerStatus:
+        if not _ID.fullmatch(container.id):
+            raise Invalid(what=f"container id {container.id!r}", why="it is not 64 hex digits", fix="")
+        folder = self._containers.folder / container.id
+        if self._containers.find(container.id) is not None or folder.exists():
+            raise AlreadyExists(what=f"container {container.id[:12]}", why="there is one of that id", fix="")
+        entry = Container(folder, self._record(container))
+        self._containers.reserve(entry)
+        try:
+            async with entry.lock:
+                await asyncio.to_thread(self._lay_out_blocking, entry, container)
+                await self._launch(entry)
+                entry.record.phase = "created"
+                self._containers.save(entry)
+                self._containers.watch_holder(entry)
+                return entry.status
+        except BaseException:
+            self._containers.drop(container.id)
+            await asyncio.shield(self._scrap(entry))
+            raise
+
+    async def start(self, container_id: str) -> ContainerStatus:
+        entry = self._containers.want(container_id)
+        async with entry.lock:
+            record = entry.record
+            if record.exit_code is not None and record.started_at:
+                await self._launch_again(entry)
+            elif record.started_at or record.exit_code is not None:
+                raise Conflict(what=f"container {container_id[:12]}", why=f"it is {entry.status.state}", fix="")
+            # `start` opens the fifo only: it needs no view of control groups, and so no wrapping.
+            plain = OciRuntime(record.runtime, self._runtime(record).prefix[-1:], self._runtime(record).root)
+            record.started_at = moment_text(self._clock.now())
+            finished = await plain.call("start", container_id)
+            if finished.code != 0 and record.exit_code is None:
+                record.started_at = ""
+                raise Invalid(what=f"container {container_id[:12]}", why=message_of(finished.output), fix="")
+            self._containers.save(entry)
+            return entry.status
+
+    async def kill(self, container_id: str, signal: int, *, all_processes: bool = False) -> None:
+        entry = self._containers.want(container_id)
+        self._kill(entry, signal)
+        if all_processes and entry.record.cgroup:
+            for pid in self._machine.cgroups.processes(entry.record.cgroup):
+                ticks = start_time_ticks(pid)
+                if ticks is not None and pid != entry.record.pid:
+                    send_signal(pid, ticks, signal)
+
+    async def pause(self, container_id: str) -> None:
+        await self._freeze(container_id, "pause", ContainerState.RUNNING)
+
+    async def resume(self, container_id: str) -> None:
+        await self._freeze(container_id, "resume", ContainerState.PAUSED)
+
+    async def update_resources(self, container_id: str, resources: Value) -> None:
+        entry = self._live(container_id, ContainerState.RUNNING, ContainerState.PAUSED, ContainerState.CREATED)
+        async with entry.lock:
+            runtime = self._runtime(entry.record)
+            finished = await runtime.call("update", "--resources=-", container_id, stdin=msgspec.json.encode(resources))
+            if finished.code != 0:
+                why = message_of(finished.output)
+                raise Invalid(what=f"resources of {container_id[:12]}", why=why, fix="")
+
+    async def remove(self, container_id: str) -> None:
+        entry = self._containers.find(container_id)
+        if entry is None:
+            return
+        async with entry.lock:
+            if self._containers.find(container_id) is not entry:
+                return
+            await self._end(entry)
+            self._containers.drop(container_id)
+            await asyncio.shield(self._scrap(entry))
+
+    def find(self, container_id: str) -> ContainerStatus | None:
+        entry = self._containers.find(container_id)
+        return entry.status if entry is not None and entry.record.phase == "created" else None
+
+    def list(self, owner: str = "") -> Sequence[ContainerStatus]:
+        made = [entry for entry in self._containers.all() if entry.record.phase == "created"]
+        return [entry.status for entry in made if not owner or entry.record.owner == owner]
+
+    def layers_in_use(self) -> set[str]:
+        """The layer folders that containers stand on."""
+        return {layer for entry in self._containers.all() for layer in entry.record.layers}
+
+    def exits(self) -> AsyncIterator[ContainerStatus]:
+        return self._containers.exits()
+
+    async def wait(self, container_id: str) -> ContainerStatus:
+        entry = self._containers.want(container_id)
+        await entry.ended.wait()
+        return entry.status
+
+    async def exec(self, container_id: str, spec: ExecSpec) -> Session:
+        entry = self._live(container_id, ContainerState.RUNNING)
+        return await self._runner.open(self._runtime(entry.record), container_id, spec)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        entry = self._live(container_id, ContainerState.RUNNING, ContainerState.CREATED)
+
+        async def wait() -> int:
+            await entry.ended.wait()
+            code = entry.record.exit_code
+            return code if code is not None else 128 + signals.SIGKILL
+
+        async def detach() -> None:
+            return
+
+        ending = Ending(wait, detach)
+        return HolderSession(connect(entry.folder), entry.folder, ending, stdin=stdin and entry.record.stdin)
+
+    async def exec_sync(self, container_id: str, process: Value, deadline_s: float) -> tuple[int, bytes]:
+        entry = self._live(container_id, ContainerState.RUNNING)
+        return await self._runner.run(self._runtime(entry.record), container_id, process, deadline_s)
+
+    async def reopen_log(self, container_id: str) -> None:
+        entry = self._containers.want(container_id)
+        if entry.record.log_path and entry.record.exit_code is None:
+            await reopen(entry.folder, entry.record.log_path)
+
+    def usage(self, container_id: str) -> Usage | None:
+        entry = self._containers.find(container_id)
+        if entry is None or entry.record.exit_code is not None:
+            return None
+        found = self._machine.cgroups.usage(entry.record.cgroup)
+        if found is None:
+            return None
+        working_set = max(0, found.memory_bytes - found.inactive_file_bytes)
+        return Usage(found.cpu_ns, found.memory_bytes, working_set, found.pids)
+
+    def _record(self, container: ContainerSpec) -> Record:
+        name = container.runtime or self._machine.default
+        if name not in self._machine.runtimes:
+            raise NotSupported(what=f"runtime {name!r}", why="it is not installed here", fix="choose crun or runc")
+        return Record(
+            id=container.id,
+            owner=container.owner,
+            boot=self._containers.boot,
+            runtime=name,
+            cgroup=container.spec.get("linux", {}).get("cgroupsPath", ""),
+            created_at=moment_text(self._clock.now()),
+            labels=dict(container.labels),
+            layers=list(container.layers),
+            log_path=container.log_path,
+            log_bytes_max=container.log_bytes_max,
+            terminal=container.terminal,
+            stdin=container.stdin,
+            stdin_once=container.stdin_once,
+        )
+
+    def _lay_out_blocking(self, entry: Container, container: ContainerSpec) -> None:
+        folder = entry.folder
+        for path, mode in ((folder, 0o711), (folder / "upper", 0o755), (folder / "work", 0o700), (entry.root, 0o755)):
+            path.mkdir(mode=mode)
+        write(folder, entry.record)
+        if container.log_path:
+            log = Path(container.log_path)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            (folder / "log").symlink_to(log.parent)
+        self._mount_blocking(entry)
+        terminal = container.terminal
+        spec = adapt(container.spec, self._machine.grant, root=str(entry.root), terminal=terminal)
+        (folder / "config.json").write_bytes(msgspec.json.encode(spec))
+
+    def _mount_blocking(self, entry: Container) -> None:
+        folder = entry.folder
+        layers = list(entry.record.layers)
+        if not layers:
+            (folder / "empty").mkdir(exist_ok=True)
+            layers = [str(folder / "empty")]
+        # What a Pod writes ends with it; only docker's containers are started again after a crash.
+        volatile = entry.record.owner == "pods"
+        try:
+            overlay = Overlay(layers, str(folder / "upper"), str(folder / "work"), volatile)
+            mount_overlay_blocking(overlay, str(entry.root))
+        except (OSError, ValueError) as error:
+            raise Unavailable(what=f"root of {folder.name[:12]}", why=str(error), fix="") from error
+
+    async def _launch(self, entry: Container) -> None:
+        """Have the holder and the container made; the record knows them afterwards."""
+        record = entry.record
+        deadline_s = self._machine.create_deadline_s
+        arguments = [f"--name={record.id[:12]}", f"--cuuid={record.id}", "--exit-dir=../../exits"]
+        log = f"log/{Path(record.log_path).name}" if record.log_path else ""
+        arguments.append(f"--log-path=k8s-file:{log}" if log else "--log-path=none:")
+        arguments += ["--terminal"] if record.terminal else []
+        arguments += ["--stdin"] if record.stdin else []
+        arguments += ["--leave-stdin-open"] if record.stdin and not record.stdin_once else []
+        holding = Holding(self._machine.conmon, self._runtime(record), record.id, entry.folder, arguments)
+        what = f"container {record.id[:12]}"
+        async with held(holding, self._machine.cgroups, self._machine.holder_group, deadline_s) as holder:
+            record.pid = await started(holder, what, deadline_s)
+        record.pid_ticks = start_time_ticks(record.pid) or 0
+        record.holder_pid = int((entry.folder / "holder.pid").read_text())
+        record.holder_ticks = start_time_ticks(record.holder_pid) or 0
+        record.cgroup = group_of(record.pid, self._machine.cgroups) or record.cgroup
+
+    async def _launch_again(self, entry: Container) -> None:
+        """A container that exited gets a new life on the file system it left."""
+        record = entry.record
+        await self._containers.until_holder_ended(entry)
+        await self._runtime(record).call("delete", "--force", record.id)
+        await asyncio.to_thread(self._clear_remains_blocking, entry)
+        record.started_at = record.finished_at = record.reason = ""
+        record.exit_code, record.oom_killed, record.boot = None, False, self._containers.boot
+        entry.ended = asyncio.Event()
+        await self._launch(entry)
+        self._containers.save(entry)
+        self._containers.watch_holder(entry)
+
+    def _clear_remains_blocking(self, entry: Container) -> None:
+        for name in ("exit", "oom", "attach", "ctl", "winsz", "pid", "holder.pid"):
+            (entry.folder / name).unlink(missing_ok=True)
+        if not os.path.ismount(entry.root):
+            self._mount_blocking(entry)
+
+    async def _freeze(self, container_id: str, verb: str, state: ContainerState) -> None:
+        entry = self._live(container_id, state)
+        async with entry.lock:
+            finished = await self._runtime(entry.record).call(verb, container_id)
+            if finished.code != 0 and entry.record.exit_code is None:
+                raise Unavailable(what=f"{verb} of {container_id[:12]}", why=message_of(finished.output), fix="")
+            entry.is_paused = verb == "pause" and entry.record.exit_code is None
+
+    def _kill(self, entry: Container, signal: int) -> None:
+        record = entry.record
+        if record.exit_code is not None:
+            return
+        if signal == signals.SIGKILL and entry.is_paused:
+            self._machine.cgroups.thaw(record.cgroup)
+            entry.is_paused = False
+        send_signal(record.pid, record.pid_ticks, signal)
+
+    async def _end(self, entry: Container) -> None:
+        record = entry.record
+        self._kill(entry, signals.SIGKILL)
+        try:
+            async with asyncio.timeout(SCRAP_DEADLINE_S):
+                await entry.ended.wait()
+        except TimeoutError as error:
+            if is_running(record.pid, record.pid_ticks):
+                why = "its process does not end"
+                raise Unavailable(what=f"container {record.id[:12]}", why=why, fix="look for a hung mount") from error
+
+    async def _scrap(self, entry: Container) -> None:
+        """Take everything away; the entry is no longer registered."""
+        await self._containers.until_holder_ended(entry)
+        for pid in self._machine.cgroups.processes(entry.record.cgroup) if entry.record.cgroup else ():
+            ticks = start_time_ticks(pid)
+            if ticks is not None:
+                send_signal(pid, ticks, signals.SIGKILL)
+        await self._containers.scrap(entry.folder, entry.record.cgroup, self._runtime(entry.record))
+
+    def _runtime(self, record: Record) -> OciRuntime:
+        return self._machine.runtimes[record.runtime]
+
+    def _live(self, container_id: str, *states: ContainerState) -> Container:
+        entry = self._containers.want(container_id)
+        state = entry.status.state
+        if state not in states:
+            why = f"it is {state}"
+            raise Conflict(what=f"container {container_id[:12]}", why=why, fix="")
+        return entry
