@@ -30,8 +30,6 @@ class Shown(Strategy):
 class RoleStrategy(Shown):
     """Roles and ClusterRoles: every rule has verbs, and resources with groups or (cluster-wide) paths."""
 
-    name_form = "path_segment"
-
     def __init__(self, *, is_cluster: bool) -> None:
         super().__init__(columns.ROLE_COLUMNS, has_status=False)
         self._is_cluster = is_cluster
@@ -59,8 +57,6 @@ class RoleStrategy(Shown):
 
 class BindingStrategy(Shown):
     """RoleBindings and ClusterRoleBindings: the role they point at never changes."""
-
-    name_form = "path_segment"
 
     def __init__(self, *, is_cluster: bool) -> None:
         super().__init__(columns.BINDING_COLUMNS, has_status=False)

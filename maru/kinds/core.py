@@ -113,7 +113,6 @@ class NamespaceStrategy(Strategy):
     """Namespaces end through their finalizer, which only the finalize subresource changes."""
 
     columns = columns.NAMESPACE_COLUMNS
-    name_form = "label"
     has_generation = False
 
     def default(self, value: Value) -> None:

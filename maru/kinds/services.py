@@ -31,7 +31,6 @@ class ServiceStrategy(Strategy):
     """Services."""
 
     columns = SERVICE_COLUMNS
-    name_form = "label1035"
     has_generation = False
 
     def default(self, value: Value) -> None:

@@ -55,7 +55,6 @@ class Strategy:
     has_status: bool = True  # writes to the main resource leave `status` alone
     has_generation: bool = True  # metadata.generation counts changes of `spec`
     default_propagation: str = "Background"
-    name_form: str = "subdomain"  # subdomain, label, label1035 or path_segment: what metadata.name must look like
     graceful_deletion: bool = False  # deletion waits for a grace period that somebody ends (Pods)
 
     def default(self, value: Value) -> None:
