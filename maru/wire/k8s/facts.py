@@ -142,3 +142,10 @@ GO_STRUCT_FIELDS: dict[str, tuple[str, ...]] = {
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec": ("names",),
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus": ("acceptedNames",),
 }
+
+# Defaults of the key fields of lists of type map: an item without them still has an identity.
+KEY_DEFAULTS: dict[str, dict[str, str]] = {
+    "io.k8s.api.core.v1.ContainerPort": {"protocol": "TCP"},
+    "io.k8s.api.core.v1.LocalObjectReference": {"name": ""},
+    "io.k8s.api.core.v1.ServicePort": {"protocol": "TCP"},
+}

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from maru.wire.k8s.facts import GO_STRUCT_FIELDS
+from maru.wire.k8s.facts import KEY_DEFAULTS
 
 Value = dict[str, Any]
 
@@ -211,18 +210,13 @@ class Schema:
             fields, items = packed.get("f", {}), packed.get("i")
 
             def resolve(target: TypeNode) -> None:
-                target.put(
-                    {key: self._build(one) for key, one in fields.items()},
-                    None if items is None else self._build(items),
-                )
+                built = {key: self._build(one) for key, one in fields.items()}
+                for key, default in KEY_DEFAULTS.get(name, {}).items():
+                    built[key].default, built[key].has_default = default, True
+                target.put(built, None if items is None else self._build(items))
 
             node.later(resolve)
         return node
-
-    @cached_property
-    def go_struct_fields(self) -> Mapping[str, Sequence[str]]:
-        """Fields that Go writes also when empty, by definition; for the empty object of a kind."""
-        return GO_STRUCT_FIELDS
 
 
 def _copy(source: TypeNode) -> TypeNode:
