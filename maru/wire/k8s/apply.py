@@ -58,7 +58,9 @@ def apply(
     own = replace(own, fields=fields_of(node, config))
     result = merge(node, base, config)
     if last is not None:
-        result = _pruned(node, result, last.fields, [*others, own])
+        pruned = _pruned(node, result, last.fields, [*others, own])
+        if pruned is not result:
+            result = merge(node, pruned, config)  # an empty map that is applied stays one
     changes = compare_documents(node, base, result, ignored)
     conflicts = _conflicts(others, changes.changed)
     if conflicts and not force:
