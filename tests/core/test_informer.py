@@ -181,7 +181,7 @@ async def test_watch_that_ends_at_once_does_not_spin(api: FakeClients, clock: Fa
 
         yield nothing()
 
-    informer._client.watch = end  # type: ignore[method-assign,assignment]
+    informer._client.watch = end  # type: ignore[method-assign]
     async with running(informer.run()):
         await clock.advance(10.0)
         assert 10 < calls < 500

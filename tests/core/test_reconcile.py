@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,7 @@ class Work:
         self.clock = clock
         self.calls: list[tuple[float, str]] = []
         self.active: set[str] = set()
-        self.answers: list[float | None | Exception] = []
+        self.answers: list[float | Exception | None] = []
         self.gate: asyncio.Event | None = None
 
     async def __call__(self, key: str) -> float | None:
@@ -89,7 +90,7 @@ async def test_failure_is_tried_again_with_growing_delay_until_it_works() -> Non
         loop.add("a")
         await work.clock.advance(60.0)
         times = [at for at, _ in work.calls]
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
         assert len(times) == 7
         for step, gap in enumerate(gaps):
             assert 0.5 * 0.05 * 2**step <= gap <= 1.5 * 0.05 * 2**step + 0.001

@@ -97,9 +97,11 @@ class SqliteJournal:
             self._path, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=16
         )
         self._database = database
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        if pages == 0:  # it can be chosen only now, and setting it writes, which a full disk refuses
+            database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in (
-            "locking_mode = EXCLUSIVE",
-            "auto_vacuum = INCREMENTAL",
             "journal_mode = WAL",
             "synchronous = FULL",
             f"wal_autocheckpoint = {_WAL_PAGES}",
