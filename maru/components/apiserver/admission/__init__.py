@@ -1,0 +1,1 @@
+"""Admission: ordered steps between what a client wants and what is written."""

@@ -1,0 +1,117 @@
+"""One write as admission sees it, and what a step of admission is.
+
+Steps run in a fixed order, all `admit` (which may change the value) before all `check` (which may
+only refuse). A step that needs another document written together with this one adds it to
+`changes`: both are committed or none. Source: k8s.io/apiserver/pkg/admission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from maru.core.access import Caller
+from maru.core.document import Resource, Value
+from maru.core.store.interface import Change
+
+CREATE = "CREATE"
+UPDATE = "UPDATE"
+DELETE = "DELETE"
+CONNECT = "CONNECT"
+
+
+@dataclass(slots=True)
+class Review:
+    """operation: CREATE, UPDATE, DELETE or CONNECT. value: None on a delete; old: None on a create.
+
+    resource: as requested; stored: as kept (conversions apply between them). options: the request's
+    own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client.
+    """
+
+    operation: str
+    resource: Resource
+    stored: Resource
+    subresource: str
+    namespace: str
+    name: str
+    caller: Caller
+    value: Value | None = None
+    old: Value | None = None
+    dry_run: bool = False
+    options: Value = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+class Step(Protocol):
+    """One rule of admission. Raises Denied, Invalid, NotFound or Throttled to refuse."""
+
+    @property
+    def name(self) -> str:
+        """As the real server's plugin is called."""
+        ...
+
+    def covers(self, operation: str, resource: Resource, subresource: str) -> bool:
+        """Whether the step looks at such writes at all; asked once for each kind."""
+        ...
+
+    async def admit(self, review: Review) -> None:
+        """Change `review.value` in place, or refuse."""
+        ...
+
+    async def check(self, review: Review) -> None:
+        """Refuse, or let pass; changes nothing but `review.changes` and `review.warnings`."""
+        ...
+
+
+class Rule:
+    """A step that does nothing yet: what concrete steps derive from."""
+
+    name = "Rule"
+
+    def covers(self, operation: str, resource: Resource, subresource: str) -> bool:
+        """Override: which writes this step sees."""
+        raise NotImplementedError
+
+    async def admit(self, review: Review) -> None:
+        """Nothing to change."""
+
+    async def check(self, review: Review) -> None:
+        """Nothing to refuse."""
+
+
+class Chain:
+    """The ordered steps. `steps` may be replaced while running: a write uses the chain it started with."""
+
+    def __init__(self, steps: Sequence[Step] = ()) -> None:
+        self._steps = tuple(steps)
+        self._covering: dict[tuple[str, Resource, str], tuple[Step, ...]] = {}
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        return self._steps
+
+    def replace(self, steps: Sequence[Step]) -> None:
+        """Use these from now on."""
+        self._steps = tuple(steps)
+        self._covering = {}
+
+    def covering(self, review: Review) -> Sequence[Step]:
+        """The steps that look at this write, in order."""
+        key = (review.operation, review.resource, review.subresource)
+        steps = self._covering.get(key)
+        if steps is None:
+            steps = tuple(step for step in self._steps if step.covers(*key))
+            self._covering[key] = steps
+        return steps
+
+    async def admit(self, review: Review) -> None:
+        """Let every covering step change or refuse."""
+        for step in self.covering(review):
+            await step.admit(review)
+
+    async def check(self, review: Review) -> None:
+        """Let every covering step refuse."""
+        for step in self.covering(review):
+            await step.check(review)

@@ -1,0 +1,50 @@
+"""The built-in kinds, from the schema to the catalog.
+
+Source: Kubernetes 1.36 API reference; storage versions as k8s.io/kubernetes/pkg/registry keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from maru.components.apiserver.catalog import Conversion, Served, served
+from maru.components.apiserver.model.conversion import (
+    Pair,
+    autoscaler_from_v2,
+    autoscaler_to_v2,
+    event_from_core,
+    event_to_core,
+)
+from maru.core.document import Resource
+from maru.core.errors import Broken
+from maru.kinds.resources import EVENTS, HORIZONTALPODAUTOSCALERS
+from maru.kinds.strategy import StrategyTable
+from maru.wire.k8s.schema import ANY, ResourceInfo, Schema
+
+
+def builtin_kinds(schema: Schema, strategies: StrategyTable) -> Sequence[Served]:
+    """Every kind of the schema. Raises Broken if one has no type."""
+    conversions: Mapping[tuple[str, str, str], tuple[Resource, Conversion]] = {
+        ("events.k8s.io", "v1", "events"): (EVENTS, Pair(event_to_core, event_from_core)),
+        ("autoscaling", "v1", "horizontalpodautoscalers"): (
+            HORIZONTALPODAUTOSCALERS,
+            Pair(autoscaler_to_v2, autoscaler_from_v2),
+        ),
+    }
+    return [_entry(info, schema, strategies, conversions) for info in schema.resources]
+
+
+def _entry(
+    info: ResourceInfo,
+    schema: Schema,
+    strategies: StrategyTable,
+    conversions: Mapping[tuple[str, str, str], tuple[Resource, Conversion]],
+) -> Served:
+    node = schema.type_of(info.group, info.version, info.kind)
+    if node is None:
+        if info.verbs != ("create",):
+            raise Broken(what=f"kind {info.kind}", why="the schema has no type for it", fix="build the schema again")
+        node = ANY
+    stored, conversion = conversions.get((info.group, info.version, info.plural), (None, None))
+    storage = (stored or Resource(info.group, info.version, info.plural, info.kind, info.namespaced)).storage
+    return served(info, node, strategies.of(storage), stored=stored, conversion=conversion)

@@ -1,0 +1,1 @@
+"""Pure rules of the API server: names, object metadata, conversions, admission decisions."""

@@ -1,0 +1,1 @@
+"""Subresources and kinds that do something instead of being a document."""
