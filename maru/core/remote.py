@@ -21,7 +21,7 @@ import msgspec
 
 from maru.core.client import Change, DeleteOptions, Operations, Page, PatchKind
 from maru.core.document import Document, Key, Resource, Value
-from maru.core.errors import Broken, Deadline, MaruError, Unavailable
+from maru.core.errors import Broken, Deadline, MaruError, Unauthenticated, Unavailable
 from maru.core.limits import CLIENT_DEADLINE_S, REQUESTS_IN_FLIGHT_MAX, WATCH_BOOKMARK_S, WATCH_DEADLINE_S
 from maru.core.remote_status import error_of
 
@@ -88,7 +88,10 @@ class RemoteClients:
     @classmethod
     @asynccontextmanager
     async def over_tls(cls, url: str, credentials: Credentials) -> AsyncIterator[RemoteClients]:
-        """Clients to the API at `url` (https://host:port); whom they may act as, its RBAC decides."""
+        """Clients to the API at `url` (https://host:port); whom they may act as, its RBAC decides.
+
+        Raises Unauthenticated when the files hold no usable credentials.
+        """
         context = await asyncio.to_thread(_context_blocking, credentials)
         connector = aiohttp.TCPConnector(ssl=context, limit=REQUESTS_IN_FLIGHT_MAX)
         async with _session(connector) as session:
@@ -204,9 +207,14 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
 
 
 def _context_blocking(credentials: Credentials) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(credentials.authority))
+    try:
+        context = ssl.create_default_context(cafile=str(credentials.authority))
+        context.load_cert_chain(str(credentials.certificate), str(credentials.key))
+    except OSError as error:  # SSLError is one
+        raise Unauthenticated(
+            what=f"credentials {credentials.certificate}", why=f"cannot be read: {error}", fix="join the platform again"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(str(credentials.certificate), str(credentials.key))
     return context
 
 
