@@ -56,7 +56,7 @@ def spec_of(layer: str, site: Site) -> SpecOf:
         number = f"{next(numbers):064x}"
         spec = {
             "process": process(*args)
-            | {"capabilities": {kind: CAPABILITIES for kind in ("bounding", "effective", "permitted")}}
+            | {"capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES)}
             | (more or {}),
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},

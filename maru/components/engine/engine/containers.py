@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from maru.components.engine.engine.holder import end_unknown_holder
 from maru.components.engine.engine.oci import OciRuntime
 from maru.components.engine.engine.record import Record, read, write
 from maru.contracts.runtime import ContainerStatus
@@ -156,6 +157,7 @@ class Containers:
 
     async def scrap(self, folder: Path, cgroup: str, runtime: OciRuntime) -> None:
         """Take away whatever stands of a container: runtime state, processes, mounts, cgroup, folder."""
+        end_unknown_holder(folder)
         await runtime.call("delete", "--force", folder.name)
         await asyncio.to_thread(self._scrap_blocking, folder, cgroup)
         # On the loop's thread, where containers are also reserved: no group goes while one is made in it.

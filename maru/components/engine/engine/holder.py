@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import msgspec
 from maru.components.engine.engine.oci import ENVIRONMENT, OciRuntime, message_of
 from maru.core.errors import Deadline, Invalid, Unavailable
 from maru.linux.cgroups import Cgroups
-from maru.linux.processes import Command, readable, spawn
+from maru.linux.processes import Command, readable, send_signal, spawn, start_time_ticks
 
 _LINE_BYTES_MAX = 64 * 1024
 
@@ -111,8 +112,13 @@ async def held(holding: Holding, cgroups: Cgroups, group: str, deadline_s: float
         finally:
             os.close(log)
         pipes.close_far_ends()
-        await asyncio.to_thread(cgroups.add_blocking, group, child.pid)
-        taken = Held(SyncPipe(pipes.take_sync()), pipes.take_start())
+        try:
+            await asyncio.to_thread(cgroups.add_blocking, group, child.pid)
+            taken = Held(SyncPipe(pipes.take_sync()), pipes.take_start())
+        except BaseException:
+            child.kill()  # before its start pipe closes, which it would take for a go
+            await child.wait()
+            raise
         try:
             taken.go()
             async with asyncio.timeout(deadline_s):
@@ -143,6 +149,27 @@ async def started(held_now: Held, what: str, deadline_s: float) -> int:
     if number <= 0:
         raise Invalid(what=what, why=message_of(message.encode()), fix="correct the specification")
     return number
+
+
+def end_unknown_holder(folder: Path) -> None:
+    """End the holder, and what it was making, of a start that failed before anybody noted their numbers."""
+    for name in ("holder.pid", "pid"):
+        try:
+            pid = int((folder / name).read_text())
+        except (OSError, ValueError):
+            continue
+        ticks = start_time_ticks(pid)
+        if ticks is not None and _works_in(pid, folder):
+            send_signal(pid, ticks, signal.SIGKILL)
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    # A number in a file may be anybody's by now; ours stands in its folder, or has its root beneath it.
+    try:
+        places = [Path(f"/proc/{pid}/{name}").readlink() for name in ("cwd", "root")]
+    except OSError:
+        return False
+    return any(place.is_relative_to(folder) for place in places)
 
 
 def _command_line(holding: Holding) -> Sequence[str]:
