@@ -1,0 +1,66 @@
+"""One platform for all client tests of a run; each test has a namespace of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform
+
+PORT_OFFSET = 21000
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = str(ROOT / "tests" / "clients")
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.clients)
+            item.add_marker(pytest.mark.timeout(240))
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    if os.geteuid() != 0:
+        pytest.skip("a platform needs root")
+    assert (BINARIES / "v36" / "kubectl").exists(), "the clients are not unpacked: run `make test`"
+    before = leftovers()
+    # Unix socket paths are short, and pytest's folders are not.
+    folder = Path(f"/tmp/maru-clients-{os.getpid()}")
+    running = Platform(folder, PORT_OFFSET)
+    running.up()
+    yield running
+    running.maru("reset", "--yes")
+    folder.rmdir()
+    assert leftovers() == before
+
+
+@pytest.fixture(params=VERSIONS)
+def kubectl(request: pytest.FixtureRequest, platform: Platform) -> Iterator[Kubectl]:
+    yield from _in_namespace(platform, request.param)
+
+
+@pytest.fixture
+def kubectl36(platform: Platform) -> Iterator[Kubectl]:
+    yield from _in_namespace(platform, "v36")
+
+
+def _in_namespace(platform: Platform, version: str) -> Iterator[Kubectl]:
+    client = Kubectl(platform, version, f"t{next(_numbers)}")
+    client("create", "namespace", client.namespace)
+    yield client
+    client("delete", "namespace", client.namespace, "--wait=false")
+
+
+def leftovers() -> set[str]:
+    """What a platform could leave on the machine: mounts, links, rules, cgroups, namespaces."""
+    mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
+    links = {f"link {path.name}" for path in Path("/sys/class/net").iterdir()}
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
+    groups = {str(path) for path in Path("/sys/fs/cgroup").glob("**/maru*")}
+    return mounts | links | set(tables) | groups
