@@ -28,7 +28,10 @@ class PatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """How to delete. Source: meta/v1 DeleteOptions. propagation: Background, Foreground, Orphan or "" (the kind's own)."""
+    """How to delete. propagation: Background, Foreground, Orphan or "" (the kind's own).
+
+    Source: meta/v1 DeleteOptions.
+    """
 
     propagation: str = ""
     grace_period_s: int | None = None

@@ -65,14 +65,14 @@ class Document:
     version: the store revision that wrote it, ascending over all documents.
     """
 
-    __slots__ = ("_event", "_value", "body", "key", "version")
+    __slots__ = ("_lines", "_value", "body", "key", "version")
 
     def __init__(self, key: Key, body: bytes, version: int, value: Value | None = None) -> None:
         self.key = key
         self.body = body
         self.version = version
         self._value = value
-        self._event: dict[str, bytes] = {}
+        self._lines: dict[str, bytes] | None = None
 
     @property
     def value(self) -> Value:
@@ -89,12 +89,17 @@ class Document:
         return metadata
 
     def event_line(self, kind: str) -> bytes:
-        """The watch line of this revision under `kind` (ADDED, MODIFIED, DELETED), encoded once."""
-        line = self._event.get(kind)
+        """The watch line of this revision under `kind` (ADDED, MODIFIED, DELETED); encoded once while it is news."""
+        line = self._lines.get(kind) if self._lines is not None else None
         if line is None:
             line = b'{"type":"' + kind.encode() + b'","object":' + self.body + b"}\n"
-            self._event[kind] = line
+            if self._lines is not None:
+                self._lines[kind] = line
         return line
+
+    def keep_lines(self, *, is_news: bool) -> None:
+        """Keep encoded watch lines from now on, or (once the watchers have theirs) forget them."""
+        self._lines = {} if is_news else None
 
     def __repr__(self) -> str:
         return f"Document({self.key}, version={self.version}, body_bytes={len(self.body)})"

@@ -244,6 +244,31 @@ async def test_broken_journal_ends_the_store_and_tells_the_writers() -> None:
         await store.write([put("a")])
 
 
+async def test_damage_found_while_running_ends_the_scope_of_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with pytest.raises(ExceptionGroup) as caught:
+        async with open_store(path, SystemClock()) as store:
+            await store.write([put("a")])
+            await store._journal.tidy()  # type: ignore[union-attr]
+            path.write_bytes(b"\xaa" * path.stat().st_size)
+            journal: Any = store._journal
+            await journal._on_thread(lambda: journal._database.execute("PRAGMA shrink_memory").fetchall())
+            with pytest.raises(Broken, match="damaged"):
+                await store.write([put("b", text="x" * 20_000)])
+            await asyncio.Event().wait()
+    assert [type(error) for error in caught.value.exceptions] == [Broken]
+
+
+async def test_watch_lines_are_shared_while_they_are_news_and_not_kept_for_ever() -> None:
+    store = Engine(FakeClock())
+    (first,) = await store.write([put("a")])
+    assert first.event_line("ADDED") is first.event_line("ADDED")
+    for n in range(1000):
+        await store.write([put("b", size=n)])
+    assert first.event_line("ADDED") is not first.event_line("ADDED")
+    assert first.event_line("ADDED") == b'{"type":"ADDED","object":' + first.body + b"}\n"
+
+
 async def test_cancelled_writer_does_not_hold_up_the_others() -> None:
     clock, journal = FakeClock(), SlowJournal()
     store = Engine(clock, journal)  # type: ignore[arg-type]

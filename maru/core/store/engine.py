@@ -36,6 +36,8 @@ from maru.core.store.watch import QueueWatch
 FIRST_VERSION = 1
 """The revision of a new store: clients read resourceVersion 0 as "any"."""
 
+_NEWS_MAX = 512  # newest documents whose encoded watch lines are kept
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -89,6 +91,7 @@ class Engine:
         self._watches: dict[str, set[QueueWatch]] = {}
         self._line: deque[_Entry] = deque()
         self._pending: dict[Key, Write] = {}  # the last queued write of a key
+        self._news: deque[Document] = deque()  # keep their watch lines, for the watchers to share
         self._arrived = asyncio.Event()
         self._closed = False
         for document in sorted(documents, key=lambda document: document.key):
@@ -260,6 +263,7 @@ class Engine:
             for write in writes:
                 event = self._take_over(write)
                 self._history.append(event)
+                self._share_lines(event.document)
                 told.setdefault(write.document.key.storage, []).append(event)
                 self._version = write.document.version
         for storage, events in told.items():
@@ -278,6 +282,12 @@ class Engine:
         if self._pending.get(key) is write:
             del self._pending[key]
         return event
+
+    def _share_lines(self, document: Document) -> None:
+        document.keep_lines(is_news=True)
+        self._news.append(document)
+        if len(self._news) > _NEWS_MAX:
+            self._news.popleft().keep_lines(is_news=False)
 
     def _shelf(self, storage: str) -> Shelf:
         shelf = self._shelves.get(storage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,6 @@ async def open_store(path: Path, clock: Clock) -> AsyncIterator[Engine]:
                 yield engine
             finally:
                 engine.close()
-                await committer
+                await asyncio.wait({committer})  # what it raises, the scope raises
     finally:
         await journal.close()
