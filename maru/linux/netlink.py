@@ -126,6 +126,8 @@ class NetlinkSocket:
 
         Requests are independent: those after a failed one are carried out all the same.
         """
+        if not requests:
+            return
         first = self._sequence + 1
         parts: list[bytes] = []
         for request in requests:

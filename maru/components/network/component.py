@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.network.config import NetworkConfig
+from maru.components.network.controllers.guard import TableGuard
+from maru.components.network.controllers.health import HealthChecks
+from maru.components.network.controllers.nodes import NodesController
+from maru.components.network.controllers.services import ServicesController
 from maru.components.network.engine.bridged import BridgedNetwork
 from maru.components.network.engine.data_plane import open_data_plane
 from maru.components.network.model.ground import TABLE_PREFIX, ground_of
 from maru.contracts.pod_network import PodNetwork
 from maru.core.clock import Clock
-from maru.core.ids import Ids
 from maru.core.informer import Informers
+from maru.core.lifecycle import background
 from maru.core.site import Site
 
 
@@ -24,7 +28,6 @@ class Needs:
     site: Site
     informers: Informers
     clock: Clock
-    ids: Ids
     config: NetworkConfig
 
 
@@ -40,8 +43,19 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     """The network of this node; what it made stays when it closes, so that workloads go on talking."""
     site, config = needs.site, needs.config
     ground = ground_of(site, config)
-    async with open_data_plane(ground, site.folder("network"), config.netns_path) as plane:
-        await plane.replace({})
+    async with (
+        open_data_plane(ground, site.folder("network"), config.netns_path) as plane,
+        background("network") as tasks,
+    ):
+        services = ServicesController(plane, needs.informers, needs.clock, site.node_name, debounce_s=config.debounce_s)
+        checks = HealthChecks(plane, site.node_name)
+        services.on_service(checks.on_service)
+        nodes = NodesController(plane, needs.informers, needs.clock, site.node_name)
+        guard = TableGuard(plane, services.is_replaced, needs.clock, config.verify_s)
+        tasks.start(services.run(), "services")
+        tasks.start(checks.run(), "health checks")
+        tasks.start(nodes.run(), "nodes")
+        tasks.start(guard.run(), "guard")
         yield Gives(pod_network=BridgedNetwork(plane, site.cluster_dns_ip))
 
 

@@ -78,11 +78,10 @@ class Namespaces:
         sock.bind(("0.0.0.0", port))
 
         class Answer(asyncio.DatagramProtocol):
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
                 self.transport = transport
 
             def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-                assert isinstance(self.transport, asyncio.DatagramTransport)
                 self.transport.sendto(f"{name} {addr[0]}".encode(), addr)
 
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Answer, sock=sock)

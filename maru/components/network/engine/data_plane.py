@@ -6,6 +6,7 @@ thread stands in the namespace that is this node's machine (`network.netns_path`
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ class DataPlane:
         self.node_ip = ground.addresses.gateway
 
     async def start(self) -> None:
-        """Take over what a former process left, and make what is missing. The table is left as it stands."""
+        """Take over what a former process left and make what is missing; a table that stands waits for `replace`."""
         await self._run(self._start_blocking, "network of this node")
 
     async def stop(self) -> None:
@@ -76,7 +77,7 @@ class DataPlane:
 
         def call() -> bool:
             tables = self._ready_tables()
-            if tables.is_there_blocking:
+            if tables.is_there_blocking():
                 return False
             tables.replace_blocking()
             return True
@@ -115,6 +116,14 @@ class DataPlane:
 
         return await self._run(call, "connection tracking")
 
+    async def listen(self, port: int) -> socket.socket:
+        """A TCP socket that listens on all addresses of the machine. Raises OSError."""
+
+        def call() -> socket.socket:
+            return socket.create_server(("0.0.0.0", port), backlog=128)
+
+        return await self._thread.run(call)
+
     async def tear_down(self, other_tables_prefix: str) -> None:
         """Remove everything: Pods' links, bridge, table, settings (while no other platform stands here)."""
         await self._run(lambda: self._tear_down_blocking(other_tables_prefix), "network of this node")
@@ -135,6 +144,8 @@ class DataPlane:
         self._tables = Tables(self._netfilter, self._ground)
         for lease in self._leases.all():
             self._tables.prepare(_elements_of(lease))
+        if not self._tables.is_there_blocking():
+            self._tables.replace_blocking()
 
     def _stop_blocking(self) -> None:
         for thing in (self._machine, self._netfilter):
@@ -171,6 +182,9 @@ class DataPlane:
         }
         tables.apply_blocking(difference(held, {}))
         self._leases.free_blocking(sandbox_id)
+        if any(port.protocol != "TCP" for port in lease.ports):
+            assert self._netfilter is not None, "not started"
+            forget_flows_blocking(self._netfilter, lambda flow: flow.backend == lease.address)
 
     def _tear_down_blocking(self, prefix: str) -> None:
         machine, netfilter = self._ready_machine(), self._netfilter

@@ -70,8 +70,8 @@ SETS = (
 def skeleton(ground: Ground) -> list[Request]:
     """Sets, chains and rules of an empty table."""
     requests = [add_set(ground.table, spec, number + 1) for number, spec in enumerate(SETS)]
-    for chain in (SERVICES_CHAIN, REJECT_CHAIN, DROP_CHAIN, CLOSED_CHAIN):
-        requests.append(add_chain(ground.table, chain))
+    chains = (SERVICES_CHAIN, REJECT_CHAIN, DROP_CHAIN, CLOSED_CHAIN)
+    requests += [add_chain(ground.table, chain) for chain in chains]
     return requests + _reject(ground) + _services(ground) + _guards(ground) + _refuse(ground) + _post(ground)
 
 

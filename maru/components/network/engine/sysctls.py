@@ -1,7 +1,9 @@
 """Kernel settings of the network, remembered as they were so that they can be put back.
 
-`ip_forward` is of the whole machine: its old value is kept in a file until `maru down`. Settings of
-the bridge go with the bridge. Source: Documentation/networking/ip-sysctl.rst.
+Some are of the whole machine: their old values are kept in a file until `maru down`. Settings of the
+bridge go with the bridge. Redirects must be off for all devices, since the kernel takes either
+setting: it would tell Pods to go around the gateway, and spend on it what ICMP errors are rationed
+by. Source: Documentation/networking/ip-sysctl.rst.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import msgspec
 from maru.linux.sysctl import read_blocking, write_blocking
 
 FORWARDING = "net/ipv4/ip_forward"
+MACHINE_WIDE = {FORWARDING: "1", "net/ipv4/conf/all/send_redirects": "0"}
+OF_THE_BRIDGE = {"route_localnet": "1", "rp_filter": "2", "send_redirects": "0"}
 
 
 class Sysctls:
@@ -23,13 +27,14 @@ class Sysctls:
 
     def set_up_blocking(self, bridge: str) -> None:
         """Forward packets; let loopback clients of node ports out on the bridge. Raises OSError."""
-        before = read_blocking(FORWARDING)
-        if before != "1":
-            if not self._path.exists():
-                self._path.write_bytes(msgspec.json.encode({FORWARDING: before}))
-            write_blocking(FORWARDING, "1")
-        write_blocking(f"net/ipv4/conf/{bridge}/route_localnet", "1")
-        write_blocking(f"net/ipv4/conf/{bridge}/rp_filter", "2")
+        before = {name: read_blocking(name) for name in MACHINE_WIDE}
+        changed = {name: value for name, value in before.items() if value != MACHINE_WIDE[name]}
+        if changed and not self._path.exists():
+            self._path.write_bytes(msgspec.json.encode(changed))
+        for name, value in MACHINE_WIDE.items():
+            write_blocking(name, value)
+        for name, value in OF_THE_BRIDGE.items():
+            write_blocking(f"net/ipv4/conf/{bridge}/{name}", value)
 
     def put_back_blocking(self) -> None:
         """As it was before the first `set_up_blocking`. Raises OSError."""

@@ -35,8 +35,8 @@ class Tables:
         self._ground = ground
         self._elements: Elements = {}
         self._picks: set[Pick] = set()
+        self._is_ours = False
 
-    @property
     def is_there_blocking(self) -> bool:
         """Whether the kernel still has the table (another firewall may have flushed it)."""
         return nftables.has_table_blocking(self._socket, self._ground.table)
@@ -50,7 +50,11 @@ class Tables:
         return key in self._elements.get(name, ())
 
     def apply_blocking(self, change: Difference) -> None:
-        """Make the change, in one transaction. Raises KernelError; then the whole table is made anew once."""
+        """Make the change, in one transaction; if the kernel's table is not as we think, make it all anew.
+
+        Before the first replacement the table is a former process's: it then keeps what it has, and
+        the change waits for the replacement if it does not fit. Raises KernelError.
+        """
         if change.is_empty:
             return
         self._take_over(change)
@@ -69,9 +73,11 @@ class Tables:
             # The kernel holds something else than we thought: the whole table puts it right.
             if error.errno not in (errno.ENOENT, errno.EEXIST, errno.EBUSY):
                 raise
-            self.replace_blocking()
+            if self._is_ours:
+                self.replace_blocking()
             return
-        self._picks |= picks
+        if self._is_ours:
+            self._picks |= picks
 
     def replace_blocking(self) -> None:
         """Make the whole table anew. Raises KernelError."""
@@ -86,6 +92,7 @@ class Tables:
         requests += nftables.add_expiring(table, AFFINITY, kept)
         nftables.commit_blocking(self._socket, requests)
         self._picks = picks
+        self._is_ours = True
 
     def prepare(self, elements: Elements) -> None:
         """Hold `elements` from the next replacement on."""
