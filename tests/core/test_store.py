@@ -211,19 +211,38 @@ async def test_refused_commit_fails_all_in_line_and_later_writes_start_from_what
     first = asyncio.ensure_future(store.write([put("a", expect=ABSENT)]))
     await clock.settle()
     second = asyncio.ensure_future(store.write([put("a", size=2)]))
-    third = asyncio.ensure_future(store.write([Change(key("a"), None)]))
+    third = asyncio.ensure_future(store.write([Change(key("a"), None), put("b")]))
     await clock.settle()
     journal.gate.release()
     results = await asyncio.gather(first, second, third, return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * 3
-    with pytest.raises(NotFound):
-        await store.write([Change(key("a"), None)])
+    for name in ("a", "b"):
+        with pytest.raises(NotFound):
+            await store.write([Change(key(name), None)])
     journal.error = None
     for _ in range(2):
         journal.gate.release()
     (document,) = await store.write([put("a", expect=ABSENT)])
     with pytest.raises(Conflict):
         await store.write([put("a", expect=document.version + 1)])
+    store.close()
+    await running
+
+
+async def test_write_is_checked_against_what_is_in_line_also_while_an_earlier_one_becomes_visible() -> None:
+    clock, journal = FakeClock(), SlowJournal()
+    store = Engine(clock, journal)  # type: ignore[arg-type]
+    running = asyncio.ensure_future(store.run())
+    first = asyncio.ensure_future(store.write([put("a")]))
+    await clock.settle()
+    second = asyncio.ensure_future(store.write([put("a", size=2)]))
+    await clock.settle()
+    journal.gate.release()
+    (document,) = await first
+    with pytest.raises(Conflict):
+        await store.write([put("a", expect=document.version, size=3)])
+    journal.gate.release()
+    await second
     store.close()
     await running
 
