@@ -11,7 +11,6 @@ import asyncio
 import socket
 import ssl
 import struct
-from typing import Any
 
 from aiohttp import web
 
@@ -26,8 +25,8 @@ _PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid; source: unix(7), SO_PE
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a peer, a stall timer and the exchange under way."""
 
-    def __init__(self, server: web.Server, stall_s: float, log: Log, **settings: Any) -> None:
-        super().__init__(server, **settings)
+    def __init__(self, server: web.Server, stall_s: float, log: Log, **settings: object) -> None:
+        super().__init__(server, **settings)  # type: ignore[arg-type]  # aiohttp's own keywords, as web.Server hands them on
         self._log = log
         self.exchange: Exchange | None = None
         self._stall_s = stall_s

@@ -37,7 +37,6 @@ HANDSHAKE_S = 10.0  # for a TLS handshake
 _LINGER_S = 2.0  # reading on after an early answer, so that the client sees it before a reset
 _HEADERS_MAX = 256
 _READ_BYTES = 64 * 1024
-_HEAD_TOO_LARGE = json_answer({"message": f"the request's headers are over {REQUEST_HEADER_BYTES_MAX} bytes"}, 431)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Front:
         """Requests whose handler has not answered yet; streams and upgrades do not count."""
         return self._asking
 
-    async def handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+    async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
         """aiohttp's side: answer one request."""
         connection = raw.protocol
         assert isinstance(connection, Connection)
@@ -83,7 +82,8 @@ class Front:
         self._exchanges.add(exchange)
         connection.exchange = exchange
         try:
-            answer = await self._ask(request) if _head_bytes(raw) <= REQUEST_HEADER_BYTES_MAX else _HEAD_TOO_LARGE
+            is_head_good = _head_bytes(raw) <= REQUEST_HEADER_BYTES_MAX
+            answer = await self._ask(request) if is_head_good else _head_too_large()
             if exchange.phase is Phase.TAKEN:
                 return _Taken()
             if isinstance(answer.body, bytes):
@@ -210,6 +210,10 @@ def _head_bytes(raw: web.BaseRequest) -> int:
     return sum(len(name) + len(value) for name, value in raw.raw_headers) + len(raw.raw_path)
 
 
+def _head_too_large() -> Answer:
+    return json_answer({"message": f"the request's headers are over {REQUEST_HEADER_BYTES_MAX} bytes"}, 431)
+
+
 def _headers(answer: Answer) -> CIMultiDict[str]:
     headers = CIMultiDict(answer.headers)
     headers.setdefault("Server", "Maru")
@@ -230,7 +234,7 @@ class _Server(web.Server):
     """aiohttp's server, with our connections."""
 
     def __init__(self, front: Front, bounds: Bounds, log: Log) -> None:
-        super().__init__(front.handle)
+        super().__init__(front.answer)
         self._bounds = bounds
         self._log = log
 

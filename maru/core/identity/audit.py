@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -184,7 +185,7 @@ def _append_blocking(files: AuditFiles, lines: Sequence[bytes]) -> None:
 def _turn_blocking(files: AuditFiles, path: Path) -> None:
     """audit.log becomes audit.log.1, and so on; the oldest goes."""
     older = [path, *(path.with_name(f"{FILE_NAME}.{number}") for number in range(1, files.files_max))]
-    for newer, target in reversed(list(zip(older, older[1:], strict=False))):
+    for newer, target in reversed(list(pairwise(older))):
         if newer.exists():
             newer.replace(target)
     if files.files_max == 1:

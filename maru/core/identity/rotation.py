@@ -27,7 +27,7 @@ CHECK_S = 60.0
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One pair of files. issue: makes a new pair. wants: whether the certificate on disk still says what
-    it should (addresses may have changed). changed: called with the pair once it stands on disk.
+    it should (addresses may have changed). changed: called on the loop with a pair that was renewed.
     """
 
     certificate: Path
@@ -45,25 +45,25 @@ class Rotation:
         self._clock = clock
         self._log = Log("rotation")
 
-    def ensure_blocking(self) -> int:
-        """Issue what is missing, unreadable, unwanted or old; answers how many were issued."""
-        issued = 0
+    def ensure_blocking(self) -> Sequence[tuple[Kept, Credential]]:
+        """Issue what is missing, unreadable, unwanted or old; answers what was issued, which stands on disk then."""
+        issued = []
         for kept in self._kept:
             if self._is_good_blocking(kept):
                 continue
             credential = kept.issue()
             write_private_blocking(kept.key, credential.key)
             write_private_blocking(kept.certificate, credential.certificate)
-            kept.changed(credential)
             self._log.info("certificate issued", file=str(kept.certificate))
-            issued += 1
+            issued.append((kept, credential))
         return issued
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._clock.sleep(CHECK_S)
-            await asyncio.to_thread(self.ensure_blocking)
+            for kept, credential in await asyncio.to_thread(self.ensure_blocking):
+                kept.changed(credential)
 
     def _is_good_blocking(self, kept: Kept) -> bool:
         certificate_pem, key_pem = read_blocking(kept.certificate), read_blocking(kept.key)

@@ -248,11 +248,13 @@ async def test_client_that_does_not_read_is_cut_off(start, dial):
 
 async def test_stream_waits_for_a_slow_reader(start, dial):
     made = 0
+    first = asyncio.Event()
 
     async def stream():
         nonlocal made
         while True:
             made += 100_000
+            first.set()
             yield b"x" * 100_000
             await asyncio.sleep(0)
 
@@ -262,10 +264,9 @@ async def test_stream_waits_for_a_slow_reader(start, dial):
     _, writer = await dial(await start(handler))
     writer.transport.pause_reading()
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    before = -1
-    while before != made:
-        before = made
-        await asyncio.sleep(0.05)
+    await asyncio.wait_for(first.wait(), 5)
+    for _ in range(2000):  # far more turns of the loop than fill the socket's buffers
+        await asyncio.sleep(0)
     assert 0 < made < 50_000_000
 
 

@@ -1,0 +1,1 @@
+"""Key files: read and made off the loop."""
