@@ -86,11 +86,8 @@ SUBRESOURCES: dict[str, tuple[tuple[str, str, str, str, tuple[str, ...], bool], 
     "services": (("proxy", "", "v1", "ServiceProxyOptions", _PROXY, True),),
 }
 
-# Kinds that a client posts or gets back without a resource of their own.
+# Resources whose verbs are fewer than lightkube-models says.
 VERBS: dict[str, tuple[str, ...]] = {"componentstatuses": ("get", "list")}
-
-# Group versions served: stable ones only. Preference within a group is the order here, then v2 before v1.
-VERSION_ORDER: dict[str, tuple[str, ...]] = {"autoscaling": ("v2", "v1")}
 
 # The order of groups in /apis, as kube-apiserver's priorities give it.
 GROUP_ORDER: tuple[str, ...] = (

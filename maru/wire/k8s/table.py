@@ -40,6 +40,29 @@ def table(
 ) -> bytes:
     """The Table as JSON bytes. include: None, Metadata or Object. version: v1 or v1beta1 of meta.k8s.io.
 
-    columns may be empty (a watch sends them with its first event only).
+    columns may be empty (a watch sends them with its first event only). A row's body goes in as it is.
     """
-    raise NotImplementedError
+    api_version = f"meta.k8s.io/{version}"
+    parts = [
+        b'{"kind":"Table","apiVersion":',
+        msgspec.json.encode(api_version),
+        b',"metadata":',
+        msgspec.json.encode(list_metadata),
+        b',"columnDefinitions":',
+        msgspec.json.encode(columns),
+        b',"rows":[',
+    ]
+    encode = msgspec.json.encode
+    separator = b'{"cells":'
+    for row in rows:
+        parts += [separator, encode(row.cells), b',"object":']
+        if include == "Object":
+            parts.append(row.body)
+        elif include == "Metadata":
+            parts += [b'{"kind":"PartialObjectMetadata","apiVersion":"', api_version.encode(), b'","metadata":']
+            parts += [encode(row.metadata), b"}"]
+        else:
+            parts.append(b"null")
+        separator = b'},{"cells":'
+    parts.append(b"]}" if separator == b'{"cells":' else b"}]}")
+    return b"".join(parts)
