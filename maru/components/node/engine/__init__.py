@@ -1,0 +1,1 @@
+"""What touches files: volumes, logs, sandboxes, images' user databases."""

@@ -1,0 +1,84 @@
+"""What the machine has and how much of it is left. Source: proc(5), os-release(5), machine-id(5)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from maru.components.node.model.machine import Figures
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+# Source: the kubelet's default hard eviction thresholds (memory.available<100Mi, nodefs.available<10 %).
+MEMORY_LEFT_BYTES_MIN = 100 << 20
+DISK_LEFT_FRACTION_MIN = 0.10
+PIDS_LEFT_MIN = 100
+
+
+def read_figures_blocking(folder: Path) -> Figures:
+    """Of this machine; the disk is the one `folder` stands on."""
+    names = {}
+    release = Path("/etc/os-release")
+    for line in release.read_text().splitlines() if release.exists() else ():
+        name, _, value = line.partition("=")
+        names[name] = value.strip('"')
+    machine = platform.machine()
+    return Figures(
+        cpus=len(os.sched_getaffinity(0)),
+        memory_bytes=_memory("MemTotal"),
+        disk_bytes=shutil.disk_usage(folder).total,
+        architecture=_ARCHITECTURES.get(machine, machine),
+        kernel=platform.release(),
+        os_image=names.get("PRETTY_NAME", "Linux"),
+        machine_id=_line("/etc/machine-id"),
+        boot_id=_line("/proc/sys/kernel/random/boot_id"),
+    )
+
+
+def read_pressure_blocking(folder: Path) -> dict[str, bool]:
+    """Which node conditions hold now: MemoryPressure, DiskPressure, PIDPressure."""
+    usage = shutil.disk_usage(folder)
+    pids = int(_line("/proc/loadavg").split()[3].partition("/")[2])
+    pids_max = int(_line("/proc/sys/kernel/pid_max") or "32768")
+    return {
+        "MemoryPressure": _memory("MemAvailable") < MEMORY_LEFT_BYTES_MIN,
+        "DiskPressure": usage.free < usage.total * DISK_LEFT_FRACTION_MIN,
+        "PIDPressure": pids_max - pids < PIDS_LEFT_MIN,
+    }
+
+
+def _memory(name: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _line(path: str) -> str:
+    file = Path(path)
+    return file.read_text().strip() if file.exists() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUsage:
+    """cpu_ns: since boot, over all processors; bytes; pids: processes and threads."""
+
+    cpu_ns: int
+    memory_bytes: int
+    memory_working_set_bytes: int
+    pids: int
+
+
+def read_usage_blocking() -> NodeUsage:
+    """What the whole machine uses now."""
+    ticks = [int(field) for field in _line("/proc/stat").splitlines()[0].split()[1:9]]
+    busy = sum(ticks) - ticks[3] - ticks[4]
+    total = _memory("MemTotal")
+    return NodeUsage(
+        cpu_ns=busy * 10**9 // os.sysconf("SC_CLK_TCK"),
+        memory_bytes=total - _memory("MemFree"),
+        memory_working_set_bytes=total - _memory("MemAvailable"),
+        pids=int(_line("/proc/loadavg").split()[3].partition("/")[2]),
+    )

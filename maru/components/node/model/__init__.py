@@ -1,0 +1,1 @@
+"""The kubelet's rules: values in, values out."""

@@ -1,0 +1,59 @@
+"""Whether the node takes a Pod that was bound to it.
+
+Source: pkg/kubelet/lifecycle, predicate.go (OutOfcpu, NodeAffinity), pkg/kubelet/sysctl (SysctlForbidden).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maru.components.node.errors import Refused
+from maru.components.node.model.machine import Machine
+from maru.components.node.model.resources import pod_request
+from maru.core.document import Value
+from maru.kinds.quantity import parse
+
+# Source: Kubernetes documentation, "Using sysctls", the safe set.
+_SAFE_SYSCTLS = (
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+)
+
+
+def check_fits(pod: Value, present: Sequence[Value], machine: Machine, node: Value | None) -> None:
+    """Return if the Pod fits beside those `present`. Raises Refused with the kubelet's reason."""
+    spec = pod["spec"]
+    labels = (node or {}).get("metadata", {}).get("labels") or {}
+    selector = spec.get("nodeSelector") or {}
+    if node is not None and any(labels.get(name) != value for name, value in selector.items()):
+        raise Refused(
+            "NodeAffinity",
+            "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        )
+    if (spec.get("os") or {}).get("name") not in (None, "linux"):
+        raise Refused("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    for entry in (spec.get("securityContext") or {}).get("sysctls") or ():
+        if entry["name"].replace("/", ".") not in _SAFE_SYSCTLS:
+            raise Refused("SysctlForbidden", f'forbidden sysctl: "{entry["name"]}" not allowlisted')
+    pods_max = int(machine.allocatable["pods"])
+    if len(present) + 1 > pods_max:
+        words = f"requested: 1, used: {len(present)}, capacity: {pods_max}"
+        raise Refused("OutOfpods", f"Pod was rejected: Node didn't have enough resource: pods, {words}")
+    for name in ("cpu", "memory"):
+        wanted = pod_request(pod, name)
+        capacity = parse(machine.allocatable[name])
+        bound = capacity.milli if name == "cpu" else capacity.whole
+        used = sum(pod_request(other, name) for other in present)
+        if wanted and used + wanted > bound:
+            words = f"requested: {wanted}, used: {used}, capacity: {bound}"
+            raise Refused(f"OutOf{name}", f"Pod was rejected: Node didn't have enough resource: {name}, {words}")
