@@ -6,6 +6,7 @@ Source: the operations and parameters that the Kubernetes 1.36 API reference lis
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 from maru.wire.k8s.schema import META, ResourceInfo, SubresourceInfo, Value
 
 Names = Mapping[tuple[str, str, str], str]
@@ -19,7 +20,8 @@ _PATCHES = (
     "application/strategic-merge-patch+json",
 )
 _STRING, _INTEGER, _BOOLEAN = "string", "integer", "boolean"
-_Row = tuple[str, str, str]
+_Row = tuple[str, str, str]  # name, type, description of a parameter
+_Verb = tuple[str, str, str, tuple[_Row, ...]]  # HTTP method, action, operationId prefix, query parameters
 _DRY_RUN: _Row = ("dryRun", _STRING, "All: process the request without persisting it.")
 _MANAGER = ("fieldManager", _STRING, "The name of the actor that makes the changes.")
 _VALIDATION = ("fieldValidation", _STRING, "What to do with unknown or duplicate fields: Ignore, Warn or Strict.")
@@ -44,14 +46,14 @@ _DELETE = (
     ("propagationPolicy", _STRING, "Orphan, Background or Foreground."),
 )
 # verb of discovery -> (HTTP method, x-kubernetes-action, operationId prefix, query parameters)
-_ON_ONE: dict[str, tuple[str, str, str, tuple[_Row, ...]]] = {
+_ON_ONE: dict[str, _Verb] = {
     "get": ("get", "get", "read", ()),
     "update": ("put", "put", "replace", _WRITE),
     "patch": ("patch", "patch", "patch", (*_WRITE, _FORCE)),
     "delete": ("delete", "delete", "delete", _DELETE),
     "create": ("post", "post", "create", _WRITE),
 }
-_ON_ALL: dict[str, tuple[str, str, str, tuple[_Row, ...]]] = {
+_ON_ALL: dict[str, _Verb] = {
     "list": ("get", "list", "list", _LIST),
     "create": ("post", "post", "create", _WRITE),
     "deletecollection": ("delete", "deletecollection", "deleteCollection", (*_DELETE, *_LIST)),
@@ -113,8 +115,10 @@ class _PathWriter:
             for target in (path, f"{path}/{{path}}") if one.path_suffix else (path,):
                 item = self._item(found, target)
                 for method in _CONNECT_METHODS if one.path_suffix else ("get", "post"):
-                    row = (method, "connect", "connect", ())
-                    item[method] = self._operation(row, f"connect{method.capitalize()}{suffix}", _Bodies(kind, "", ""))
+                    connect: _Verb = (method, "connect", "connect", ())
+                    item[method] = self._operation(
+                        connect, f"connect{method.capitalize()}{suffix}", _Bodies(kind, "", "")
+                    )
             return found
         item = self._item(found, path)
         for verb in one.verbs:
@@ -157,7 +161,7 @@ class _PathWriter:
             shown |= {"type": kind, "uniqueItems": True}
         return shown
 
-    def _operation(self, row: tuple[str, str, str, tuple[_Row, ...]], identity: str, bodies: _Bodies) -> Value:
+    def _operation(self, row: _Verb, identity: str, bodies: _Bodies) -> Value:
         group, version, kind = bodies.kind
         operation: Value = {
             "operationId": identity,
