@@ -6,7 +6,7 @@ not. Documents that a list or watch hands out are the store's own and shared: ne
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 from maru.components.apiserver.catalog import Served
 from maru.components.apiserver.errors import no_path, not_found
 from maru.components.apiserver.options import ListOptions, RemoveOptions, WriteOptions
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.verbs.call import Call, House, Post
 from maru.components.apiserver.verbs.create import create
 from maru.components.apiserver.verbs.feed import BOOKMARK, INITIAL_END, open_feed
 from maru.components.apiserver.verbs.intake import take_in
@@ -31,9 +31,6 @@ from maru.core.errors import NotSupported
 from maru.core.limits import WATCH_DEADLINE_S
 
 V = TypeVar("V", Value, Operations, Value | Operations)
-
-Post = Callable[[Call, Value], Awaitable[Value]]
-"""A subresource that is posted to: binding, eviction, token."""
 
 
 class LocalClients:

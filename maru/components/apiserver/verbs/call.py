@@ -6,7 +6,7 @@ keepers of kinds whose writes hold something in memory (Service addresses).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -60,6 +60,10 @@ class Outcome:
 
     document: Document
     created: bool = False
+
+
+Post = Callable[[Call, Value], Awaitable[Value]]
+"""A subresource or kind that is posted to and answers, without being kept: binding, eviction, token, reviews."""
 
 
 class Reservation(Protocol):

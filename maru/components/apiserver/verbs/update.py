@@ -14,6 +14,7 @@ import msgspec
 from maru.components.apiserver.admission.review import UPDATE, Review
 from maru.components.apiserver.errors import conflict, not_found, raise_causes
 from maru.components.apiserver.model import metadata as rules
+from maru.components.apiserver.model.reach import keep
 from maru.components.apiserver.verbs.call import Call, House, Outcome, reserved
 from maru.components.apiserver.verbs.create import check_new, counts_generation, create, ignored_fields
 from maru.components.apiserver.verbs.intake import take_in, writer
@@ -46,7 +47,7 @@ VERSION_REQUIRED = frozenset(
     }
 )
 """Built-in kinds without unconditional updates; custom resources have none either."""
-_OWN = frozenset({"apiVersion", "kind", "metadata"})
+_CHANGES_INTENT = frozenset({"", "ephemeralcontainers", "resize"})
 _VERSION_MISSING = Cause(
     "metadata.resourceVersion", "FieldValueInvalid", "Invalid value: 0: must be specified for an update"
 )
@@ -82,7 +83,7 @@ async def save(house: House, call: Call, current: Document, document: Value, *, 
     document = review.value
     rules.carry_over(document["metadata"], old["metadata"])
     strategy.prepare_update(document, old, call.subresource)
-    if not call.subresource and counts_generation(call) and _intent_changed(call, document, old):
+    if call.subresource in _CHANGES_INTENT and counts_generation(call) and _intent_changed(call, document, old):
         document["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
     with reserved(house, call, document, old):
         _check_rules(call, document, old)
@@ -146,27 +147,14 @@ def _check_identity(call: Call, current: Document, document: Value) -> None:
 
 def _keep(call: Call, document: Value, current: Document) -> None:
     """Carry over what this way of writing does not reach. The parts come from a copy of their own."""
-    if not call.served.has_status:
-        return
-    if call.subresource == "status":
-        whole: Value = msgspec.json.decode(current.body)
-        for name in [name for name in document if name not in _OWN and name != "status"]:
-            del document[name]
-        for name, value in whole.items():
-            if name not in _OWN and name != "status":
-                document[name] = value
-        if call.served.custom is not None:
-            tracked = document["metadata"].get("managedFields")
-            document["metadata"] = whole["metadata"]
-            if tracked is not None:
-                document["metadata"]["managedFields"] = tracked
-        return
-    if not call.subresource:
-        old: Value = msgspec.json.decode(current.body)
-        if "status" in old:
-            document["status"] = old["status"]
-        else:
-            document.pop("status", None)
+    if call.served.has_status or call.subresource:
+        keep(
+            document,
+            msgspec.json.decode(current.body),
+            call.subresource,
+            has_status=call.served.has_status,
+            is_custom=call.served.custom is not None,
+        )
 
 
 def _intent_changed(call: Call, document: Value, old: Value) -> bool:

@@ -1,0 +1,1 @@
+"""What moves bytes: answers and upgraded connections passed on to nodes, Pods and Services."""
