@@ -61,18 +61,21 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     files = AuditFiles(needs.site.folder("audit"), config.audit_file_bytes_max, config.audit_files_max)
     audit = AuditLog(files, config.audit, needs.clock, needs.ids)
     aggregation = Aggregation(needs.store, needs.clock, needs.ids)
-    async with background("access") as tasks:
-        Bookkeeper(needs.store, book, aggregation.changed).start(tasks)
-        tasks.start(aggregation.loop.run(), "aggregation")
-        tasks.start(keyring.rotation.run(), "rotation")
-        tasks.start(audit.run(), "audit")
-        yield Gives(
-            authenticator=Authenticator(tokens, book, needs.clock),
-            authorizer=book,
-            role_book=book,
-            tokens=tokens,
-            authority=keyring.authority,
-            sealer=keyring.sealer,
-            audit=audit,
-            tls=keyring.tls,
-        )
+    try:
+        async with background("access") as tasks:
+            Bookkeeper(needs.store, book, aggregation.changed).start(tasks)
+            tasks.start(aggregation.loop.run(), "aggregation")
+            tasks.start(keyring.rotation.run(), "rotation")
+            tasks.start(audit.run(), "audit")
+            yield Gives(
+                authenticator=Authenticator(tokens, book, needs.clock),
+                authorizer=book,
+                role_book=book,
+                tokens=tokens,
+                authority=keyring.authority,
+                sealer=keyring.sealer,
+                audit=audit,
+                tls=keyring.tls,
+            )
+    finally:
+        await audit.flush()

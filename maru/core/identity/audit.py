@@ -87,19 +87,16 @@ class AuditLog:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Write until cancelled; what waits then is still written."""
+        """Write until cancelled; whoever cancels flushes what waits then."""
         dropped_told = 0
-        try:
-            while True:
-                await self._arrived.wait()
-                self._arrived.clear()
-                await self._clock.sleep(_BATCH_S)
-                await self.flush()
-                if self.dropped_total > dropped_told:
-                    self._log.warning("audit events dropped", events=self.dropped_total - dropped_told)
-                    dropped_told = self.dropped_total
-        finally:
-            await asyncio.shield(asyncio.ensure_future(self.flush()))
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            await self._clock.sleep(_BATCH_S)
+            await self.flush()
+            if self.dropped_total > dropped_told:
+                self._log.warning("audit events dropped", events=self.dropped_total - dropped_told)
+                dropped_told = self.dropped_total
 
     async def flush(self) -> None:
         """Write what waits. A disk that refuses is logged; the events are then counted as dropped."""
