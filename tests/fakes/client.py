@@ -237,6 +237,9 @@ class FakeClient:
         if subresource == "status":
             old["status"] = value.get("status", {})
             value = old
+        elif (resource.storage, subresource) == ("namespaces", "finalize"):
+            old["spec"] = value["spec"]
+            value = old
         elif subresource in ("", "ephemeralcontainers", "resize"):
             self._carry_over(resource, value, old)
         else:
@@ -277,7 +280,9 @@ class FakeClient:
         if finalizers:
             metadata["finalizers"] = finalizers
         grace_s = _grace_s(key, value, options)
-        if not finalizers and grace_s == 0:
+        if key.storage == "namespaces" and value.get("spec", {}).get("finalizers"):
+            value.setdefault("status", {})["phase"] = "Terminating"
+        elif not finalizers and grace_s == 0:
             await self._api.store.write([Change(key, None, document.version)])
             return
         if metadata.get("deletionTimestamp"):
@@ -310,6 +315,8 @@ def _matches(value: Value, labels: str, fields: str) -> bool:
 
 def _is_held(value: Value) -> bool:
     metadata = value["metadata"]
+    if value.get("spec", {}).get("finalizers"):
+        return True  # a namespace
     return bool(metadata.get("finalizers")) or metadata.get("deletionGracePeriodSeconds", 0) > 0
 
 

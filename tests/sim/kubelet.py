@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from maru.core.client import DeleteOptions
-from maru.core.clock import Clock, rfc3339
+from maru.core.client import DeleteOptions, PatchKind
+from maru.core.clock import Clock, rfc3339, rfc3339_micro
 from maru.core.document import Document, Value
 from maru.core.errors import MaruError
 from maru.core.informer import Informers
-from maru.kinds.resources import PODS
+from maru.kinds.resources import LEASES, NODES, PODS
 from tests.fakes.client import FakeClients
+
+
+BEAT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Kubelet:
     def __init__(
         self, api: FakeClients, informers: Informers, clock: Clock, script: Callable[[Value], Behaviour]
     ) -> None:
+        self._api = api
         self._client = api.acting_as("system:node:n1")
         self._clock = clock
         self._script = script
@@ -45,7 +49,17 @@ class Kubelet:
         async with asyncio.TaskGroup() as group:
             self._group = group
             self._pods.on_change(self._changed)
-            await asyncio.Event().wait()
+            while True:
+                await self._beat()
+                await self._clock.sleep(BEAT_S)
+
+    async def _beat(self) -> None:
+        for node in self._api.all(NODES):
+            name = node["metadata"]["name"]
+            if name in self.broken:
+                continue
+            lease = {"spec": {"holderIdentity": name, "renewTime": rfc3339_micro(self._clock.now())}}
+            await self._client.patch(LEASES, "kube-node-lease", name, lease, kind=PatchKind.APPLY)
 
     def _changed(self, new: Document | None, old: Document | None) -> None:
         if new is None or self._group is None or new.value["spec"].get("nodeName") in (None, "", *self.broken):

@@ -7,17 +7,38 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from maru.components.scheduler import component as scheduler
-from maru.components.workloads.controllers.kit import Controller, Kit
+from maru.components.workloads.component import controllers
+from maru.components.workloads.config import WorkloadsConfig
+from maru.components.workloads.controllers.kit import Kit, Runner
 from maru.core.document import Resource, Value
 from maru.core.ids import SeededIds
 from maru.core.informer import Informers
 from maru.core.lifecycle import background
+from maru.kinds import resources
 from maru.kinds.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS
-from tests.fakes.client import FakeClients
+from tests.fakes.client import Act, FakeClients
 from tests.fakes.clock import FakeClock
 from tests.sim.kubelet import Behaviour, Kubelet
 
-Build = Callable[[Kit], Sequence[Controller]]
+KINDS: tuple[Resource, ...] = tuple(
+    value for value in vars(resources).values() if isinstance(value, Resource) and value.plural != "events"
+)
+Build = Callable[[Kit], Sequence[Runner]]
+
+
+class Kinds:
+    """A KindsServed of all built-in kinds, and those a test adds."""
+
+    def __init__(self, *more: Resource) -> None:
+        self.more = list(more)
+
+    def resources(self) -> Sequence[Resource]:
+        return [*KINDS, *self.more]
+
+
+def everything(kit: Kit) -> Sequence[Runner]:
+    """All controllers as the component runs them."""
+    return controllers(kit, Kinds(), WorkloadsConfig())
 
 
 class World:
@@ -32,7 +53,7 @@ class World:
         self.kubelet: Kubelet | None = None
 
     async def setup(self, nodes: int = 1, cpu: str = "16") -> None:
-        await self.user.create(NAMESPACES, {"metadata": {"name": "default"}})
+        await self.user.create(NAMESPACES, {"metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes"]}})
         for number in range(1, nodes + 1):
             await self.add_node(f"n{number}", cpu)
 
@@ -49,20 +70,23 @@ class World:
         )
 
     @asynccontextmanager
-    async def running(self, build: Build) -> AsyncIterator[None]:
+    async def running(self, build: Build = everything) -> AsyncIterator[None]:
         """The control plane and the kubelet; leaving stops them and keeps the store, as kill -9 does."""
         informers = Informers(self.api.acting_as("informers"), self.clock, self.ids)
         kit = Kit(self.api, informers, self.clock, self.ids)
         async with background("world") as tasks:
             for controller in build(kit):
                 tasks.start(controller.run(), name=controller.name)
-            self.kubelet = Kubelet(self.api, informers, self.clock, lambda pod: self.script(pod))
+            self.kubelet = Kubelet(self.api, informers, self.clock, self._behaviour)
             needs = scheduler.Needs(self.api, informers, self.clock, self.ids)
             async with scheduler.open(needs):
                 tasks.start(self.kubelet.run(), name="kubelet")
                 tasks.start(informers.run(), name="informers")
                 await self.clock.settle()
                 yield
+
+    def _behaviour(self, pod: Value) -> Behaviour:
+        return self.script(pod)
 
     async def run(self, seconds: float) -> None:
         await self.clock.advance(seconds)
@@ -76,6 +100,10 @@ class World:
                 raise AssertionError(f"did not come about within {seconds} s")
             await self.clock.advance(step_s)
             passed += step_s
+
+    def writes(self) -> list[Act]:
+        """Everything that controllers and the scheduler wrote so far."""
+        return [act for act in self.api.acts if act.user.startswith(("system:controller", "system:kube"))]
 
     def pods(self, **labels: str) -> list[Value]:
         return [p for p in self.api.all(PODS) if labels.items() <= (p["metadata"].get("labels") or {}).items()]

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 
 from maru.components.workloads.config import WorkloadsConfig
 from maru.components.workloads.controllers.deployments import Deployments
-from maru.components.workloads.controllers.kit import Controller, Kit
+from maru.components.workloads.controllers.endpoint_slices import EndpointSliceMirrors, EndpointSlices
+from maru.components.workloads.controllers.endpoints import Endpoints
+from maru.components.workloads.controllers.garbage_collector import GarbageCollector
+from maru.components.workloads.controllers.kit import Kit, Runner
+from maru.components.workloads.controllers.namespaces import Namespaces
+from maru.components.workloads.controllers.nodes import Nodes
+from maru.components.workloads.controllers.pod_garbage import PodGarbage
 from maru.components.workloads.controllers.replica_sets import ReplicaSets, ReplicationControllers
+from maru.components.workloads.controllers.service_accounts import ServiceAccounts, ServiceAccountTokens
+from maru.components.workloads.controllers.taint_evictions import TaintEvictions
+from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.ids import Ids
@@ -25,6 +34,7 @@ class Needs:
     informers: Informers
     clock: Clock
     ids: Ids
+    kinds: KindsServed
     config: WorkloadsConfig
 
 
@@ -38,11 +48,25 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     """Bring documents right until closed."""
     kit = Kit(needs.clients, needs.informers, needs.clock, needs.ids, needs.config.workers)
     async with background("workloads") as tasks:
-        for controller in controllers(kit):
+        for controller in controllers(kit, needs.kinds, needs.config):
             tasks.start(controller.run(), name=controller.name)
         yield Gives()
 
 
-def controllers(kit: Kit) -> list[Controller]:
+def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig) -> list[Runner]:
     """All of them, not yet running."""
-    return [Deployments(kit), ReplicaSets(kit), ReplicationControllers(kit)]
+    return [
+        Deployments(kit),
+        ReplicaSets(kit),
+        ReplicationControllers(kit),
+        Endpoints(kit),
+        EndpointSlices(kit),
+        EndpointSliceMirrors(kit),
+        Namespaces(kit, kinds),
+        ServiceAccounts(kit),
+        ServiceAccountTokens(kit),
+        Nodes(kit, config.node_monitor_grace_s),
+        TaintEvictions(kit),
+        PodGarbage(kit, config.terminated_pods_max),
+        GarbageCollector(kit, kinds),
+    ]

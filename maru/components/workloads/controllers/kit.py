@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from maru.components.workloads.model.values import Place, place_of
 from maru.core.client import Clients
@@ -32,6 +33,16 @@ class Kit:
     clock: Clock
     ids: Ids
     workers: int = 4
+
+
+class Runner(Protocol):
+    """What the component runs. name: the real controller's."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
 
 
 class Controller:
