@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from maru.components.engine.config import EngineConfig
 from maru.components.engine.engine.containers import Containers
+from maru.components.engine.engine.content import Content
 from maru.components.engine.engine.execs import Runner
+from maru.components.engine.engine.images import Images
 from maru.components.engine.engine.logs import rotate
 from maru.components.engine.engine.machine import Machine
 from maru.components.engine.engine.oci import choose, find_tool, installed
+from maru.components.engine.engine.registry import Registries
 from maru.components.engine.engine.runtime import Runtime
+from maru.components.engine.engine.transfer import Limits, Transfer
 from maru.components.engine.model.specification import Grant
+from maru.contracts.image_store import ImageStore
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.clock import Clock
 from maru.core.ids import Ids
 from maru.core.lifecycle import background
 from maru.core.site import Site
 from maru.linux import caps, cgroups
+from maru.wire.oci.manifest import platform_of
 
 RUN_DIR = Path("/run")
 LIMITS = (
@@ -42,6 +50,7 @@ class Needs:
 @dataclass(frozen=True, slots=True)
 class Gives:
     runtime: ContainerRuntime
+    images: ImageStore
 
 
 @asynccontextmanager
@@ -71,12 +80,37 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             await containers.open(machine.runtimes)
             tasks.start(containers.follow(), "exits")
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
-            yield Gives(Runtime(machine, containers, runner, needs.clock))
+            runtime = Runtime(machine, containers, runner, needs.clock)
+            images = await open_images(needs, runtime)
+            yield Gives(runtime, images)
         finally:
             tasks.cancel()
             containers.close()
             groups.remove_empty(machine.holder_group)
             groups.remove_empty(f"/{needs.site.instance}")
+
+
+class Stacks(Protocol):
+    """Who knows which layers containers stand on."""
+
+    def stacks_in_use(self) -> Sequence[Sequence[str]]: ...
+
+
+async def open_images(needs: Needs, containers: Stacks) -> Images:
+    """The image store, with what a crash left cleared away."""
+    config = needs.config
+    folder = needs.site.folder("images")
+    content = Content(folder, needs.ids)
+    transfer = Transfer(
+        content,
+        Registries(frozenset(config.insecure_registries), config.registry_ca_file),
+        platform_of(os.uname().machine),
+        needs.clock,
+        Limits(config.pull_layers_at_once, config.pull_attempts_max),
+    )
+    images = Images(folder, content, transfer, containers.stacks_in_use)
+    await images.open()
+    return images
 
 
 def state_folder(site: Site) -> str:

@@ -126,9 +126,9 @@ class Runtime:
         made = [entry for entry in self._containers.all() if entry.record.phase == "created"]
         return [entry.status for entry in made if not owner or entry.record.owner == owner]
 
-    def layers_in_use(self) -> set[str]:
-        """The layer folders that containers stand on."""
-        return {layer for entry in self._containers.all() for layer in entry.record.layers}
+    def stacks_in_use(self) -> Sequence[Sequence[str]]:
+        """The layer folders of every container, lowest first."""
+        return [entry.record.layers for entry in self._containers.all()]
 
     def exits(self) -> AsyncIterator[ContainerStatus]:
         return self._containers.exits()

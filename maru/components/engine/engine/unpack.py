@@ -28,6 +28,7 @@ COPY_BYTES = 1 << 20
 ENTRIES_MAX = 5_000_000
 _ATTRIBUTE = "SCHILY.xattr."
 _GZIP = b"\x1f\x8b"
+_ENTRY_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -197,6 +198,10 @@ def unpack(archive: IO[bytes], folder: str, expected: str, bytes_max: int) -> No
                 tar.members = []  # a million entries need not be remembered
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
         raise Refused(f"malformed archive: {error}") from error
+    except OSError as error:
+        if error.errno in _ENTRY_ERRORS:
+            raise Refused(f"an entry cannot be written: {error}") from error
+        raise
     stream.drain()
     layer.finish()
     found = f"sha256:{stream.hash.hexdigest()}"

@@ -1,0 +1,177 @@
+"""The content of images on disk: blobs by digest, layers unpacked by the digest of what they unpack from.
+
+Everything is written beside its place and moved there once it is whole and on disk, so that what is
+found under a digest is that content, also after a crash. Source: OCI image specification 1.1,
+image-layout.md `blobs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from maru.components.engine.engine import unpack
+from maru.core.errors import Invalid, Unavailable
+from maru.core.ids import Ids
+from maru.linux.files import sync_filesystem_blocking, sync_folder_blocking
+from maru.linux.processes import Command, run
+
+UNPACK_DEADLINE_S = 1800.0
+LAYER_BYTES_MAX = 64 << 30  # unpacked; what stops an archive that unpacks to more than any disk
+READ_BYTES = 1 << 20
+_REFUSED = 2
+
+Pin = Callable[..., None]
+
+
+class Content:
+    """blobs/sha256/, layers/ and partial/ under `folder`. Digests are sha256:<64 hex> throughout."""
+
+    def __init__(self, folder: Path, ids: Ids) -> None:
+        self._blobs = folder / "blobs" / "sha256"
+        self._layers = folder / "layers"
+        self._partial = folder / "partial"
+        self._ids = ids
+        self._unpacking: dict[str, asyncio.Lock] = {}
+        self._pins: Counter[str] = Counter()
+        self._pinning = threading.Lock()  # between a pin and the deletion that would cross it
+
+    @contextmanager
+    def pinned(self) -> Iterator[Pin]:
+        """A scope whose digests are not deleted; call the value with those that are to be relied on."""
+        mine: Counter[str] = Counter()
+
+        def pin(*digests: str) -> None:
+            mine.update(digests)
+            with self._pinning:
+                self._pins.update(digests)
+
+        try:
+            yield pin
+        finally:
+            with self._pinning:
+                self._pins -= mine
+
+    def open_blocking(self) -> None:
+        """Make the folders; what a crash left half written goes."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+        for folder in (self._blobs, self._layers, self._partial):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        for leftover in self._layers.glob("new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def blob(self, digest: str) -> Path:
+        return self._blobs / _hex(digest)
+
+    def layer(self, diff_id: str) -> Path:
+        return self._layers / _hex(diff_id)
+
+    def partial(self) -> Path:
+        """A new path for something not whole yet."""
+        return self._partial / self._ids.uid()
+
+    def put_blocking(self, content: bytes) -> str:
+        """Keep a small blob; its digest."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if not self.blob(digest).exists():
+            fresh = self.partial()
+            fresh.write_bytes(content)
+            self.adopt_blocking(fresh, digest)
+        return digest
+
+    def adopt_blocking(self, file: Path, digest: str) -> None:
+        """Move a whole file, whose digest the caller has checked, to its place."""
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        file.replace(self.blob(digest))
+        sync_folder_blocking(str(self._blobs))
+
+    async def unpack(self, digest: str, diff_id: str) -> None:
+        """Unpack a blob as the layer `diff_id`; nothing to do if that is there.
+
+        Raises Invalid when the archive is malformed or not what the digest says.
+        """
+        lock = self._unpacking.setdefault(diff_id, asyncio.Lock())
+        async with lock:
+            if not self.layer(diff_id).exists():
+                await self._unpack(digest, diff_id)
+        if not lock.locked():
+            self._unpacking.pop(diff_id, None)
+
+    def blobs(self) -> Sequence[str]:
+        """The digests of all blobs."""
+        return [f"sha256:{file.name}" for file in self._blobs.iterdir()]
+
+    def layers(self) -> Sequence[str]:
+        """The digests of all unpacked layers."""
+        return [f"sha256:{folder.name}" for folder in self._layers.iterdir() if "-" not in folder.name]
+
+    def keep_only_blocking(self, blobs: Collection[str], layers: Collection[str]) -> list[str]:
+        """Delete every other blob and layer that is not pinned; the layers that went."""
+        for digest in self.blobs():
+            if digest not in blobs:
+                with self._pinning:
+                    if digest not in self._pins:
+                        self.blob(digest).unlink(missing_ok=True)
+        gone = []
+        for diff_id in self.layers():
+            if diff_id in layers:
+                continue
+            doomed = self._layers / f"new-{self._ids.uid()}"
+            with self._pinning:
+                if diff_id in self._pins:
+                    continue
+                self.layer(diff_id).rename(doomed)
+            gone.append(diff_id)
+            shutil.rmtree(doomed, ignore_errors=True)
+        return gone
+
+    async def _unpack(self, digest: str, diff_id: str) -> None:
+        fresh = self._layers / f"new-{self._ids.uid()}"
+        await asyncio.to_thread(fresh.mkdir, 0o755)
+        try:
+            arguments = (str(self.blob(digest)), str(fresh), diff_id, str(LAYER_BYTES_MAX))
+            command = Command([sys.executable, "-I", _file_of(unpack), *arguments], {"LC_ALL": "C.UTF-8"}, cwd="/")
+            finished = await run(command, UNPACK_DEADLINE_S)
+            if finished.code != 0:
+                why = finished.output.decode(errors="replace").strip() or f"the unpacker ended with {finished.code}"
+                error = Invalid if finished.code == _REFUSED else Unavailable
+                raise error(what=f"layer {digest}", why=why, fix="")
+            await asyncio.to_thread(self._settle_blocking, fresh, diff_id)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
+
+    def _settle_blocking(self, fresh: Path, diff_id: str) -> None:
+        sync_filesystem_blocking(str(fresh))
+        fresh.rename(self.layer(diff_id))
+        sync_folder_blocking(str(self._layers))
+
+
+def digest_of_blocking(file: Path) -> str:
+    """The digest of a file's content."""
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def _file_of(module: ModuleType) -> str:
+    assert module.__file__ is not None
+    return module.__file__
+
+
+def _hex(digest: str) -> str:
+    algorithm, _, digits = digest.partition(":")
+    if algorithm != "sha256" or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        raise Invalid(what=f"digest {digest!r}", why="it is not sha256 and 64 hex digits", fix="")
+    return digits

@@ -1,0 +1,274 @@
+"""The image store: what there is, where it came from, and what may go.
+
+Changes of the index are made in memory on the loop's thread and written before they are acknowledged.
+Content nobody refers to is deleted at once, except what a running pull or a container stands on.
+Source: contracts/image_store.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+from maru.components.engine.engine import archive as archives
+from maru.components.engine.engine import base_image
+from maru.components.engine.engine.content import Content
+from maru.components.engine.engine.index import Index, Stored, parse
+from maru.components.engine.engine.transfer import Pulled, Transfer
+from maru.contracts.image_store import Image, ImageConfig, Progress, RegistryAuth
+from maru.core.errors import Conflict, Invalid, NotFound
+from maru.core.log import Log
+from maru.wire.oci.image import RunConfig, parse_image
+from maru.wire.oci.manifest import platform_of
+
+PROGRESS_QUEUE_MAX = 1024  # steps nobody has read; byte counts beyond it are dropped, never results
+Report = Callable[[Progress], None]
+StacksInUse = Callable[[], Sequence[Sequence[str]]]
+
+
+class Images:
+    """The contract `ImageStore`. stacks_in_use: the layer folders of every container, lowest first."""
+
+    def __init__(self, folder: Path, content: Content, transfer: Transfer, stacks_in_use: StacksInUse) -> None:
+        self._folder = folder
+        self._content = content
+        self._index = Index(folder / "index.json")
+        self._transfer = transfer
+        self._stacks_in_use = stacks_in_use
+        self._images: dict[str, Image] = {}
+        self._writing = asyncio.Lock()
+        self._log = Log("engine")
+
+    async def open(self) -> None:
+        """Read what there is; leftovers of a crash go."""
+        await asyncio.to_thread(self._open_blocking)
+        await self._collect()
+
+    def find(self, reference: str) -> Image | None:
+        stored = self._index.find(reference)
+        return self._view(stored) if stored is not None else None
+
+    def list(self) -> Sequence[Image]:
+        return [self._view(stored) for stored in self._index.all()]
+
+    def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        async def work(report: Report) -> None:
+            wanted = parse(reference)
+            with self._content.pinned() as pin:
+                pulled = await self._transfer.pull(wanted, auth or RegistryAuth(), report, pin)
+                stored = self._keep(pulled)
+                self._index.name(stored, wanted, pulled.top_digest)
+                await self._save()
+
+        return _told(work)
+
+    def load(self, archive: str) -> AsyncIterator[Progress]:
+        async def work(report: Report) -> None:
+            await self._load(archive, report)
+
+        return _told(work)
+
+    async def save(self, references: Sequence[str]) -> AsyncIterator[bytes]:
+        wanted = [(self._want(reference), reference) for reference in references]
+        with self._content.pinned() as pin:
+            for stored, _ in wanted:
+                pin(stored.manifest, *stored.blobs)
+            named = [(stored, _names_for(stored, reference)) for stored, reference in wanted]
+            async for chunk in archives.written(self._content, named):
+                yield chunk
+
+    async def tag(self, source: str, target: str) -> None:
+        stored = self._want(source)
+        reference = parse(target)
+        if reference.digest:
+            raise Invalid(what=f"tag {target!r}", why="a digest cannot be a tag", fix="write repository:tag")
+        self._index.name(stored, reference)
+        await self._save()
+
+    async def remove(self, reference: str) -> Sequence[str]:
+        stored = self._want(reference)
+        untagged = self._names_meant(stored, reference)
+        names_left = [name for name in (*stored.names, *stored.digests) if name not in untagged]
+        tags_left = [name for name in stored.names if name not in untagged]
+        if not tags_left and self._is_used(stored):
+            raise Conflict(what=f"image {reference}", why="a container uses it", fix="remove the container first")
+        if tags_left or (names_left and not stored.names):
+            stored.names = tags_left
+            stored.digests = [name for name in stored.digests if name not in untagged]
+            await self._save()
+            return untagged
+        self._index.drop(stored.id)
+        self._images.pop(stored.id, None)
+        await self._save()
+        gone = await self._collect()
+        return [*untagged, stored.id, *gone]
+
+    def layer_paths(self, image: Image) -> Sequence[str]:
+        return [str(self._content.layer(diff_id)) for diff_id in image.layers]
+
+    def document(self, image: Image) -> bytes:
+        """The image's configuration as stored."""
+        return self._content.blob(image.id).read_bytes()
+
+    async def build_base(self, names: Sequence[str]) -> Image:
+        """The image of this machine's busybox, under `names`; the same busybox gives the same digest.
+
+        Raises Unavailable when busybox is not installed.
+        """
+        wanted = [parse(name) for name in names]
+        with self._content.pinned() as pin:
+            built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
+            stored = self._keep(built)
+            for reference in wanted:
+                self._index.name(stored, reference)
+            await self._save()
+        return self._view(stored)
+
+    async def _load(self, path: str, report: Report) -> None:
+        with self._content.pinned() as pin:
+            async for loaded, names in archives.read(self._content, Path(path), platform_of(os.uname().machine), pin):
+                stored = self._keep(loaded)
+                for name in names:
+                    self._index.name(stored, parse(name))
+                await self._save()
+                for name in names:
+                    report(Progress(status=f"Loaded image: {name}"))
+                if not names:
+                    report(Progress(status=f"Loaded image ID: {stored.id}"))
+
+    def _keep(self, pulled: Pulled) -> Stored:
+        self._images.pop(pulled.image_id, None)
+        return self._index.put(
+            Stored(
+                id=pulled.image_id,
+                manifest=pulled.manifest_digest,
+                blobs=list(pulled.blobs),
+                layers=list(pulled.layers),
+                size_bytes=pulled.size_bytes,
+            )
+        )
+
+    def _view(self, stored: Stored) -> Image:
+        known = self._images.get(stored.id)
+        names, digests = tuple(stored.names), tuple(stored.digests)
+        if known is not None and (known.names, known.digests) == (names, digests):
+            return known
+        document = parse_image(self._content.blob(stored.id).read_bytes())
+        image = Image(
+            id=stored.id,
+            names=names,
+            digests=digests,
+            layers=tuple(stored.layers),
+            size_bytes=stored.size_bytes,
+            config=config_of(document.config or RunConfig()),
+            created=document.created or "",
+            architecture=document.architecture,
+            os=document.os,
+        )
+        self._images[stored.id] = image
+        return image
+
+    def _names_meant(self, stored: Stored, reference: str) -> Sequence[str]:
+        digits = reference.removeprefix("sha256:")
+        if stored.id[7:].startswith(digits):
+            repositories = {parse(name).name for name in stored.names}
+            if len(repositories) > 1:
+                why = f"it is named in several repositories: {', '.join(sorted(repositories))}"
+                raise Conflict(what=f"image {reference}", why=why, fix="remove it by name")
+            return [*stored.names, *stored.digests]
+        named = parse(reference)
+        if named.digest:
+            return [f"{named.name}@{named.digest}"]
+        last_of_repository = not [
+            name for name in stored.names if name != named.tagged and parse(name).name == named.name
+        ]
+        digests = [digest for digest in stored.digests if digest.partition("@")[0] == named.name]
+        return [named.tagged, *(digests if last_of_repository else [])]
+
+    def _is_used(self, stored: Stored) -> bool:
+        stack = [str(self._content.layer(diff_id)) for diff_id in stored.layers]
+        return any(list(used) == stack for used in self._stacks_in_use())
+
+    def _want(self, reference: str) -> Stored:
+        stored = self._index.find(reference)
+        if stored is None:
+            raise NotFound(what=f"image {reference}", why="there is no such image here", fix="pull it")
+        return stored
+
+    async def _save(self) -> None:
+        async with self._writing:
+            await asyncio.to_thread(self._index.save_blocking, self._index.encode())
+
+    async def _collect(self) -> Sequence[str]:
+        """Delete content nobody refers to; the layers that went."""
+        async with self._writing:
+            blobs: set[str] = set()
+            layers: set[str] = set()
+            for stored in self._index.all():
+                blobs.update((stored.manifest, stored.id, *stored.blobs))
+                layers.update(stored.layers)
+            layers.update(f"sha256:{Path(path).name}" for stack in self._stacks_in_use() for path in stack)
+            return await asyncio.to_thread(self._content.keep_only_blocking, blobs, layers)
+
+    def _open_blocking(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self._content.open_blocking()
+        self._index.load_blocking()
+        for stored in self._index.all():
+            paths = [self._content.blob(digest) for digest in (stored.manifest, stored.id, *stored.blobs)]
+            paths += [self._content.layer(diff_id) for diff_id in stored.layers]
+            missing = [str(path) for path in paths if not path.exists()]
+            if missing:
+                self._log.error("an image lost content and is forgotten", image=stored.id, missing=missing[0])
+                self._index.drop(stored.id)
+
+
+def config_of(config: RunConfig) -> ImageConfig:
+    """The contract's view of an image's `config`."""
+    return ImageConfig(
+        entrypoint=tuple(config.entrypoint or ()),
+        command=tuple(config.cmd or ()),
+        env=tuple(config.env or ()),
+        working_dir=config.working_dir or "",
+        user=config.user or "",
+        exposed_ports=tuple(config.exposed_ports or ()),
+        volumes=tuple(config.volumes or ()),
+        labels=config.labels or {},
+        stop_signal=config.stop_signal or "",
+        healthcheck=config.healthcheck or {},
+        shell=tuple(config.shell or ()),
+    )
+
+
+def _names_for(stored: Stored, reference: str) -> Sequence[str]:
+    """By name: that name goes into the archive; by id: none, as Docker does."""
+    if stored.id[7:].startswith(reference.removeprefix("sha256:")):
+        return ()
+    named = parse(reference)
+    return () if named.digest else (named.tagged,)
+
+
+async def _told(work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Progress]:
+    """Run `work` and yield what it reports; closing early cancels it."""
+    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+
+    def report(progress: Progress) -> None:
+        if queue.qsize() < PROGRESS_QUEUE_MAX:
+            queue.put_nowait(progress)
+
+    async def all_of_it() -> None:
+        try:
+            await work(report)
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(all_of_it())
+    try:
+        while (progress := await queue.get()) is not None:
+            yield progress
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,196 @@
+"""A registry as its client sees it: one repository, its manifests and blobs, and who we are to it.
+
+Loopback registries and configured ones are reached by plain HTTP (or unverified TLS, when they speak
+only that), as Docker reaches its insecure ones; all others by verified TLS.
+Source: OCI distribution specification 1.1; the token authentication specification of distribution.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+import aiohttp
+import msgspec
+
+from maru.contracts.image_store import RegistryAuth
+from maru.core.errors import Denied, Invalid, MaruError, NotFound, Unavailable
+from maru.wire.oci.challenge import Challenge, parse_challenges
+from maru.wire.oci.manifest import ACCEPTED, MANIFEST_BYTES_MAX
+from maru.wire.oci.reference import DEFAULT_DOMAIN, Reference
+
+HUB = "registry-1.docker.io"  # where docker.io's registry listens
+CONNECT_S = 20.0
+READ_S = 60.0  # between two pieces of a body
+ERROR_BYTES_MAX = 64 * 1024
+_AGENT = "maru/0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """How registries are reached. insecure: host[:port]; ca_file: PEM, "" for the system's authorities alone."""
+
+    insecure: Collection[str] = field(default_factory=frozenset)
+    ca_file: str = ""
+
+    @asynccontextmanager
+    async def repository(self, reference: Reference, auth: RegistryAuth) -> AsyncIterator[Repository]:
+        """The repository of `reference`. Raises Unavailable when the registry cannot be reached."""
+        is_insecure = is_loopback(reference.domain) or reference.domain in self.insecure
+        connector = aiohttp.TCPConnector(ssl=self._trust(verified=not is_insecure))
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            trust_env=not is_insecure,
+            headers={"User-Agent": _AGENT},
+            auto_decompress=False,
+        ) as session:
+            host = HUB if reference.domain == DEFAULT_DOMAIN else reference.domain
+            base = await _plain_or_tls(session, host) if is_insecure else f"https://{host}"
+            yield Repository(session, base, reference, auth)
+
+    def _trust(self, *, verified: bool) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if not verified:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self.ca_file:
+            context.load_verify_locations(self.ca_file)
+        return context
+
+
+class Repository:
+    """One repository at its registry, for the length of a pull."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, reference: Reference, auth: RegistryAuth) -> None:
+        self._session = session
+        self._base = f"{base}/v2/{reference.path}"
+        self._reference = reference
+        self._auth = auth
+        self._authorization = ""
+
+    async def fetch_manifest(self, version: str) -> tuple[bytes, str]:
+        """The bytes at a tag or digest, and the digest the registry names ("" if it names none)."""
+        headers = {"Accept": ", ".join(ACCEPTED)}
+        async with self._get(f"{self._base}/manifests/{version}", headers) as response:
+            content = await response.content.read(MANIFEST_BYTES_MAX + 1)
+            while content and len(content) <= MANIFEST_BYTES_MAX and not response.content.at_eof():
+                content += await response.content.read(MANIFEST_BYTES_MAX + 1)
+            if len(content) > MANIFEST_BYTES_MAX:
+                raise Invalid(what=f"manifest of {self._reference}", why=f"over {MANIFEST_BYTES_MAX} bytes", fix="")
+            return content, response.headers.get("Docker-Content-Digest", "")
+
+    @asynccontextmanager
+    async def blob(self, digest: str, offset: int) -> AsyncIterator[tuple[aiohttp.StreamReader, bool]]:
+        """A blob's bytes from `offset` on, and whether the registry went along with the offset."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        async with self._get(f"{self._base}/blobs/{digest}", headers) as response:
+            yield response.content, response.status == 206
+
+    @asynccontextmanager
+    async def _get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        for is_last in (False, True):
+            sent = dict(headers)
+            if self._authorization:
+                sent["Authorization"] = self._authorization
+            async with self._session.get(url, headers=sent) as response:
+                if response.status in (200, 206):
+                    yield response
+                    return
+                if response.status != 401 or is_last:
+                    raise await self._refusal(response)
+                challenges = [
+                    challenge
+                    for value in response.headers.getall("WWW-Authenticate", [])
+                    for challenge in parse_challenges(value)
+                ]
+            await self._answer(challenges)
+
+    async def _answer(self, challenges: list[Challenge]) -> None:
+        by_scheme = {challenge.scheme: challenge for challenge in challenges}
+        if "bearer" in by_scheme:
+            self._authorization = f"Bearer {await self._fetch_token(by_scheme['bearer'])}"
+        elif "basic" in by_scheme and self._auth.username:
+            self._authorization = aiohttp.BasicAuth(self._auth.username, self._auth.password).encode()
+        else:
+            raise self._denied("it wants credentials and none were given")
+
+    async def _fetch_token(self, challenge: Challenge) -> str:
+        asked = challenge.parameters
+        realm = urljoin(self._base, asked.get("realm", ""))
+        scope = asked.get("scope") or f"repository:{self._reference.path}:pull"
+        query = {"scope": scope} | ({"service": asked["service"]} if "service" in asked else {})
+        if self._auth.identity_token:
+            form = query | {
+                "grant_type": "refresh_token",
+                "client_id": "maru",
+                "refresh_token": self._auth.identity_token,
+            }
+            request = self._session.post(realm, data=form)
+        else:
+            basic = aiohttp.BasicAuth(self._auth.username, self._auth.password) if self._auth.username else None
+            separator = "&" if "?" in realm else "?"
+            request = self._session.get(f"{realm}{separator}{urlencode(query)}", auth=basic)
+        async with request as response:
+            if response.status != 200:
+                raise await self._refusal(response)
+            answer: dict[str, Any] = msgspec.json.decode(await response.content.read(ERROR_BYTES_MAX))
+        token = answer.get("token") or answer.get("access_token")
+        if not isinstance(token, str):
+            raise self._denied("its token service gave no token")
+        return token
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> MaruError:
+        said = _said(await response.content.read(ERROR_BYTES_MAX)) or response.reason or ""
+        if response.status in (401, 403):
+            return self._denied(said)
+        what = f"image {self._reference}"
+        if response.status == 404:
+            return NotFound(what=what, why=f"the registry has no such image: {said}", fix="check name and tag")
+        if response.status in (400, 405, 415):
+            return Invalid(what=what, why=f"the registry answers {response.status}: {said}", fix="")
+        return Unavailable(what=what, why=f"the registry answers {response.status}: {said}", fix="try again later")
+
+    def _denied(self, why: str) -> Denied:
+        what = f"image {self._reference}"
+        return Denied(
+            what=what,
+            why=f"pull access denied: {why}",
+            fix="check the name, or give credentials that may read it",
+        )
+
+
+def is_loopback(domain: str) -> bool:
+    """Whether a registry's host[:port] is this machine."""
+    host = domain.rsplit(":", 1)[0] if not domain.endswith("]") and ":" in domain else domain
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def _plain_or_tls(session: aiohttp.ClientSession, host: str) -> str:
+    for scheme in ("http", "https"):
+        try:
+            async with session.get(f"{scheme}://{host}/v2/") as response:
+                if response.status != 400:  # what TLS servers answer to plain HTTP
+                    return f"{scheme}://{host}"
+        except aiohttp.ClientError:
+            continue
+    return f"http://{host}"
+
+
+def _said(body: bytes) -> str:
+    try:
+        errors = msgspec.json.decode(body).get("errors") or []
+        return "; ".join(str(error.get("message") or error.get("code")) for error in errors)
+    except (msgspec.DecodeError, AttributeError, TypeError):
+        return body[:200].decode(errors="replace").strip()

@@ -1,0 +1,239 @@
+"""A pull: from a reference to verified blobs and unpacked layers.
+
+Layers come side by side, each blob is hashed as it comes and goes on where it broke off. Nothing is
+believed: every digest is computed here. Source: OCI distribution specification 1.1, "Pull".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import aiohttp
+
+from maru.components.engine.engine.content import READ_BYTES, Content, Pin
+from maru.components.engine.engine.registry import Registries, Repository
+from maru.contracts.image_store import Progress, RegistryAuth
+from maru.core.clock import Clock
+from maru.core.errors import Invalid, NotFound, Unavailable
+from maru.wire.oci.image import parse_image
+from maru.wire.oci.manifest import (
+    MANIFEST_BYTES_MAX,
+    Descriptor,
+    Index,
+    Manifest,
+    Platform,
+    choose,
+    parse_manifest,
+    platforms,
+)
+from maru.wire.oci.reference import Reference
+
+RETRY_BASE_S = 0.2
+RETRY_MAX_S = 5.0
+BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull or an import brought. blobs: config and layers as stored; layers: diff ids, lowest first.
+
+    top_digest: what the name itself stood for (an index, or the manifest), "" if no registry said so.
+    """
+
+    image_id: str
+    manifest_digest: str
+    top_digest: str
+    blobs: tuple[str, ...]
+    layers: tuple[str, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """layers_at_once: downloads side by side; attempts_max: tries without a byte of progress."""
+
+    layers_at_once: int = 3
+    attempts_max: int = 5
+
+
+class Transfer:
+    """Pulls images for one platform into a content store."""
+
+    def __init__(
+        self, content: Content, registries: Registries, platform: Platform, clock: Clock, limits: Limits
+    ) -> None:
+        self._content = content
+        self._registries = registries
+        self._platform = platform
+        self._clock = clock
+        self._limits = limits
+        self._fetching: dict[str, asyncio.Lock] = {}
+
+    async def pull(self, reference: Reference, auth: RegistryAuth, report: Report, pin: Pin) -> Pulled:
+        """Raises NotFound, Denied, Unavailable, Invalid (a digest or a document is wrong)."""
+        report(Progress(status=f"Pulling from {reference.path}"))
+        try:
+            async with self._registries.repository(reference, auth) as repository:
+                return await self._pull(repository, reference, report, pin)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
+        except BROKEN as error:
+            why = f"the registry cannot be reached: {error or type(error).__name__}"
+            raise Unavailable(what=f"image {reference}", why=why, fix="check network and name") from error
+
+    async def _pull(self, repository: Repository, reference: Reference, report: Report, pin: Pin) -> Pulled:
+        what = f"image {reference}"
+        body, top_digest = await self._manifest(repository, reference.version, what)
+        found = _parsed(body, what)
+        digest = top_digest
+        if isinstance(found, Index):
+            chosen = choose(found, self._platform)
+            if chosen is None:
+                wanted = f"{self._platform.os}/{self._platform.architecture}"
+                why = f"no matching manifest for {wanted} (there are: {', '.join(platforms(found))})"
+                raise NotFound(what=what, why=why, fix="choose an image for this machine")
+            body, digest = await self._manifest(repository, chosen.digest, what)
+            found = _parsed(body, what)
+        if isinstance(found, Index):
+            raise Invalid(what=what, why="an index within an index", fix="")
+        pin(digest, found.config.digest, *(layer.digest for layer in found.layers))
+        await asyncio.to_thread(self._content.put_blocking, body)
+        diff_ids = await self._config(repository, found, what)
+        pin(*diff_ids)
+        slots = asyncio.Semaphore(self._limits.layers_at_once)
+        async with asyncio.TaskGroup() as group:
+            pairs = zip(found.layers, diff_ids, strict=True)
+            for layer, diff_id in {layer.digest: (layer, diff_id) for layer, diff_id in pairs}.values():
+                group.create_task(self._layer(repository, layer, diff_id, slots, report))
+        report(Progress(status=f"Digest: {top_digest}"))
+        blobs = (found.config.digest, *(layer.digest for layer in found.layers))
+        size = found.config.size + sum(layer.size for layer in found.layers)
+        return Pulled(found.config.digest, digest, top_digest, blobs, tuple(diff_ids), size)
+
+    async def _manifest(self, repository: Repository, version: str, what: str) -> tuple[bytes, str]:
+        body, named = await repository.fetch_manifest(version)
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        for expected in (version if ":" in version else "", named):
+            if expected.startswith("sha256:") and expected != digest:
+                raise Invalid(what=what, why=f"its manifest has digest {digest}, not {expected}", fix="")
+        return body, digest
+
+    async def _config(self, repository: Repository, manifest: Manifest, what: str) -> list[str]:
+        descriptor = manifest.config
+        if descriptor.size > MANIFEST_BYTES_MAX:
+            raise Invalid(what=what, why=f"its configuration is over {MANIFEST_BYTES_MAX} bytes", fix="")
+        await self._blob(repository, descriptor, lambda _: None)
+        document = await asyncio.to_thread(self._content.blob(descriptor.digest).read_bytes)
+        try:
+            diff_ids = parse_image(document).rootfs.diff_ids
+        except ValueError as error:
+            raise Invalid(what=what, why=str(error), fix="only images can be run, not other artifacts") from error
+        if len(diff_ids) != len(manifest.layers):
+            raise Invalid(what=what, why="manifest and configuration differ in their layers", fix="")
+        return diff_ids
+
+    async def _layer(
+        self, repository: Repository, layer: Descriptor, diff_id: str, slots: asyncio.Semaphore, report: Report
+    ) -> None:
+        short = layer.digest.partition(":")[2][:12]
+        report(Progress(status="Pulling fs layer", layer=short))
+        async with slots:
+            if self._content.blob(layer.digest).exists() and self._content.layer(diff_id).exists():
+                report(Progress(status="Already exists", layer=short))
+                return
+
+            def told(done_bytes: int) -> None:
+                report(Progress("Downloading", short, done_bytes, layer.size))
+
+            await self._blob(repository, layer, told)
+            report(Progress(status="Extracting", layer=short))
+            await self._content.unpack(layer.digest, diff_id)
+            report(Progress(status="Pull complete", layer=short))
+
+    async def _blob(self, repository: Repository, descriptor: Descriptor, told: Callable[[int], None]) -> None:
+        digest = descriptor.digest
+        lock = self._fetching.setdefault(digest, asyncio.Lock())
+        async with lock:
+            if not self._content.blob(digest).exists():
+                download = _Download(repository, descriptor, self._content.partial(), told)
+                try:
+                    await self._with_retries(download)
+                    await asyncio.to_thread(self._content.adopt_blocking, download.path, digest)
+                finally:
+                    await asyncio.to_thread(download.path.unlink, missing_ok=True)
+        if not lock.locked():
+            self._fetching.pop(digest, None)
+
+    async def _with_retries(self, download: _Download) -> None:
+        attempts = 0
+        while True:
+            before = download.done_bytes
+            try:
+                await download.go_on()
+            except (*BROKEN, Unavailable) as error:
+                attempts = attempts + 1 if download.done_bytes == before else 1
+                if attempts >= self._limits.attempts_max:
+                    why = f"the download broke off {attempts} times: {error or type(error).__name__}"
+                    raise Unavailable(what=f"blob {download.digest}", why=why, fix="try again") from error
+                await self._clock.sleep(min(RETRY_MAX_S, RETRY_BASE_S * 2**attempts))
+            else:
+                return
+
+
+class _Download:
+    """One blob on its way into a file; `go_on` continues where the last try ended."""
+
+    def __init__(self, repository: Repository, descriptor: Descriptor, path: Path, told: Callable[[int], None]) -> None:
+        self._repository = repository
+        self._size = descriptor.size
+        self._told = told
+        self._hash = hashlib.sha256()
+        self.digest = descriptor.digest
+        self.path = path
+        self.done_bytes = 0
+
+    async def go_on(self) -> None:
+        """Fetch the rest. Raises Invalid for other content than the digest names."""
+        with self.path.open("ab") as file:
+            async with self._repository.blob(self.digest, self.done_bytes) as (stream, is_rest):
+                if not is_rest:
+                    self._begin_again(file)
+                buffer = b""
+                while chunk := await stream.readany():
+                    buffer += chunk
+                    if self.done_bytes + len(buffer) > self._size:
+                        raise Invalid(what=f"blob {self.digest}", why=f"it is over {self._size} bytes", fix="")
+                    if len(buffer) >= READ_BYTES:
+                        await asyncio.to_thread(self._take_blocking, file, buffer)
+                        buffer = b""
+                await asyncio.to_thread(self._take_blocking, file, buffer)
+        if self.done_bytes < self._size:
+            raise ConnectionError(f"the body ended after {self.done_bytes} of {self._size} bytes")
+        found = f"sha256:{self._hash.hexdigest()}"
+        if found != self.digest:
+            raise Invalid(what=f"blob {self.digest}", why=f"its content has digest {found}", fix="")
+
+    def _begin_again(self, file: IO[bytes]) -> None:
+        file.truncate(0)
+        self._hash = hashlib.sha256()
+        self.done_bytes = 0
+
+    def _take_blocking(self, file: IO[bytes], chunk: bytes) -> None:
+        file.write(chunk)
+        file.flush()
+        self._hash.update(chunk)
+        self.done_bytes += len(chunk)
+        self._told(self.done_bytes)
+
+
+def _parsed(body: bytes, what: str) -> Manifest | Index:
+    try:
+        return parse_manifest(body)
+    except ValueError as error:
+        raise Invalid(what=what, why=str(error), fix="") from error
