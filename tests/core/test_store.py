@@ -216,10 +216,11 @@ async def test_refused_commit_fails_all_in_line_and_later_writes_start_from_what
     journal.gate.release()
     results = await asyncio.gather(first, second, third, return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * 3
+    journal.error = None
     for name in ("a", "b"):
+        journal.gate.release()
         with pytest.raises(NotFound):
             await store.write([Change(key(name), None)])
-    journal.error = None
     for _ in range(2):
         journal.gate.release()
     (document,) = await store.write([put("a", expect=ABSENT)])
@@ -239,9 +240,10 @@ async def test_write_is_checked_against_what_is_in_line_also_while_an_earlier_on
     await clock.settle()
     journal.gate.release()
     (document,) = await first
+    journal.gate.release()
+    journal.gate.release()
     with pytest.raises(Conflict):
         await store.write([put("a", expect=document.version, size=3)])
-    journal.gate.release()
     await second
     store.close()
     await running
@@ -356,6 +358,10 @@ async def test_watch_times_out_by_the_clock_it_was_given() -> None:
         assert not waiting.done()
         await store.write([put("a")])
         assert len(await waiting) == 1
+    short = asyncio.ensure_future(watch.batch(2.0))
+    await clock.advance(2.0)
+    assert short.done()
+    assert list(await short) == []
     watch.close()
     await clock.settle()
     assert clock.sleeping == 0
