@@ -234,7 +234,7 @@ class FakeClient:
             raise Conflict(what=str(key), why="the object has been modified", fix="read it again")
         if metadata.get("uid", was["uid"]) != was["uid"]:
             raise Conflict(what=str(key), why="the uid is another one", fix="read it again")
-        if subresource == "status":
+        if subresource in ("status", "approval"):
             old["status"] = value.get("status", {})
             value = old
         elif (resource.storage, subresource) == ("namespaces", "finalize"):

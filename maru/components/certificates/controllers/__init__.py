@@ -1,0 +1,1 @@
+"""One loop each: approve, sign, clean up, publish the CA bundle."""
