@@ -1,0 +1,1 @@
+"""The sockets: the server's, and those to resolvers outside."""

@@ -1,0 +1,1 @@
+"""Pure rules: which records a Service has, and what a question meets."""
