@@ -59,10 +59,11 @@ class Kubelet:
     network: PodNetwork
     clock: Clock
     config: NodeConfig = field(default_factory=NodeConfig)
+    instance: str = "nodetest"
 
     @property
     def site(self) -> Site:
-        return Site(self.folder, NODE, instance="nodetest")
+        return Site(self.folder, NODE, instance=self.instance)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.node.controllers.image_puller import ImagePuller
-from maru.components.node.controllers.sandbox_maker import folder_of, material_of, shared_memory
+from maru.components.node.controllers.sandbox_maker import folder_of, material_of, pod_cgroup, shared_memory
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.devices import host_devices_blocking
 from maru.components.node.engine.pod_folder import PodFolder, Sandbox
@@ -94,9 +94,9 @@ async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> Conta
     container, folder = order.container, folder_of(workshop, order.pod)
     if container.spec.get("volumeDevices"):
         raise StartFailed(REASON_CONFIG, "volumeDevices: block volumes are not supported by this node")
-    blueprint = await _blueprint(workshop, order, image, folder)
-    spec = oci_spec(blueprint)
     container_id = workshop.ids.uid().replace("-", "") + workshop.ids.uid().replace("-", "")
+    blueprint = await _blueprint(workshop, order, image, f"{pod_cgroup(workshop, order.pod)}/{container_id}")
+    spec = oci_spec(blueprint)
     log_path = folder.log(container.name, order.number)
     await asyncio.to_thread(_make_files_blocking, folder, order, spec["process"])
     return ContainerSpec(
@@ -112,8 +112,9 @@ async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> Conta
     )
 
 
-async def _blueprint(workshop: Workshop, order: StartOrder, image: Image, folder: PodFolder) -> Blueprint:
+async def _blueprint(workshop: Workshop, order: StartOrder, image: Image, cgroup: str) -> Blueprint:
     pod, container, sandbox = order.pod, order.container, order.sandbox
+    folder = folder_of(workshop, pod)
     material = await material_of(workshop, pod, sandbox.ips)
     services = [document.value for document in workshop.services.list()]
     sources = Sources(material.configmaps, material.secrets, services, material.around)
@@ -129,6 +130,7 @@ async def _blueprint(workshop: Workshop, order: StartOrder, image: Image, folder
         variables=names,
         hostname=hostname_of(pod, workshop.site.node_name, workshop.site.cluster_domain),
         namespaces=_namespaces(workshop, order, folder),
+        cgroup=cgroup,
         mounts=await _mounts(workshop, order, folder, names),
         shm_path=await shared_memory(workshop, pod),
         oom_score_adj=oom_score_adj(pod, container.spec, workshop.machine.memory_bytes),

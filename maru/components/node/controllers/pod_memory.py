@@ -84,7 +84,8 @@ def picture_of(
     sandbox_id = memory.sandbox.id if memory.sandbox is not None else ""
     for container in containers_of(memory.pod):
         listed = attempts.get(container.name)
-        if not listed or container.name in waiting or listed[0].sandbox_id != sandbox_id:
+        held = waiting.get(container.name)
+        if not listed or listed[0].sandbox_id != sandbox_id or (held is not None and held.retry_at_s > now_s):
             continue
         newest, backoff = listed[0], memory.crashes.get(container.name)
         if backoff is None or not newest.is_exited or not should_restart(memory.pod, container, newest):

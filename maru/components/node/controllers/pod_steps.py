@@ -13,7 +13,13 @@ from maru.components.node.controllers.container_starter import RuntimeRefused, S
 from maru.components.node.controllers.handlers import Target, run_handler
 from maru.components.node.controllers.image_puller import ImagePuller
 from maru.components.node.controllers.pod_memory import REASON_CRASH, PodMemory, ghost_of, target_ip
-from maru.components.node.controllers.sandbox_maker import folder_of, make_sandbox, remove_sandbox, set_up_volumes
+from maru.components.node.controllers.sandbox_maker import (
+    folder_of,
+    make_sandbox,
+    pod_cgroup,
+    remove_sandbox,
+    set_up_volumes,
+)
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.last_words import last_words_blocking
 from maru.components.node.engine.pod_folder import PodFolder
@@ -35,10 +41,12 @@ from maru.contracts.runtime import ContainerState
 from maru.core.document import Value
 from maru.core.errors import MaruError
 from maru.core.log import Log
+from maru.linux import cgroups
 from maru.linux.sandbox_namespaces import is_held_blocking
 
 CONFIG_RETRY_S = 5.0
 PULL_RETRY_S = 2.0
+RUN_RETRY_S = 2.0
 MOUNT_RETRY_S = 0.5
 MOUNT_RETRY_MAX_S = 122.0
 HOOK_LIMIT_S = 3600.0
@@ -72,7 +80,7 @@ class PodSteps:
         if sandbox is None:
             return
         held = self._folder.namespaces(sandbox.id)
-        if sandbox.ips and await asyncio.to_thread(_is_whole_blocking, held, sandbox.kinds):
+        if bool(sandbox.ips) and await asyncio.to_thread(_is_whole_blocking, held, sandbox.kinds):
             self._memory.sandbox = sandbox
             return
         await remove_sandbox(self._workshop, self._folder, sandbox)
@@ -178,7 +186,7 @@ class PodSteps:
             for ghost in ghosts[:-1]:
                 memory.ghosts.remove(ghost)
             memory.ghosts.append(ghost_of(memory, name, start.number, now, message))
-            memory.waiting[name] = Waiting(error.reason, message, now_s)
+            memory.waiting[name] = Waiting(error.reason, message, now_s + RUN_RETRY_S)
             return
         delay_s = CONFIG_RETRY_S
         if error.reason == "ErrImagePull":
@@ -318,7 +326,7 @@ class PodSteps:
             for attempt in attempts:
                 if not attempt.id.startswith("-"):
                     await self._workshop.runtime.remove(attempt.id)
-        await asyncio.to_thread(self._folder.remove_logs_blocking)
+        await asyncio.to_thread(_remove_blocking, self._folder, pod_cgroup(self._workshop, self._memory.pod))
 
 
 def _wants_addresses(pod: Value) -> bool:
@@ -328,6 +336,13 @@ def _wants_addresses(pod: Value) -> bool:
 
 def _is_whole_blocking(held: Path, kinds: tuple[str, ...]) -> bool:
     return all(is_held_blocking(held / kind) for kind in kinds)
+
+
+def _remove_blocking(folder: PodFolder, cgroup: str) -> None:
+    folder.remove_logs_blocking()
+    groups = cgroups.detect()
+    groups.remove_empty(cgroup)
+    groups.remove_empty(cgroup.rpartition("/")[0])
 
 
 def _forget_files_blocking(folder: PodFolder, container: str, number: int) -> None:

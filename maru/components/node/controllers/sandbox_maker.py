@@ -29,6 +29,11 @@ def folder_of(workshop: Workshop, pod: Value) -> PodFolder:
     return pod_folder(workshop.site, metadata["namespace"], metadata["name"], metadata["uid"])
 
 
+def pod_cgroup(workshop: Workshop, pod: Value) -> str:
+    """The control group above those of the Pod's containers."""
+    return f"/{workshop.site.instance}/pods/pod{pod['metadata']['uid']}"
+
+
 async def make_sandbox(workshop: Workshop, pod: Value) -> Sandbox:
     """Namespaces and network of a new sandbox. Raises a MaruError that says what failed."""
     spec = pod["spec"]

@@ -64,6 +64,7 @@ class Blueprint:
     variables: Mapping[str, str]
     hostname: str
     namespaces: Mapping[str, str]
+    cgroup: str = ""  # of the container, from the root of the hierarchy
     mounts: Sequence[MountPoint] = ()
     shm_path: str = ""
     oom_score_adj: int = 0
@@ -83,6 +84,8 @@ def oci_spec(plan: Blueprint) -> Value:
         ],
         "resources": resources,
     }
+    if plan.cgroup:
+        linux["cgroupsPath"] = plan.cgroup
     if not is_unmasked(container):
         linux["maskedPaths"] = list(MASKED_PATHS)
         linux["readonlyPaths"] = list(READONLY_PATHS)
@@ -102,7 +105,7 @@ def oci_spec(plan: Blueprint) -> Value:
             for d in plan.devices
         ]
     spec: Value = {
-        "ociVersion": "1.2.0",
+        "ociVersion": "1.0.2",
         "process": process_of(
             plan, command_of(container, plan.image, plan.variables), terminal=bool(container.get("tty"))
         ),
