@@ -1,4 +1,4 @@
-"""The API server's HTTP edge: who asks, may they, and which part answers.
+"""The API server's HTTP edge: who asks, may they, which part answers, and what is put on record.
 
 Every failure becomes a Status here. Source: k8s.io/apiserver/pkg/server/config.go
 (DefaultBuildHandlerChain: authentication, impersonation, audit, authorization).
@@ -6,53 +6,100 @@ Every failure becomes a Status here. Source: k8s.io/apiserver/pkg/server/config.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.pages import Pages
 from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.errors import from_wire
 from maru.components.apiserver.path import Target, parse, verb_of
 from maru.core.access import Attributes, Authorizer
+from maru.core.clock import Clock
 from maru.core.errors import MaruError
 from maru.core.front.message import Answer, Request
-from maru.core.identity.authenticator import Authenticator
+from maru.core.identity.audit import AuditedRequest, AuditLog
+from maru.core.identity.authenticator import ANONYMOUS_CALLER, Authenticator, Callers
 from maru.core.identity.denial import denial
 from maru.wire.k8s.errors import WireError
 from maru.wire.k8s.selectors import parse_fields
 
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
+_NOBODY = Callers(ANONYMOUS_CALLER, ANONYMOUS_CALLER)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is known of a request so far, for the record."""
+
+    callers: Callers = _NOBODY
+    reason: str = ""
+    message: str = ""
 
 
 class Edge:
     """The handler of every listener."""
 
     def __init__(
-        self, authenticator: Authenticator, authorizer: Authorizer, resources: Resources, pages: Pages
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        resources: Resources,
+        pages: Pages,
+        audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._resources = resources
         self._pages = pages
+        self._audit = audit
+        self._clock = clock
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; expected failures are Status bodies."""
+        received_at = self._clock.now()
+        asked = _Asked()
+        target = parse(request.path)
         try:
-            return await self._answer(request)
+            verb = verb_of(request.method, target, watch=request.query_get("watch") in _TRUE)
+            attributes = attributes_of(target, verb, request.query_get("fieldSelector"))
         except MaruError as error:
             return answers.of_error(error)
+        try:
+            answer = await self._answer(request, target, attributes, asked)
+        except MaruError as error:
+            asked.message = str(error)
+            answer = answers.of_error(error)
         except WireError as error:
-            return answers.of_error(from_wire(error))
+            asked.message = error.message
+            answer = answers.of_error(from_wire(error))
+        if self._audit.wants(verb, answer.status):
+            self._audit.record(
+                AuditedRequest(
+                    real=asked.callers.real,
+                    caller=asked.callers.caller,
+                    attributes=attributes,
+                    uri=request.raw_target,
+                    address=request.peer.address.rpartition(":")[0] or request.peer.address,
+                    user_agent=request.headers.get("User-Agent", ""),
+                    received_at=received_at,
+                    code=answer.status,
+                    message=asked.message,
+                    reason=asked.reason,
+                )
+            )
+        return answer
 
-    async def _answer(self, request: Request) -> Answer:
-        callers = self._authenticator.callers(request)
-        target = parse(request.path)
-        verb = verb_of(request.method, target, watch=request.query_get("watch") in _TRUE)
-        attributes = attributes_of(target, verb, request.query_get("fieldSelector"))
-        decision = self._authorizer.authorize(callers.caller, attributes)
+    async def _answer(self, request: Request, target: Target, attributes: Attributes, asked: _Asked) -> Answer:
+        asked.callers = self._authenticator.callers(request)
+        caller = asked.callers.caller
+        decision = self._authorizer.authorize(caller, attributes)
+        asked.reason = decision.reason
         if not decision.allowed:
-            raise denial(callers.caller, attributes, decision)
+            raise denial(caller, attributes, decision)
         if target.is_resource:
-            return await self._resources.answer(request, callers.caller, target, verb)
-        return await self._pages.answer(request, callers.caller)
+            return await self._resources.answer(request, caller, target, attributes.verb)
+        return await self._pages.answer(request, caller)
 
 
 def attributes_of(target: Target, verb: str, fields: str = "") -> Attributes:

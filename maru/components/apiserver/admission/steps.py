@@ -1,0 +1,44 @@
+"""The order of admission, as the real server's recommended plugin order has it.
+
+Source: k8s.io/kubernetes/pkg/kubeapiserver/options/plugins.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maru.components.apiserver.admission.defaults import (
+    DefaultIngressClass,
+    DefaultStorageClass,
+    StorageObjectInUseProtection,
+)
+from maru.components.apiserver.admission.limits import LimitRanger
+from maru.components.apiserver.admission.namespaces import NamespaceLifecycle
+from maru.components.apiserver.admission.pods import (
+    DefaultTolerationSeconds,
+    Priority,
+    RuntimeClass,
+    TaintNodesByCondition,
+)
+from maru.components.apiserver.admission.review import Step
+from maru.components.apiserver.admission.service_accounts import ServiceAccounts
+from maru.core.clock import Clock
+from maru.core.identity.rbac.rolebook import RoleBook
+from maru.core.ids import Ids
+from maru.core.store.interface import Store
+
+
+def builtin_steps(store: Store, book: RoleBook, clock: Clock, ids: Ids) -> Sequence[Step]:
+    """All built-in steps; webhooks and policies stand before the last one, the quota."""
+    return [
+        NamespaceLifecycle(store),
+        LimitRanger(store),
+        ServiceAccounts(store, ids),
+        TaintNodesByCondition(),
+        Priority(store),
+        DefaultTolerationSeconds(),
+        DefaultStorageClass(store),
+        StorageObjectInUseProtection(),
+        RuntimeClass(store),
+        DefaultIngressClass(store),
+    ]

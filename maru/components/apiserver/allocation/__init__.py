@@ -1,0 +1,1 @@
+"""Cluster addresses and node ports of Services, given out in memory and rebuilt from what is stored."""

@@ -1,0 +1,87 @@
+"""How the API server is put together, once, at start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from maru.components.apiserver.admission.review import Chain
+from maru.components.apiserver.admission.steps import builtin_steps
+from maru.components.apiserver.allocation.services import Services
+from maru.components.apiserver.api.edge import Edge
+from maru.components.apiserver.api.openapi import OpenApi
+from maru.components.apiserver.api.pages import Pages, Sources
+from maru.components.apiserver.api.resources import Resources
+from maru.components.apiserver.builtin import builtin_kinds
+from maru.components.apiserver.catalog import Catalog
+from maru.components.apiserver.clients import LocalClients
+from maru.components.apiserver.engine.passing import Passing
+from maru.components.apiserver.subresources.specials import Tools, posts, specials
+from maru.components.apiserver.verbs.call import House
+from maru.core.clock import Clock
+from maru.core.identity.audit import AuditLog
+from maru.core.identity.authenticator import Authenticator
+from maru.core.identity.rbac.rolebook import RoleBook
+from maru.core.identity.tokens import TokenIssuer
+from maru.core.ids import Ids
+from maru.core.site import PORT_KUBERNETES, Site
+from maru.core.store.interface import Store
+from maru.kinds.catalog import strategies
+from maru.kinds.resources import SERVICES
+from maru.wire.k8s.schema import load_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the API server stands on."""
+
+    site: Site
+    store: Store
+    authenticator: Authenticator
+    book: RoleBook
+    tokens: TokenIssuer
+    audit: AuditLog
+    clock: Clock
+    ids: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The parts that others hold on to."""
+
+    house: House
+    edge: Edge
+    clients: LocalClients
+    services: Services
+
+
+@asynccontextmanager
+async def assembled(given: Given) -> AsyncIterator[Server]:
+    """All parts over `given`; nothing listens yet."""
+    schema = load_schema()
+    catalog = Catalog(builtin_kinds(schema, strategies()))
+    chain = Chain(builtin_steps(given.store, given.book, given.clock, given.ids))
+    services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
+    house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
+    passing = Passing()
+    tools = Tools(house, schema, given.book, given.tokens, passing, given.site)
+    handlers = {place: post for place, (post, _, _) in posts(tools).items()}
+    pages = Pages(catalog, OpenApi(schema, catalog), _sources(given))
+    edge = Edge(given.authenticator, given.book, Resources(house, specials(tools)), pages, given.audit, given.clock)
+    try:
+        yield Server(house, edge, LocalClients(house, handlers), services)
+    finally:
+        await passing.close()
+
+
+def _sources(given: Given) -> Sources:
+    address = f"{given.site.listen}:{given.site.port(PORT_KUBERNETES)}"
+    jwks_uri = f"https://{address}/openid/v1/jwks"
+    return Sources(
+        address=address,
+        ready=lambda: True,
+        jwks=given.tokens.jwks,
+        openid=lambda: given.tokens.discovery(jwks_uri),
+        metrics=lambda: "",
+    )

@@ -1,0 +1,1 @@
+"""What must be there before anybody asks: made at start where it is missing, put right where it is ours."""

@@ -1,0 +1,90 @@
+"""Making what must be there: through the verbs, as the API server itself, so that rules apply as to anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maru.components.apiserver.bootstrap import documents
+from maru.components.apiserver.options import WriteOptions
+from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.verbs.create import create
+from maru.components.apiserver.verbs.intake import take_in
+from maru.components.apiserver.verbs.update import save
+from maru.core.access import GROUP_MASTERS, Caller
+from maru.core.clock import rfc3339
+from maru.core.document import Value
+from maru.core.site import PORT_KUBERNETES, Site
+
+SELF = Caller("system:apiserver", (GROUP_MASTERS, "system:authenticated"))
+MANAGER = "kube-apiserver"
+
+
+async def ensure_all(house: House, site: Site, service_address: str, cluster_address: str) -> None:
+    """Create what is missing; put right what says where this server is. service_address: of default/kubernetes."""
+    port = site.port(PORT_KUBERNETES)
+    for value in documents.namespaces():
+        await ensure(house, value)
+    await ensure(house, documents.service_cidr(site.service_cidr))
+    await ensure(house, documents.service(service_address, port), is_ours=True)
+    for value in documents.endpoints(cluster_address, port):
+        await ensure(house, value, is_ours=True)
+    others: Sequence[Value] = [
+        *documents.priority_classes(),
+        *documents.priority_levels(),
+        *documents.flow_schemas(),
+    ]
+    for value in others:
+        await ensure(house, value)
+    await ensure_api_services(house)
+
+
+async def ensure_api_services(house: House) -> None:
+    """One APIService for each group version served."""
+    served = dict.fromkeys((one.info.group, one.info.version) for one in house.catalog.all)
+    for group, version in served:
+        await ensure(house, documents.api_service(group, version), status=_available(house))
+
+
+async def ensure(house: House, value: Value, *, is_ours: bool = False, status: Value | None = None) -> None:
+    """Create `value` if nothing stands there; if `is_ours`, put a different spec right."""
+    group, _, version = value["apiVersion"].rpartition("/")
+    served = house.catalog.of_kind(group, version, value["kind"])
+    assert served is not None, f"{value['kind']} is built in"
+    metadata = value["metadata"]
+    call = Call(SELF, served, metadata.get("namespace") or "", metadata["name"], options=WriteOptions(manager=MANAGER))
+    current = house.store.get(call.key)
+    if current is None:
+        document = await take_in(call, value)
+        current = (await create(house, call, document)).document
+        if status is not None:
+            call.subresource = "status"
+            async with house.locks.hold(call.key):
+                await save(house, call, current, {**_fresh(current.value), "status": status})
+    elif is_ours:
+        async with house.locks.hold(call.key):
+            await save(
+                house, call, current, await take_in(call, {**value, "metadata": _merged(current.metadata, metadata)})
+            )
+
+
+def _fresh(value: Value) -> Value:
+    return {**value, "metadata": dict(value["metadata"])}
+
+
+def _merged(have: Value, want: Value) -> Value:
+    """The metadata that is there, with our labels."""
+    return {**have, "labels": {**(have.get("labels") or {}), **(want.get("labels") or {})}}
+
+
+def _available(house: House) -> Value:
+    return {
+        "conditions": [
+            {
+                "type": "Available",
+                "status": "True",
+                "lastTransitionTime": rfc3339(house.clock.now()),
+                "reason": "Local",
+                "message": "Local APIServices are always available",
+            }
+        ]
+    }

@@ -1,0 +1,84 @@
+"""The table of what is answered by a handler of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maru.components.apiserver.api.component_statuses import ComponentStatuses
+from maru.components.apiserver.api.resources import Special
+from maru.components.apiserver.engine.passing import Passing
+from maru.components.apiserver.subresources.binding import Bindings
+from maru.components.apiserver.subresources.eviction import Evictions
+from maru.components.apiserver.subresources.node_streams import NodeStreams
+from maru.components.apiserver.subresources.posted import Body, posted
+from maru.components.apiserver.subresources.proxy import Proxies
+from maru.components.apiserver.subresources.reviews import Reviews
+from maru.components.apiserver.subresources.scale import Scales
+from maru.components.apiserver.subresources.token import Tokens
+from maru.components.apiserver.verbs.call import House, Post
+from maru.core.identity.rbac.rolebook import RoleBook
+from maru.core.identity.tokens import TokenIssuer
+from maru.core.site import Site
+from maru.wire.k8s.schema import Schema
+
+_AUTHORIZATION = "authorization.k8s.io"
+_AUTHENTICATION = "authentication.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the handlers stand on."""
+
+    house: House
+    schema: Schema
+    book: RoleBook
+    tokens: TokenIssuer
+    passing: Passing
+    site: Site
+
+
+def posts(tools: Tools) -> Mapping[tuple[str, str], tuple[Post, str, str]]:
+    """What is posted to, by (storage, subresource): the handler, and apiVersion and kind of its body."""
+    house = tools.house
+    bindings, evictions = Bindings(house), Evictions(house)
+    tokens = Tokens(house.store, tools.tokens, house.clock)
+    reviews = Reviews(tools.book, tools.tokens, house.clock)
+    access, identity = f"{_AUTHORIZATION}/v1", f"{_AUTHENTICATION}/v1"
+    return {
+        ("pods", "binding"): (bindings.bind, "v1", "Binding"),
+        ("bindings", ""): (bindings.bind, "v1", "Binding"),
+        ("pods", "eviction"): (evictions.evict, "policy/v1", "Eviction"),
+        ("serviceaccounts", "token"): (tokens.request, identity, "TokenRequest"),
+        (f"selfsubjectaccessreviews.{_AUTHORIZATION}", ""): (reviews.self_access, access, "SelfSubjectAccessReview"),
+        (f"subjectaccessreviews.{_AUTHORIZATION}", ""): (reviews.access, access, "SubjectAccessReview"),
+        (f"localsubjectaccessreviews.{_AUTHORIZATION}", ""): (
+            reviews.local_access,
+            access,
+            "LocalSubjectAccessReview",
+        ),
+        (f"selfsubjectrulesreviews.{_AUTHORIZATION}", ""): (reviews.self_rules, access, "SelfSubjectRulesReview"),
+        (f"selfsubjectreviews.{_AUTHENTICATION}", ""): (reviews.self_subject, identity, "SelfSubjectReview"),
+        (f"tokenreviews.{_AUTHENTICATION}", ""): (reviews.token, identity, "TokenReview"),
+    }
+
+
+def specials(tools: Tools) -> Mapping[tuple[str, str], Special]:
+    """All handlers by (storage, subresource); an empty storage is any kind's."""
+    streams = NodeStreams(tools.house, tools.passing, tools.site.node_name, tools.site.socket("node"))
+    proxies = Proxies(tools.house, tools.passing)
+    table: dict[tuple[str, str], Special] = {
+        ("", "scale"): Scales(tools.house, tools.schema).answer,
+        ("pods", "log"): streams.log,
+        ("pods", "exec"): streams.exec,
+        ("pods", "attach"): streams.attach,
+        ("pods", "portforward"): streams.port_forward,
+        ("pods", "proxy"): proxies.pod,
+        ("services", "proxy"): proxies.service,
+        ("nodes", "proxy"): streams.node_proxy,
+        ("componentstatuses", ""): ComponentStatuses(tools.house.clock).answer,
+    }
+    for place, (post, api_version, kind) in posts(tools).items():
+        group, _, version = api_version.rpartition("/")
+        table[place] = posted(post, Body(api_version, kind, tools.schema.type_of(group, version, kind)))
+    return table
