@@ -74,6 +74,20 @@ async def test_write_in_line_when_the_store_closes_is_still_committed(tmp_path: 
         assert store.count("pods") == 1000
 
 
+async def test_file_and_its_log_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "store.db", SystemClock()) as store:
+        await store.write([put("a")])
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600}
+
+
+async def test_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="folder"):
+        async with open_store(tmp_path / "file" / "store.db", SystemClock()):
+            pass
+
+
 async def test_file_in_use_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     async with open_store(path, SystemClock()):

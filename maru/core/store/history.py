@@ -71,6 +71,7 @@ class History:
                 what=f"revision {version}",
                 why=f"too old resource version: {version} ({self.floor})",
                 fix="list again and watch from there",
+                oldest=self.floor,
             )
 
     def trim(self, version: int, events_max: int) -> bool:

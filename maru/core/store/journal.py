@@ -91,6 +91,7 @@ class SqliteJournal:
     def _open_blocking(self) -> tuple[int, Sequence[Document]]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # its log takes over the mode
         except OSError as error:
             raise Unavailable(what=f"store {self._path}", why=str(error), fix="make the folder writable") from error
         database = sqlite3.connect(
