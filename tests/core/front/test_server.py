@@ -210,7 +210,7 @@ async def test_stream_is_closed_when_the_client_goes(start, dial):
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await head_of(reader)
     writer.close()
-    await asyncio.wait_for(closed.wait(), 5)
+    assert await asyncio.wait_for(closed.wait(), 5)
 
 
 async def test_stream_that_fails_is_not_ended_properly(start, dial):
@@ -243,7 +243,7 @@ async def test_client_that_does_not_read_is_cut_off(start, dial):
     _, writer = await dial(await start(handler, Bounds(stall_s=0.1, shutdown_grace_s=0.5)))
     writer.transport.pause_reading()
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    await asyncio.wait_for(closed.wait(), 5)
+    assert await asyncio.wait_for(closed.wait(), 5)
 
 
 async def test_stream_waits_for_a_slow_reader(start, dial):

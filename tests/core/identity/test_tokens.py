@@ -40,7 +40,7 @@ class House:
     def grant(self, **more):
         return TokenGrant("ci", ACCOUNT, **more)
 
-    def refused(self, token, match=None, audiences=()):
+    def check_refused(self, token, match=None, audiences=()):
         with pytest.raises(Unauthenticated, match=match):
             self.issuer.verify(token, audiences)
 
@@ -92,22 +92,22 @@ async def test_token_ends_when_its_time_is_over(house):
     house.clock.jump(599)
     assert house.issuer.verify(token).caller.name
     house.clock.jump(1)
-    house.refused(token, "expired")
+    house.check_refused(token, "expired")
 
 
 async def test_token_from_the_future_is_not_valid_yet(house):
     house.clock.jump(3600)
     token = house.issuer.issue(house.grant()).token
     house.clock.jump(-3600)
-    house.refused(token, "not valid yet")
+    house.check_refused(token, "not valid yet")
 
 
 async def test_token_is_for_its_audience_alone(house):
     token = house.issuer.issue(house.grant(audiences=["vault", "sts"])).token
-    house.refused(token, "audience")
+    house.check_refused(token, "audience")
     assert house.issuer.verify(token, ["sts", "other"]).audiences == ("sts",)
     plain = house.issuer.issue(house.grant()).token
-    house.refused(plain, "audience", ["vault"])
+    house.check_refused(plain, "audience", ["vault"])
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ async def test_token_dies_with_what_it_is_bound_to(house, storage, namespace, na
     token = house.issuer.issue(house.grant(**bound)).token
     assert house.issuer.verify(token).caller.name
     await house.put(storage, namespace, name, "uid-of-another-of-that-name")
-    house.refused(token, "is gone")
+    house.check_refused(token, "is gone")
     await house.remove(storage, namespace, name)
-    house.refused(token, "is gone")
+    house.check_refused(token, "is gone")
 
 
 async def test_token_of_a_pod_that_ends_works_for_a_minute_more(house):
@@ -136,7 +136,7 @@ async def test_token_of_a_pod_that_ends_works_for_a_minute_more(house):
     house.clock.jump(60)
     assert house.issuer.verify(token).caller.name
     house.clock.jump(1)
-    house.refused(token, "being deleted")
+    house.check_refused(token, "being deleted")
 
 
 async def test_tampered_token_is_refused(house):
@@ -158,15 +158,15 @@ async def test_tampered_token_is_refused(house):
         "",
         "x" * 100_000,
     ):
-        house.refused(bad)
+        house.check_refused(bad)
     assert house.issuer.verify(token).caller.name
 
 
 async def test_token_of_another_key_or_issuer_is_refused(house):
     other = TokenIssuer(OTHER_KEYS, ISSUER, house.store.get, house.clock, SeededIds(1))
-    house.refused(other.issue(house.grant()).token, "signature")
+    house.check_refused(other.issue(house.grant()).token, "signature")
     elsewhere = TokenIssuer(KEYS, "https://elsewhere", house.store.get, house.clock, SeededIds(1))
-    house.refused(elsewhere.issue(house.grant()).token, "issuer")
+    house.check_refused(elsewhere.issue(house.grant()).token, "issuer")
 
 
 async def test_token_signed_with_the_public_key_as_a_password_is_refused(house):
@@ -176,19 +176,19 @@ async def test_token_signed_with_the_public_key_as_a_password_is_refused(house):
     claims = claims_of(house.issuer.issue(house.grant()).token)
     public = json.dumps(KEYS.jwks["keys"][0]).encode()
     forged = jwt.encode({"alg": "HS256", "kid": KEYS.key_id}, claims, OctKey.import_key(public))
-    house.refused(forged, "signature")
+    house.check_refused(forged, "signature")
 
 
 async def test_endless_token_lives_and_dies_with_its_secret(house):
     token = house.issuer.issue_legacy("ci", ACCOUNT, "builder-token")
-    house.refused(token, "Secret is gone")
+    house.check_refused(token, "Secret is gone")
     kept = base64.b64encode(token.encode()).decode()
     await house.put("secrets", "ci", "builder-token", "uid-s", data={"token": kept})
     house.clock.jump(10 * 365 * 86400)
     assert house.issuer.verify(token).caller.name == "system:serviceaccount:ci:builder"
-    house.refused(token, "audience", ["vault"])
+    house.check_refused(token, "audience", ["vault"])
     await house.put("secrets", "ci", "builder-token", "uid-s", data={"token": "b3RoZXI="})
-    house.refused(token, "another token")
+    house.check_refused(token, "another token")
 
 
 async def test_tokens_of_a_replaced_key_live_on(tmp_path, house):

@@ -23,7 +23,7 @@ def controller_roles() -> Sequence[Value]:
     """All of them."""
     return [
         cluster_role(f"{PREFIX}{name}", *rules, EVENTS)
-        for table in (_workloads(), _cluster(), _network(), _volumes())
+        for table in (_workloads(), _scaling(), _cluster(), _housekeeping(), _network(), _volumes())
         for name, rules in table.items()
     ]
 
@@ -80,6 +80,11 @@ def _workloads() -> Table:
             on("core", "persistentvolumeclaims", _OWN),
         ),
         "ttl-after-finished-controller": (on("batch", "jobs", f"delete {READ}"),),
+    }
+
+
+def _scaling() -> Table:
+    return {
         "horizontal-pod-autoscaler": (
             on("autoscaling", "horizontalpodautoscalers", READ),
             on("autoscaling", "horizontalpodautoscalers/status", _CHANGE),
@@ -127,6 +132,11 @@ def _cluster() -> Table:
             on("core", "namespaces/finalize namespaces/status", _CHANGE),
             on("*", "*", f"delete deletecollection {READ}"),
         ),
+    }
+
+
+def _housekeeping() -> Table:
+    return {
         "node-controller": (
             on("core", "nodes", f"delete {_CHANGE} {READ}"),
             on("core", "nodes/status", _CHANGE),
