@@ -156,7 +156,9 @@ def message_fields(binary: Binary, address: int) -> list[Field]:
         options = json[2] or ""
         inline = ",inline" in options or not json[1]
         text = field_type(binary, kind)
-        if text in SCALARS.values() and (binary.kind(kind) == POINTER or "omitempty" not in options):
+        is_pointer = binary.kind(kind) == POINTER
+        is_kept = is_pointer or ("omitempty" not in options and text != "int_or_string")
+        if is_kept and text in {*SCALARS.values(), "int_or_string"}:
             text = "+" + text
         fields.append(Field(int(number[1]), "" if inline else json[1], text))
     return sorted(fields, key=lambda one: one.number)

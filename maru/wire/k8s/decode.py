@@ -24,6 +24,11 @@ ACCEPTED = (JSON, YAML, PROTOBUF)
 DEPTH_MAX = 200  # nesting of a body; sigs.k8s.io/json allows 10,000, no kind of the API comes near
 DUPLICATES_MAX = 100  # duplicate fields named in one answer
 
+_JSON_PLACES = (  # msgspec's words, and where encoding/json says a character is wrong
+    ("invalid character", "looking for beginning of value"),
+    ("keys must be strings", "looking for beginning of object key string"),
+    ("trailing characters", "after top-level value"),
+)
 _KEY = re.compile(rb'"\s*:')
 
 
@@ -72,15 +77,14 @@ def _decode_json(body: bytes) -> Decoded:
 
 def _json_error(body: bytes, error: Exception) -> str:
     """In the words of encoding/json, for what people meet; msgspec's own for the rest."""
-    if not body.strip():
-        return "unexpected end of JSON input"
     text = str(error)
-    if "truncated" in text:
+    if not body.strip() or "truncated" in text:
         return "unexpected end of JSON input"
-    found = re.search(r"invalid character \(byte (\d+)\)", text)
-    if found and int(found[1]) < len(body):
-        return f"invalid character {chr(body[int(found[1])])!r} looking for beginning of value"
-    return text
+    found = re.search(r"\(byte (\d+)\)", text)
+    if found is None or int(found[1]) >= len(body):
+        return text
+    place = next((place for words, place in _JSON_PLACES if words in text), "")
+    return f"invalid character {chr(body[int(found[1])])!r} {place}" if place else text
 
 
 def _check_depth(brackets: int, value: Any) -> None:
@@ -148,7 +152,7 @@ def _decode_yaml(body: bytes) -> Decoded:
             pass  # flow style YAML starts alike
     try:
         value = ryaml.loads(body.decode())
-    except (ryaml.InvalidYamlError, UnicodeDecodeError, RecursionError) as error:
+    except (ryaml.InvalidYamlError, ValueError, RecursionError) as error:
         raise Malformed(f"error converting YAML to JSON: yaml: {error}") from None
     plain = _plain(value, 0)
     return Decoded(plain)

@@ -101,7 +101,7 @@ def _message(name: str) -> dict[int, tuple[str, str, _Reader, bool]]:
         number, field, kind = line[1:].split("\t")
         shape = {"[]": "list", "{}": "map"}.get(kind[:2], "one" if field else "inline")
         plain = kind[2:] if shape in ("list", "map") else kind
-        is_shown = plain.startswith("+") or shape != "one"
+        is_shown = plain.startswith("+") or shape != "one" or plain not in _DROPPED_WHEN_ZERO
         reader = _reader(plain.removeprefix("+"))
         compiled[int(number)] = (field, shape, reader, is_shown)
     return compiled
@@ -138,7 +138,7 @@ def _read_message(name: str, raw: bytes, document: Value, depth: int) -> None:
             document.update(reader(value, depth))
         else:
             read = reader(value, depth)
-            if read is not None and (is_shown or read or type(read) is dict):
+            if read is not None and (is_shown or read):
                 document[key] = read
 
 
@@ -324,6 +324,8 @@ def _schema_or_strings(value: _Wire, depth: int) -> Any:
     several = [_string(item, depth) for number, item in parts if number == 2]
     return several or next((_schema(item, depth) for number, item in parts if number == 1), None)
 
+
+_DROPPED_WHEN_ZERO = frozenset({"bool", "bytes", "double", "int32", "int64", "int_or_string", "string"})
 
 _READERS: dict[str, _Reader] = {
     "bool": _boolean,
