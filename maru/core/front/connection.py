@@ -71,7 +71,8 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionAbortedError("the answer broke off") from exc
         self._log.info("request could not be read", peer=self.peer.address, error=repr(exc))
-        response = web.json_response({"message": message or "the request could not be read"}, status=status)
+        content = {"message": message or "the request could not be read"}
+        response = web.json_response(content, status=status, headers={"Server": "Maru"})
         response.force_close()
         return response
 

@@ -82,8 +82,7 @@ class Front:
         self._exchanges.add(exchange)
         connection.exchange = exchange
         try:
-            is_head_good = _head_bytes(raw) <= REQUEST_HEADER_BYTES_MAX
-            answer = await self._ask(request) if is_head_good else _head_too_large()
+            answer = _refusal_of_head(raw) or await self._ask(request)
             if exchange.phase is Phase.TAKEN:
                 return _Taken()
             if isinstance(answer.body, bytes):
@@ -206,12 +205,24 @@ async def _listen(loop: asyncio.AbstractEventLoop, server: web.Server, place: Pl
     )
 
 
-def _head_bytes(raw: web.BaseRequest) -> int:
-    return sum(len(name) + len(value) for name, value in raw.raw_headers) + len(raw.raw_path)
+def _refusal_of_head(raw: web.BaseRequest) -> Answer | None:
+    """The answer to a head that is too large or is not text; None if it is good."""
+    size_bytes = len(raw.raw_path)
+    for name, value in raw.raw_headers:
+        size_bytes += len(name) + len(value)
+        if not value.isascii() and not _is_text(value):
+            return json_answer({"message": f"header {name.decode('ascii', 'replace')} is not UTF-8"}, 400)
+    if size_bytes > REQUEST_HEADER_BYTES_MAX:
+        return json_answer({"message": f"the request's headers are over {REQUEST_HEADER_BYTES_MAX} bytes"}, 431)
+    return None
 
 
-def _head_too_large() -> Answer:
-    return json_answer({"message": f"the request's headers are over {REQUEST_HEADER_BYTES_MAX} bytes"}, 431)
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _headers(answer: Answer) -> CIMultiDict[str]:

@@ -117,6 +117,18 @@ async def test_headers_over_the_bound_are_refused(start, dial):
     assert (await head_of(reader)).startswith("HTTP/1.1 431")
 
 
+async def test_bytes_that_are_no_text_break_nothing(start, dial):
+    async def handler(request):
+        return Answer(200, f"{request.path} {request.query}".encode())
+
+    reader, writer = await dial(await start(handler))
+    writer.write(b"GET /%ff?a=%ff HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await head_of(reader)).startswith("HTTP/1.1 200")
+    assert b"\xef\xbf\xbd" in await reader.readuntil(b"]")
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Bytes: \xff\xfe\r\n\r\n")
+    assert (await head_of(reader)).startswith("HTTP/1.1 400")
+
+
 async def test_garbage_is_answered_with_400_and_closed(start, dial):
     async def handler(request):
         raise AssertionError("not reached")

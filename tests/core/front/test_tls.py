@@ -131,3 +131,10 @@ async def test_plain_http_on_the_tls_port_is_closed(start, dial, house):
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         if b"HTTP" not in await asyncio.wait_for(reader.read(), 5):
             raise ConnectionError
+
+
+async def test_client_that_never_shakes_hands_is_cut_off(start, dial, house, monkeypatch):
+    monkeypatch.setattr("maru.core.front.server.HANDSHAKE_S", 0.05)
+    front = await start(tell_caller, listeners=[TcpListener("127.0.0.1", 0, house.tls)])
+    reader, _ = await dial(front)
+    assert await asyncio.wait_for(reader.read(), 5) == b""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maru.core.access import Attributes, Caller
 from maru.core.document import Key
@@ -285,3 +287,52 @@ def test_right_held_in_one_namespace_is_not_given_in_another():
     for elsewhere in (bound("x", "reader", user("joe"), namespace="b"), bound("x", "reader", user("joe"))):
         with pytest.raises(Denied):
             check_binding_write(book, JANE, elsewhere, None)
+
+
+def words(*choices):
+    return st.lists(st.sampled_from(choices), min_size=1, max_size=2, unique=True).map(tuple)
+
+
+RULES = st.one_of(
+    st.builds(
+        Rule,
+        words("get", "list", "*"),
+        words("", "apps", "*"),
+        words("pods", "pods/log", "*/log", "deployments", "*"),
+        st.one_of(st.just(()), words("a", "b")),
+    ),
+    st.builds(Rule, words("get", "*"), paths=words("/a", "/a/*", "/a/b", "*")),
+)
+QUESTIONS = st.one_of(
+    st.builds(
+        Attributes,
+        st.sampled_from(["get", "list", "delete"]),
+        st.sampled_from(["", "apps", "other"]),
+        st.just("v1"),
+        st.sampled_from(["pods", "deployments", "secrets"]),
+        st.sampled_from(["", "log", "status"]),
+        st.just(""),
+        st.sampled_from(["", "a", "b", "c"]),
+    ),
+    st.builds(Attributes, st.sampled_from(["get", "post"]), path=st.sampled_from(["/a", "/a/b", "/a/b/c", "/b"])),
+)
+
+
+@given(st.lists(RULES, max_size=4), st.lists(QUESTIONS, min_size=1, max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_compiled_rules_answer_as_the_rules_themselves(rules, questions):
+    compiled = RuleSet()
+    for each in rules:
+        compiled.add(each, "here", with_paths=True)
+    for question in questions:
+        assert (compiled.find(question) is not None) is any(each.allows(question) for each in rules)
+
+
+@given(st.lists(RULES, max_size=3), st.lists(RULES, max_size=3), st.lists(QUESTIONS, min_size=1, max_size=8))
+@settings(max_examples=500, deadline=None)
+def test_nothing_is_allowed_by_covered_rules_that_the_holder_may_not(wanted, held, questions):
+    if uncovered(wanted, held):
+        return
+    for question in questions:
+        if any(each.allows(question) for each in wanted):
+            assert any(each.allows(question) for each in held)
