@@ -37,7 +37,7 @@ _NUD_PERMANENT = 0x80
 _TABLE_MAIN, _UNICAST = 254, 1
 _PROTOCOL_BOOT, PROTOCOL_MARU = 3, 77
 
-_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 1, 3, 4, 10, 18, 28
+_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _GROUP, _NET_NS_FD = 1, 3, 4, 10, 18, 27, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_PEER = 1
 _PORT_HAIRPIN = 4
@@ -116,6 +116,17 @@ def set_up(index: int, name: str = "") -> Request:
 def delete_link(name: str) -> Request:
     """Remove a device; done if it is not there."""
     return Request(DELETE_LINK, _link() + text(_IFNAME, name), f"delete link {name}", 0, (errno.ENODEV,))
+
+
+def set_group(name: str, group: int) -> Request:
+    """Put a device into a group; done if it is not there."""
+    body = _link() + text(_IFNAME, name) + u32(_GROUP, group)
+    return Request(NEW_LINK, body, f"set group of {name}", 0, (errno.ENODEV,))
+
+
+def delete_group(group: int) -> Request:
+    """Remove all devices of a group at once, which takes as long as one; done if there is none."""
+    return Request(DELETE_LINK, _link() + u32(_GROUP, group), "delete links", 0, (errno.ENODEV,))
 
 
 def add_address(device: int, address: str, prefix: int, scope: int = SCOPE_GLOBAL) -> Request:

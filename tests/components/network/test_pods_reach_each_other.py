@@ -13,6 +13,7 @@ from maru.components.network.engine.bridged import BridgedNetwork
 from maru.components.network.engine.data_plane import DataPlane, open_data_plane
 from maru.components.network.model.ground import ground_of
 from maru.contracts.pod_network import Attachment, HostPort
+from maru.core.errors import NotFound
 from maru.core.site import Site
 from tests.suites.pod_network import PodNetworkSuite
 
@@ -85,3 +86,28 @@ async def test_host_and_pod_reach_each_other(
     async with namespaces.tcp_server(pod.netns_path, 80, "pod"), namespaces.tcp_server(node, 81, "host"):
         assert await namespaces.ask_tcp(node, addresses.ips[0], 80) == ["pod", addresses.gateway]
         assert await namespaces.ask_tcp(pod.netns_path, addresses.gateway, 81) == ["host", addresses.ips[0]]
+
+
+async def test_device_of_a_pod_that_was_freed_by_a_killed_process_is_removed_at_the_next_start(
+    namespaces: Namespaces, node: str, plane: DataPlane, site: Site, attachment: Callable[..., Attachment]
+) -> None:
+    await plane.attach(attachment("kept"))
+    await plane.attach(attachment("gone"))
+    journal = site.folder("network") / "leases.jsonl"
+    with journal.open("a") as file:
+        file.write('{"free":"gone"}\n{"take":{"sandbox_id":"torn')
+    assert namespaces.run(node, "ip", "link").count("master mt0") == 2
+    async with open_data_plane(ground_of(site, NetworkConfig()), site.folder("network"), node) as again:
+        assert namespaces.run(node, "ip", "link").count("master mt0") == 1
+        late = await again.attach(attachment("late"))
+        assert late.ips[0] == "10.244.0.4"
+
+
+async def test_attach_to_a_namespace_that_is_not_there_leaves_nothing(
+    namespaces: Namespaces, node: str, site: Site, plane: DataPlane
+) -> None:
+    lost = Attachment("lost", "/run/netns/mnet-no-such", "default", "lost")
+    with pytest.raises(NotFound):
+        await plane.attach(lost)
+    assert "master mt0" not in namespaces.run(node, "ip", "link")
+    assert (site.folder("network") / "leases.jsonl").read_text().splitlines()[-1] == '{"free":"lost"}'

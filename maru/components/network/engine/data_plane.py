@@ -7,12 +7,14 @@ thread stands in the namespace that is this node's machine (`network.netns_path`
 from __future__ import annotations
 
 import socket
+import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from maru.components.network.engine.leases import Lease, Leases
+from maru.components.network.engine.links import LinkRemover
 from maru.components.network.engine.machine import Machine, Outlet
 from maru.components.network.engine.sysctls import Sysctls
 from maru.components.network.engine.tables import Tables
@@ -40,9 +42,10 @@ R = TypeVar("R")
 class DataPlane:
     """Attaches Pods and forwards Services. Made by `open_data_plane`."""
 
-    def __init__(self, ground: Ground, folder: Path, thread: NamespaceThread) -> None:
+    def __init__(self, ground: Ground, folder: Path, thread: NamespaceThread, links: LinkRemover) -> None:
         self._ground = ground
         self._thread = thread
+        self._links = links
         self._leases = Leases(folder / "leases.jsonl", ground.addresses)
         self._sysctls = Sysctls(folder / "sysctls.json")
         self._machine: Machine | None = None
@@ -52,7 +55,8 @@ class DataPlane:
 
     async def start(self) -> None:
         """Take over what a former process left and make what is missing; a table that stands waits for `replace`."""
-        await self._run(self._start_blocking, "network of this node")
+        strays = await self._run(self._start_blocking, "network of this node")
+        await self._remove_links(strays)
 
     async def stop(self) -> None:
         """Let go of sockets; all that was made stays, so that workloads go on talking."""
@@ -86,22 +90,26 @@ class DataPlane:
 
     async def attach(self, attachment: Attachment) -> Addresses:
         """See the contract."""
-        return await self._run(lambda: self._attach_blocking(attachment), f"sandbox {attachment.sandbox_id}")
+        is_new = self._leases.find(attachment.sandbox_id) is None
+        try:
+            return await self._run(lambda: self._attach_blocking(attachment), f"sandbox {attachment.sandbox_id}")
+        except (Unavailable, FileNotFoundError) as error:
+            if is_new:
+                await self.detach(attachment.sandbox_id)
+            if isinstance(error, Unavailable):
+                raise
+            raise NotFound(
+                what=f"network namespace {attachment.netns_path}", why="it is not there", fix="make the sandbox anew"
+            ) from error
 
     async def detach(self, sandbox_id: str) -> None:
         """See the contract."""
-        await self._run(lambda: self._detach_blocking(sandbox_id), f"sandbox {sandbox_id}")
+        await self._detach_all([sandbox_id])
 
     async def retain(self, sandbox_ids: Sequence[str]) -> None:
         """See the contract."""
-
-        def call() -> None:
-            for lease in self._leases.all():
-                if lease.sandbox_id not in keep:
-                    self._detach_blocking(lease.sandbox_id)
-
         keep = set(sandbox_ids)
-        await self._run(call, "sandboxes")
+        await self._detach_all([lease.sandbox_id for lease in self._leases.all() if lease.sandbox_id not in keep])
 
     async def set_routes(self, routes: dict[str, str]) -> None:
         """Ways to other nodes' Pods: {range: node address}."""
@@ -126,7 +134,22 @@ class DataPlane:
 
     async def tear_down(self, other_tables_prefix: str) -> None:
         """Remove everything: Pods' links, bridge, table, settings (while no other platform stands here)."""
+        await self.retain(())
         await self._run(lambda: self._tear_down_blocking(other_tables_prefix), "network of this node")
+
+    async def _detach_all(self, sandbox_ids: Sequence[str]) -> None:
+        def call() -> None:
+            for sandbox_id in sandbox_ids:
+                self._detach_blocking(sandbox_id)
+
+        await self._run(call, "sandboxes")
+        await self._remove_links([link_name(self._ground.instance, sandbox_id) for sandbox_id in sandbox_ids])
+
+    async def _remove_links(self, names: Sequence[str]) -> None:
+        try:
+            await self._links.remove(names)
+        except KernelError as error:
+            raise Unavailable(what="devices of Pods", why=str(error), fix="see `maru doctor`") from error
 
     async def _run(self, call: Callable[[], R], what: str) -> R:
         try:
@@ -134,7 +157,8 @@ class DataPlane:
         except KernelError as error:
             raise Unavailable(what=what, why=str(error), fix="see `maru doctor`") from error
 
-    def _start_blocking(self) -> None:
+    def _start_blocking(self) -> list[str]:
+        """Answers the devices of Pods that have no lease any more: a process ended while it removed them."""
         self._leases.open_blocking()
         machine = self._machine = Machine(self._ground)
         machine.set_up_blocking()
@@ -146,6 +170,8 @@ class DataPlane:
             self._tables.prepare(_elements_of(lease))
         if not self._tables.is_there_blocking():
             self._tables.replace_blocking()
+        known = {link_name(self._ground.instance, lease.sandbox_id) for lease in self._leases.all()}
+        return [name for name in machine.list_outlets_blocking() if name not in known]
 
     def _stop_blocking(self) -> None:
         for thing in (self._machine, self._netfilter):
@@ -156,25 +182,16 @@ class DataPlane:
     def _attach_blocking(self, attachment: Attachment) -> Addresses:
         is_new = self._leases.find(attachment.sandbox_id) is None
         lease = self._leases.take_blocking(attachment)
-        try:
-            self._ready_machine().plug_in_blocking(self._outlet(lease), attachment.netns_path)
-            if is_new:
-                self._ready_tables().apply_blocking(Difference(add=_elements_of(lease)))
-        except FileNotFoundError as error:
-            self._detach_blocking(lease.sandbox_id)
-            raise NotFound(
-                what=f"network namespace {attachment.netns_path}", why="it is not there", fix="make the sandbox anew"
-            ) from error
-        except BaseException:
-            self._detach_blocking(lease.sandbox_id)
-            raise
+        self._ready_machine().plug_in_blocking(self._outlet(lease), attachment.netns_path)
+        if is_new:
+            self._ready_tables().apply_blocking(Difference(add=_elements_of(lease)))
         return Addresses(ips=(lease.address,), gateway=self._ground.addresses.gateway)
 
     def _detach_blocking(self, sandbox_id: str) -> None:
         lease = self._leases.find(sandbox_id)
         if lease is None:
             return
-        self._ready_machine().unplug_blocking(self._outlet(lease))
+        self._ready_machine().forget_blocking(self._outlet(lease))
         tables = self._ready_tables()
         held = {
             name: {key: value for key, value in elements.items() if tables.has(name, key)}
@@ -189,9 +206,6 @@ class DataPlane:
     def _tear_down_blocking(self, prefix: str) -> None:
         machine, netfilter = self._ready_machine(), self._netfilter
         assert netfilter is not None, "not started"
-        for lease in self._leases.all():
-            machine.unplug_blocking(self._outlet(lease))
-            self._leases.free_blocking(lease.sandbox_id)
         machine.tear_down_blocking()
         table = self._ground.table
         nftables.commit_blocking(netfilter, [nftables.add_table(table), nftables.delete_table(table)])
@@ -215,14 +229,14 @@ class DataPlane:
 async def open_data_plane(ground: Ground, folder: Path, netns_path: str = "") -> AsyncIterator[DataPlane]:
     """A started data plane; on leaving, what it made stays. Raises Unavailable, OSError."""
     thread = NamespaceThread("network", netns_path)
+    links = LinkRemover(zlib.crc32(ground.instance.encode()) & 0xFFFF, netns_path)
+    plane = DataPlane(ground, folder, thread, links)
     try:
-        plane = DataPlane(ground, folder, thread)
-        try:
-            await plane.start()
-            yield plane
-        finally:
-            await plane.stop()
+        await plane.start()
+        yield plane
     finally:
+        links.close()
+        await plane.stop()
         thread.close()
 
 

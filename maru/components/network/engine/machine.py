@@ -102,14 +102,14 @@ class Machine:
             ]
         )
 
-    def unplug_blocking(self, outlet: Outlet) -> None:
-        """Remove what `plug_in_blocking` made; idempotent."""
-        self._socket.run_blocking(
-            [
-                rtnetlink.delete_link(outlet.link),
-                rtnetlink.delete_neighbour(self._bridge_index, outlet.address),
-            ]
-        )
+    def forget_blocking(self, outlet: Outlet) -> None:
+        """Take away what the machine knows of a Pod, but its device (see `links.py`); idempotent."""
+        self._socket.run_blocking([rtnetlink.delete_neighbour(self._bridge_index, outlet.address)])
+
+    def list_outlets_blocking(self) -> list[str]:
+        """The devices of Pods on the bridge."""
+        links = rtnetlink.list_links_blocking(self._socket)
+        return [link.name for link in links if link.master == self._bridge_index]
 
     def set_routes_blocking(self, wanted: dict[str, str]) -> None:
         """Ways to the Pod ranges of other nodes: {range: node address}; ours to others are removed.
