@@ -81,10 +81,10 @@ def _json_error(body: bytes, error: Exception) -> str:
     if not body.strip() or "truncated" in text:
         return "unexpected end of JSON input"
     found = re.search(r"\(byte (\d+)\)", text)
-    if found is None or int(found[1]) >= len(body):
+    if found is None:
         return text
     place = next((place for words, place in _JSON_PLACES if words in text), "")
-    return f"invalid character {chr(body[int(found[1])])!r} {place}" if place else text
+    return f"invalid character {chr(body[min(int(found[1]), len(body) - 1)])!r} {place}" if place else text
 
 
 def _check_depth(brackets: int, value: Any) -> None:

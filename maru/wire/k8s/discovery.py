@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from maru.wire.k8s.schema import ResourceInfo, SubresourceInfo, Value
 
 _VERSION = re.compile(r"v(\d{1,9})(?:(alpha|beta)(\d{1,9}))?", re.ASCII)
+_LAST = 0x10FFFF  # the greatest code point
 _STAGES = {None: 2, "beta": 1, "alpha": 0}
 
 
@@ -20,7 +21,7 @@ def version_priority(version: str) -> tuple[int, int, int, str]:
     """Sort key: the most stable and newest version is the greatest; other names come below, ascending reversed."""
     found = _VERSION.fullmatch(version)
     if found is None:
-        return (-1, 0, 0, "".join(chr(0x10FFFF - ord(letter)) for letter in version))
+        return (-1, 0, 0, "".join(chr(_LAST - ord(letter)) for letter in version) + chr(_LAST))
     return (_STAGES[found[2]], int(found[1]), int(found[3] or 0), "")
 
 
