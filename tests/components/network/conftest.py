@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +55,22 @@ class Namespaces:
             return made
 
         return self._thread.submit(make).result()
+
+    def send_frame(self, path: str, mac: str, source: str, destination: str, port: int) -> None:
+        """Send a UDP datagram that says its destination, past all routing of the namespace."""
+        body = destination.encode()
+        udp = struct.pack(">HHHH", 5555, port, 8 + len(body), 0) + body
+        header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0)
+        header += socket.inet_aton(source) + socket.inet_aton(destination)
+        total = sum(struct.unpack(">10H", header))
+        checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+        packet = header[:10] + struct.pack(">H", checksum) + header[12:] + udp
+
+        def send() -> None:
+            with standing_in(path), socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as sock:
+                sock.sendto(packet, ("eth0", 0x0800, 0, 0, bytes.fromhex(mac.replace(":", ""))))
+
+        self._thread.submit(send).result()
 
     @asynccontextmanager
     async def tcp_server(self, path: str, port: int, name: str, address: str = "0.0.0.0") -> AsyncIterator[None]:
