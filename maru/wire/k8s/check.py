@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from maru.wire.k8s.errors import Malformed
@@ -29,6 +30,7 @@ _ANY_TIME = re.compile(
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _INT_MAX = {"int32": 2**31, "int64": 2**63}
 _GO_NUMBER = {"": "int64", "int32": "int32", "int64": "int64", "double": "float64", "float": "float32"}
+_DECIMAL_SUFFIXES = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
 _GO_NAMES = {
     "string": "string",
     "boolean": "bool",
@@ -180,13 +182,27 @@ def _mend(node: TypeNode, value: Any, place: _Place) -> Any:
         if _BASE64.fullmatch(plain):
             return plain
         raise Malformed(f"illegal base64 data at input byte {_bad_byte(value)}")
-    if kind == "quantity" and type(value) in (str, int, float):
+    if kind == "quantity" and type(value) in (int, float):
+        return _number_quantity(value)
+    if kind == "quantity" and type(value) is str:
         raise Malformed(
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             if value
             else "unable to parse quantity's suffix"
         )
     raise _wrong(node, value, place)
+
+
+def _number_quantity(number: float) -> str:
+    """A number given for a quantity, in canonical form: 1 is "1", 0.5 is "500m", 2000 is "2k"."""
+    nanos = int((Decimal(str(number)) * 10**9).to_integral_value(ROUND_UP))
+    if nanos == 0:
+        return "0"
+    step = 0
+    while nanos % 1000 == 0 and step < len(_DECIMAL_SUFFIXES) - 1:
+        nanos //= 1000
+        step += 1
+    return f"{nanos}{_DECIMAL_SUFFIXES[step]}"
 
 
 def _read_time(text: str, *, micro: bool) -> str:
@@ -256,9 +272,7 @@ def _compile(node: TypeNode) -> _Clean:
 
 
 def _is_quantity(value: Any) -> bool:
-    if type(value) is str:
-        return QUANTITY.fullmatch(value) is not None
-    return type(value) is int or type(value) is float
+    return type(value) is str and QUANTITY.fullmatch(value) is not None
 
 
 _SCALARS: dict[str, _Clean] = {

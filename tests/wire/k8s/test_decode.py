@@ -105,7 +105,7 @@ def test_arbitrary_bodies_raise_nothing_else(body: bytes) -> None:
 
 
 def test_clean_values_are_handed_back_as_they_are(deployments: TypeNode) -> None:
-    value = with_container(resources={"limits": {"cpu": "100m", "memory": 5}}, ports=[{"containerPort": 80}])
+    value = with_container(resources={"limits": {"cpu": "100m", "memory": "5"}}, ports=[{"containerPort": 80}])
     assert check(deployments, value).value is value
 
 
@@ -179,6 +179,37 @@ def test_wrong_types_are_named_as_the_real_decoder_does(deployments: TypeNode, v
 def test_times_are_stored_in_utc(deployments: TypeNode, given_time: str, stored: str) -> None:
     checked = check(deployments, {"metadata": {"creationTimestamp": given_time}})
     assert checked.value["metadata"]["creationTimestamp"] == stored
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"),
+    [
+        (1, "1"),
+        (0, "0"),
+        (0.5, "500m"),
+        (0.1, "100m"),
+        (1.5, "1500m"),
+        (2000, "2k"),
+        (-3, "-3"),
+        (1e-12, "1n"),
+        (1e30, "1000000000000E"),
+    ],
+)
+def test_numbers_for_quantities_become_strings(deployments: TypeNode, number: float, stored: str) -> None:
+    value = check(deployments, with_container(resources={"limits": {"cpu": number}})).value
+    assert value == with_container(resources={"limits": {"cpu": stored}})
+
+
+@pytest.mark.parametrize("text", ["100m", "1", "0.5", ".5", "5.", "1e3", "1E-3", "128Mi", "-2", "+1k", "1Ei", "10n"])
+def test_quantities_are_kept_as_written(deployments: TypeNode, text: str) -> None:
+    value = with_container(resources={"limits": {"cpu": text}})
+    assert check(deployments, value).value is value
+
+
+@pytest.mark.parametrize("text", ["", ".", "1 ", "1mi", "1e", "Mi", "1.2.3", "0x1", "\u0661"])
+def test_what_is_no_quantity_is_refused(deployments: TypeNode, text: str) -> None:
+    with pytest.raises(Malformed, match="quantit"):
+        check(deployments, with_container(resources={"limits": {"cpu": text}}))
 
 
 def test_micro_times_keep_their_micro_seconds(schema: Schema) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from maru.wire.k8s.check import check
 from maru.wire.k8s.decode import decode
 from maru.wire.k8s.errors import Malformed, UnsupportedMedia, WireError
-from maru.wire.k8s.protobuf import MAGIC, decode_envelope
+from maru.wire.k8s.protobuf import MAGIC, TABLE_FILE, decode_envelope
 from maru.wire.k8s.schema import Schema
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden/k8s/protobuf"
@@ -49,6 +49,31 @@ def test_bodies_of_real_clients_are_read(path: Path, schema: Schema) -> None:
     node = schema.type_of(group, version, value["kind"])
     assert node is not None
     assert check(node, value).value is value
+
+
+def test_the_table_has_every_field_of_the_schema(schema: Schema) -> None:
+    table: dict[str, list[tuple[str, str]]] = {}
+    lines: list[tuple[str, str]] = []
+    for line in TABLE_FILE.read_text().splitlines():
+        if line.startswith("\t"):
+            _, name, kind = line[1:].split("\t")
+            lines.append((name, kind))
+        elif not line.startswith("#"):
+            lines = table.setdefault(line, [])
+
+    def names(message: str) -> set[str]:
+        return {one for name, kind in table[message] for one in ({name} if name else names(kind))}
+
+    for definition in schema.definition_names():
+        node = schema.type_named(definition)
+        message = definition.removeprefix("io.k8s.")
+        if (
+            node.kind != "object"
+            or not node.fields
+            or message.startswith(("kube-aggregator.", "apimachinery.pkg.version"))
+        ):
+            continue
+        assert set(node.fields) - {"apiVersion", "kind"} <= names(message), message
 
 
 def test_there_are_recorded_bodies() -> None:
