@@ -16,6 +16,7 @@ from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.builtin import builtin_kinds
 from maru.components.apiserver.catalog import Catalog
 from maru.components.apiserver.clients import LocalClients
+from maru.components.apiserver.controllers.definitions import Definitions
 from maru.components.apiserver.engine.passing import Passing
 from maru.components.apiserver.subresources.specials import Tools, posts, specials
 from maru.components.apiserver.verbs.call import House
@@ -25,6 +26,7 @@ from maru.core.identity.authenticator import Authenticator
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.ids import Ids
+from maru.core.lifecycle import background
 from maru.core.site import PORT_KUBERNETES, Site
 from maru.core.store.interface import Store
 from maru.kinds.catalog import strategies
@@ -54,6 +56,7 @@ class Server:
     edge: Edge
     clients: LocalClients
     services: Services
+    definitions: Definitions
 
 
 @asynccontextmanager
@@ -69,8 +72,12 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     handlers = {place: post for place, (post, _, _) in posts(tools).items()}
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given))
     edge = Edge(given.authenticator, given.book, Resources(house, specials(tools)), pages, given.audit, given.clock)
+    definitions = Definitions(house, schema)
+    definitions.load()
     try:
-        yield Server(house, edge, LocalClients(house, handlers), services)
+        async with background("apiserver") as tasks:
+            definitions.start(tasks)
+            yield Server(house, edge, LocalClients(house, handlers), services, definitions)
     finally:
         await passing.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from maru.components.apiserver.catalog import Conversion, Served, served
+from maru.components.apiserver.custom.definition_strategy import DefinitionStrategy
 from maru.components.apiserver.model.conversion import (
     Pair,
     autoscaler_from_v2,
@@ -17,7 +18,7 @@ from maru.components.apiserver.model.conversion import (
 )
 from maru.core.document import Resource
 from maru.core.errors import Broken
-from maru.kinds.resources import EVENTS, HORIZONTALPODAUTOSCALERS
+from maru.kinds.resources import CUSTOMRESOURCEDEFINITIONS, EVENTS, HORIZONTALPODAUTOSCALERS
 from maru.kinds.strategy import StrategyTable
 from maru.wire.k8s.schema import ANY, ResourceInfo, Schema
 
@@ -47,4 +48,6 @@ def _entry(
         node = ANY
     stored, conversion = conversions.get((info.group, info.version, info.plural), (None, None))
     storage = (stored or Resource(info.group, info.version, info.plural, info.kind, info.namespaced)).storage
-    return served(info, node, strategies.of(storage), stored=stored, conversion=conversion)
+    is_definition = storage == CUSTOMRESOURCEDEFINITIONS.storage
+    strategy = DefinitionStrategy() if is_definition else strategies.of(storage)
+    return served(info, node, strategy, stored=stored, conversion=conversion)

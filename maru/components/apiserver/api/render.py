@@ -50,7 +50,7 @@ class Renderer:
             return documents
         values = await conversion.from_stored([document.value for document in documents])
         return [
-            Document(document.key, _encode(value), document.version, value)
+            document if value is document.value else Document(document.key, _encode(value), document.version, value)
             for document, value in zip(documents, values, strict=True)
         ]
 

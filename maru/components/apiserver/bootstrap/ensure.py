@@ -42,7 +42,7 @@ async def ensure_api_services(house: House) -> None:
     """One APIService for each group version served."""
     served = dict.fromkeys((one.info.group, one.info.version) for one in house.catalog.all)
     for group, version in served:
-        await ensure(house, documents.api_service(group, version), status=_available(house))
+        await ensure(house, documents.api_service(group, version), status=available(house))
 
 
 async def ensure(house: House, value: Value, *, is_ours: bool = False, status: Value | None = None) -> None:
@@ -76,7 +76,8 @@ def _merged(have: Value, want: Value) -> Value:
     return {**have, "labels": {**(have.get("labels") or {}), **(want.get("labels") or {})}}
 
 
-def _available(house: House) -> Value:
+def available(house: House) -> Value:
+    """The status of an APIService that is served here."""
     return {
         "conditions": [
             {

@@ -16,6 +16,8 @@ from maru.core.clock import parse_rfc3339, rfc3339
 from maru.core.document import Value
 
 DEFAULT_POD_GRACE_S = 30
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""Holds a CustomResourceDefinition until its documents are gone; set when its deletion is first asked for."""
 
 
 class Fate(Enum):
@@ -44,6 +46,8 @@ def decide(value: Value, options: RemoveOptions, default_propagation: str, is_gr
         _bump(metadata)
     before = list(metadata.get("finalizers") or ())
     finalizers = _finalizers(before, options.propagation, default_propagation)
+    if _needs_cleanup(value) and CLEANUP not in finalizers:
+        finalizers.append(CLEANUP)
     if finalizers != before:
         metadata["finalizers"] = finalizers
         if not finalizers:
@@ -85,6 +89,14 @@ def _finalizers(before: Sequence[str], propagation: str, default: str) -> list[s
 
 def _spec_finalizers(value: Value) -> bool:
     return value.get("kind") == "Namespace" and bool((value.get("spec") or {}).get("finalizers"))
+
+
+def _needs_cleanup(value: Value) -> bool:
+    """Whether this is a definition whose kind has been served and whose deletion begins now."""
+    if value.get("kind") != "CustomResourceDefinition" or value["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = (value.get("status") or {}).get("conditions") or ()
+    return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
 
 
 def _mark(value: Value, now: datetime) -> None:

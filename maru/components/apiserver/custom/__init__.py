@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: from a document that defines a kind to the kind being served."""

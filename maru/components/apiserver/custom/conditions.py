@@ -1,0 +1,72 @@
+"""The conditions of a CustomResourceDefinition, and whether its names are free.
+
+Pure. Source: apiextensions-apiserver pkg/controller/status (naming), pkg/controller/establish,
+pkg/controller/finalizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from maru.components.apiserver.custom.definition import condition, is_established
+from maru.core.document import Value
+
+
+def planned_status(definition: Value, others: Iterable[Value], now: str) -> Value:
+    """The status as it should be. others: the definitions of the same group that stand beside it."""
+    status: Value = dict(definition.get("status") or {})
+    conditions = [dict(one) for one in status.get("conditions") or ()]
+    taken = _conflicts(definition, others)
+    if taken:
+        reason, message = taken
+        _set(conditions, ("NamesAccepted", "False", reason, message), now)
+    else:
+        _set(conditions, ("NamesAccepted", "True", "NoConflicts", "no conflicts found"), now)
+        status["acceptedNames"] = dict(definition["spec"]["names"])
+    if not taken and not is_established(definition):
+        text = "the initial names have been accepted"
+        _set(conditions, ("Established", "True", "InitialNamesAccepted", text), now)
+    elif taken and condition(definition, "Established") is None:
+        text = "not all names are accepted"
+        _set(conditions, ("Established", "False", "NotAccepted", text), now)
+    status["conditions"] = conditions
+    return status
+
+
+def terminating_status(definition: Value, reason: str, message: str, now: str) -> Value:
+    """The status while instances are deleted."""
+    status: Value = dict(definition.get("status") or {})
+    conditions = [dict(one) for one in status.get("conditions") or ()]
+    _set(conditions, ("Terminating", "True", reason, message), now)
+    return {**status, "conditions": conditions}
+
+
+def _conflicts(definition: Value, others: Iterable[Value]) -> tuple[str, str] | None:
+    names = definition["spec"]["names"]
+    for other in others:
+        theirs = (other.get("status") or {}).get("acceptedNames")
+        if not theirs:
+            continue
+        words = {theirs.get("plural"), theirs.get("singular"), *(theirs.get("shortNames") or ())}
+        for field, reason in (("plural", "PluralConflict"), ("singular", "SingularConflict")):
+            if names.get(field) and names[field] in words:
+                return reason, f'"{names[field]}" is already in use'
+        for short in names.get("shortNames") or ():
+            if short in words:
+                return "ShortNamesConflict", f'"{short}" is already in use'
+        kinds = {theirs.get("kind"), theirs.get("listKind")}
+        for field, reason in (("kind", "KindConflict"), ("listKind", "ListKindConflict")):
+            if names.get(field) in kinds:
+                return reason, f'"{names[field]}" is already in use'
+    return None
+
+
+def _set(conditions: list[Value], wanted: Sequence[str], now: str) -> None:
+    kind, state, reason, message = wanted
+    found = next((one for one in conditions if one.get("type") == kind), None)
+    if found is None:
+        found = {"type": kind, "status": "", "lastTransitionTime": now}
+        conditions.append(found)
+    if found["status"] != state:
+        found["lastTransitionTime"] = now
+    found.update({"status": state, "reason": reason, "message": message})

@@ -1,0 +1,183 @@
+"""A custom resource against its openAPIV3Schema: what pruning and defaulting leave to be wrong.
+
+Types, required fields, enums, bounds, patterns and lengths; the rules of x-kubernetes-validations are
+checked beside this. Source: Kubernetes docs, "Extend the Kubernetes API with CustomResourceDefinitions",
+validation; k8s.io/kube-openapi/pkg/validation/validate (the messages).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+from maru.components.apiserver.model.metadata import quoted
+from maru.core.document import Value
+from maru.kinds.strategy import Cause
+
+CAUSES_MAX = 100
+_OWN = frozenset({"apiVersion", "kind", "metadata"})
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+def validate(schema: Value, value: Value, old: Value | None) -> Sequence[Cause]:
+    """The broken rules of `value`; at most CAUSES_MAX. old: what stood before, None on a create."""
+    causes: list[Cause] = []
+    if schema:
+        _walk(schema, value, "", causes, is_root=True)
+    return causes[:CAUSES_MAX]
+
+
+def _walk(schema: Value, value: object, field: str, causes: list[Cause], *, is_root: bool = False) -> None:
+    if len(causes) >= CAUSES_MAX:
+        return
+    if value is None:
+        if not schema.get("nullable"):
+            causes.append(_wrong_type(field, value, schema.get("type") or "object"))
+        return
+    if not _has_type(schema, value):
+        causes.append(_wrong_type(field, value, schema.get("type") or "integer"))
+        return
+    enum = schema.get("enum")
+    if enum and value not in enum:
+        shown = ", ".join(quoted(one) for one in enum)
+        causes.append(
+            Cause(field, "FieldValueNotSupported", f"Unsupported value: {quoted(value)}: supported values: {shown}")
+        )
+    if isinstance(value, dict):
+        _check_object(schema, value, field, causes, is_root=is_root)
+    elif isinstance(value, list):
+        _check_list(schema, value, field, causes)
+    elif isinstance(value, str):
+        _check_text(schema, value, field, causes)
+    elif not isinstance(value, bool):
+        _check_number(schema, value, field, causes)
+    _check_combinations(schema, value, field, causes)
+
+
+def _check_object(schema: Value, value: Value, field: str, causes: list[Cause], *, is_root: bool) -> None:
+    properties = schema.get("properties") or {}
+    missing = [name for name in schema.get("required") or () if name not in value]
+    causes += [Cause(_join(field, name), "FieldValueRequired", "Required value") for name in missing]
+    extra = schema.get("additionalProperties")
+    for name, one in value.items():
+        if is_root and name in _OWN:
+            continue
+        if name in properties:
+            _walk(properties[name], one, _join(field, name), causes)
+        elif isinstance(extra, dict):
+            _walk(extra, one, _join(field, name), causes)
+    _check_size(schema, len(value), field, causes, ("minProperties", "maxProperties", "properties"))
+
+
+def _check_list(schema: Value, value: list[object], field: str, causes: list[Cause]) -> None:
+    items = schema.get("items")
+    if isinstance(items, dict):
+        for index, one in enumerate(value):
+            _walk(items, one, f"{field}[{index}]", causes)
+    _check_size(schema, len(value), field, causes, ("minItems", "maxItems", "items"))
+    kind = schema.get("x-kubernetes-list-type")
+    keys = schema.get("x-kubernetes-list-map-keys") or ()
+    seen: list[object] = []
+    for index, one in enumerate(value if kind in ("set", "map") else ()):
+        mark: object = [one.get(key) for key in keys] if kind == "map" and isinstance(one, dict) else one
+        if mark in seen:
+            shown = quoted({key: one.get(key) for key in keys} if isinstance(one, dict) and kind == "map" else one)
+            causes.append(Cause(f"{field}[{index}]", "FieldValueDuplicate", f"Duplicate value: {shown}"))
+        seen.append(mark)
+
+
+def _check_text(schema: Value, value: str, field: str, causes: list[Cause]) -> None:
+    name = field or "<root>"
+    least, most = schema.get("minLength"), schema.get("maxLength")
+    if least is not None and len(value) < least:
+        causes.append(_invalid(field, value, f"{name} in body should be at least {least} chars long"))
+    if most is not None and len(value) > most:
+        causes.append(Cause(field, "FieldValueTooLong", f"Too long: may not be more than {most} bytes"))
+    pattern = schema.get("pattern")
+    if pattern and not _searcher(pattern)(value):
+        causes.append(_invalid(field, value, f"{name} in body should match '{pattern}'"))
+
+
+def _check_number(schema: Value, value: object, field: str, causes: list[Cause]) -> None:
+    assert isinstance(value, (int, float))
+    name = field or "<root>"
+    least, most, multiple = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
+    if least is not None and (value < least or (schema.get("exclusiveMinimum") and value == least)):
+        word = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
+        causes.append(_invalid(field, value, f"{name} in body should be {word} {least}"))
+    if most is not None and (value > most or (schema.get("exclusiveMaximum") and value == most)):
+        word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
+        causes.append(_invalid(field, value, f"{name} in body should be {word} {most}"))
+    if multiple and value % multiple:
+        causes.append(_invalid(field, value, f"{name} in body should be a multiple of {multiple}"))
+
+
+def _check_combinations(schema: Value, value: object, field: str, causes: list[Cause]) -> None:
+    for part in schema.get("allOf") or ():
+        _walk(part, value, field, causes)
+    name = field or "<root>"
+    if schema.get("anyOf") and not any(_passes(part, value) for part in schema["anyOf"]):
+        causes.append(_invalid(field, value, f"{name} in body must validate at least one schema (anyOf)"))
+    if schema.get("oneOf") and sum(_passes(part, value) for part in schema["oneOf"]) != 1:
+        causes.append(_invalid(field, value, f"{name} in body must validate one and only one schema (oneOf)"))
+    if schema.get("not") and _passes(schema["not"], value):
+        causes.append(_invalid(field, value, f"{name} in body must not validate the schema (not)"))
+
+
+def _passes(schema: Value, value: object) -> bool:
+    causes: list[Cause] = []
+    _walk(schema, value, "", causes)
+    return not causes
+
+
+def _check_size(schema: Value, size: int, field: str, causes: list[Cause], names: tuple[str, str, str]) -> None:
+    least, most = schema.get(names[0]), schema.get(names[1])
+    if least is not None and size < least:
+        causes.append(_invalid(field, size, f"{field} in body should have at least {least} {names[2]}"))
+    if most is not None and size > most:
+        causes.append(Cause(field, "FieldValueTooMany", f"Too many: {size}: must have at most {most} items"))
+
+
+def _has_type(schema: Value, value: object) -> bool:
+    if schema.get("x-kubernetes-int-or-string"):
+        return isinstance(value, (int, str)) and not isinstance(value, bool)
+    wanted = schema.get("type")
+    if not wanted:
+        return True
+    if isinstance(value, bool):
+        return bool(wanted == "boolean")
+    if wanted == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES.get(wanted, (object,)))
+
+
+def _wrong_type(field: str, value: object, wanted: str) -> Cause:
+    shown = {dict: "object", list: "array", str: "string", int: "integer", float: "number", bool: "boolean"}
+    got = shown.get(type(value), "null")
+    text = f'Invalid value: "{got}": {field} in body must be of type {wanted}: "{got}"'
+    return Cause(field, "FieldValueTypeInvalid", text)
+
+
+def _invalid(field: str, value: object, text: str) -> Cause:
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(value)}: {text}")
+
+
+def _join(field: str, name: str) -> str:
+    return f"{field}.{name}" if field else name
+
+
+@lru_cache(maxsize=1024)
+def _searcher(pattern: str) -> Callable[[str], object]:
+    """What looks for a pattern; one that Python cannot read finds everything."""
+    try:
+        return re.compile(pattern).search
+    except re.error:
+        return lambda _: True
