@@ -154,7 +154,7 @@ async def test_certificate_is_issued_again_when_its_names_change(tmp_path):
 async def test_node_may_do_its_own_work_and_read_what_its_pods_use(tmp_path):
     async with access(tmp_path) as (gives, store, _):
         pod = {
-            "metadata": {"name": "web", "namespace": "a"},
+            "metadata": {"name": "web", "namespace": "a", "annotations": {"was-on": "n2"}},
             "spec": {
                 "nodeName": "n1",
                 "serviceAccountName": "web",

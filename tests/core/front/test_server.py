@@ -258,6 +258,31 @@ async def test_client_that_does_not_read_is_cut_off(start, dial):
     assert await asyncio.wait_for(closed.wait(), 5)
 
 
+async def test_stream_is_closed_also_while_it_waits_for_the_client_to_read(start, dial):
+    class Endless:
+        def __init__(self):
+            self.closed = asyncio.Event()
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return b"x" * 100_000
+
+        async def aclose(self):
+            self.closed.set()
+
+    stream = Endless()
+
+    async def handler(request):
+        return Answer(200, stream)
+
+    _, writer = await dial(await start(handler, Bounds(stall_s=0.1, shutdown_grace_s=0.5)))
+    writer.transport.pause_reading()
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await asyncio.wait_for(stream.closed.wait(), 5)
+
+
 async def test_stream_waits_for_a_slow_reader(start, dial):
     made = 0
     first = asyncio.Event()

@@ -73,7 +73,7 @@ TABLE = [
 def test_rule_allows_what_the_real_one_allows(given, attributes, allowed):
     assert given.allows(attributes) is allowed
     compiled = RuleSet()
-    compiled.add(given, "here", with_paths=True)
+    compiled.add(given, "here")
     assert compiled.find(attributes) == ("here" if allowed else None)
 
 
@@ -323,7 +323,7 @@ QUESTIONS = st.one_of(
 def test_compiled_rules_answer_as_the_rules_themselves(rules, questions):
     compiled = RuleSet()
     for each in rules:
-        compiled.add(each, "here", with_paths=True)
+        compiled.add(each, "here")
     for question in questions:
         assert (compiled.find(question) is not None) is any(each.allows(question) for each in rules)
 

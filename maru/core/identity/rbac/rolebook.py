@@ -90,7 +90,7 @@ class RoleBook:
         everywhere = self._rules(caller, "")
         origin = everywhere.find(attributes)
         faults = everywhere.faults
-        if origin is None and attributes.namespace:
+        if origin is None and attributes.namespace:  # a path has none, so a RoleBinding never allows one
             here = self._rules(caller, attributes.namespace)
             origin = here.find(attributes)
             faults = faults + here.faults
@@ -142,7 +142,7 @@ class RoleBook:
                     continue
                 origin = _origin(binding, subject)
                 for rule in granted:
-                    rules.add(rule, origin, with_paths=not namespace)
+                    rules.add(rule, origin)
         return rules
 
     def _unbind(self, key: Key) -> None:

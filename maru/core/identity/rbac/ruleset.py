@@ -25,14 +25,13 @@ class RuleSet:
         self._entries: dict[tuple[str, str, str], list[_Entry]] = {}
         self._paths: list[tuple[tuple[str, ...], str, str]] = []  # (verbs, pattern, origin)
 
-    def add(self, rule: Rule, origin: str, *, with_paths: bool) -> None:
-        """with_paths: false for a rule from a RoleBinding, which never allows paths."""
+    def add(self, rule: Rule, origin: str) -> None:
+        """origin: what a person is told about where it comes from."""
         self.rules.append(rule)
         names = frozenset(rule.names)
         for place in product(rule.verbs, rule.groups, rule.resources):
             self._entries.setdefault(place, []).append((names, origin))
-        if with_paths:
-            self._paths += [(rule.verbs, pattern, origin) for pattern in rule.paths]
+        self._paths += [(rule.verbs, pattern, origin) for pattern in rule.paths]
 
     def find(self, attributes: Attributes) -> str | None:
         """Where the permission comes from, or None if there is none."""
