@@ -7,6 +7,7 @@ Source: Linux Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,26 @@ class Cgroups:
             folder = Path(mount + group)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "cgroup.procs").write_text(str(pid))
+
+    def free_root_blocking(self) -> None:
+        """Make it possible to limit groups beneath our root when that is not the machine's own.
+
+        In a container on a version 2 machine the root we see holds processes, and a group with processes
+        cannot hand controllers on. They move into a group of their own, /init; elsewhere nothing is done.
+        """
+        root = Path(self.mounts.get(UNIFIED, "/nowhere"))
+        if not self.is_unified or not (root / "cgroup.type").exists():  # only groups that are not the root have it
+            return
+        pids = _numbers(root / "cgroup.procs")
+        if not pids:
+            return
+        (root / "init").mkdir(exist_ok=True)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                (root / "init" / "cgroup.procs").write_text(str(pid))
+        if self.controllers_unified:
+            words = " ".join(f"+{controller}" for controller in sorted(self.controllers_unified))
+            (root / "cgroup.subtree_control").write_text(words)
 
     def remove_blocking(self, group: str) -> bool:
         """Remove an empty group with its empty children; False if something is left in it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ PRIVATE = 1 << 18
 SLAVE = 1 << 19
 SHARED = 1 << 20
 
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how mountinfo writes blanks and backslashes
 _DETACH = 0x2
 _NO_FOLLOW = 0x8
 _OPTIONS_BYTES_MAX = 4000  # of a page of 4096, with room for what the kernel adds
@@ -95,7 +97,7 @@ def mount_points(under: str) -> Sequence[str]:
     prefix = under.rstrip("/") + "/"
     points = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split(" ", 5)[4].encode().decode("unicode_escape") if "\\" in line else line.split(" ", 5)[4]
+        point = _OCTAL.sub(lambda found: chr(int(found.group(1), 8)), line.split(" ", 5)[4])
         if point == under or point.startswith(prefix):
             points.append(point)
     return points

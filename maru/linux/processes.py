@@ -9,14 +9,16 @@ Source: pidfd_open(2), proc(5) `/proc/pid/stat` field 22.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 READ_BYTES = 64 * 1024
+END_GRACE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self.pid = process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     async def wait(self) -> int:
         """Its exit code, minus the signal if one ended it."""
@@ -107,12 +113,18 @@ async def spawn(command: Command) -> Child:
         raise
 
 
-async def run(command: Command, deadline_s: float, output_bytes_max: int = 1 << 20, stdin: bytes = b"") -> Finished:
+async def run(
+    command: Command,
+    deadline_s: float,
+    output_bytes_max: int = 1 << 20,
+    stdin: bytes = b"",
+    end: Callable[[], None] | None = None,
+) -> Finished:
     """Run to the end; stdout and stderr go to one pipe, of which the first bytes are kept.
 
     `stdin` (at most 64 KiB, what a pipe holds) is given to it. What a descendant writes after the
     command's own end is not waited for. Raises TimeoutError after `deadline_s`; the process group is
-    dead then.
+    dead then. `end`, if given, is called first and the command has END_GRACE_S to end because of it.
     """
     pipe_in, pipe_out = os.pipe(), os.pipe()
     closed: set[int] = set()
@@ -135,12 +147,21 @@ async def run(command: Command, deadline_s: float, output_bytes_max: int = 1 << 
         finally:
             reading.cancel()
             await asyncio.wait([reading])
-            child.kill()
-            await child.wait()
+            await _end(child, end)
     finally:
         for descriptor in (*pipe_in, *pipe_out):
             if descriptor not in closed:
                 os.close(descriptor)
+
+
+async def _end(child: Child, end: Callable[[], None] | None) -> None:
+    if end is not None and not child.has_ended:
+        end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_GRACE_S):
+                await child.wait()
+    child.kill()
+    await child.wait()
 
 
 async def readable(descriptor: int) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from maru.components.engine.api import system
+from maru.components.engine.api.edge import router
+from maru.components.engine.api.images import ImageApi
 from maru.components.engine.config import EngineConfig
 from maru.components.engine.engine.containers import Containers
 from maru.components.engine.engine.content import Content
@@ -25,8 +29,11 @@ from maru.components.engine.engine.transfer import Limits, Transfer
 from maru.components.engine.model.specification import Grant
 from maru.contracts.image_store import ImageStore
 from maru.contracts.runtime import ContainerRuntime
-from maru.core.clock import Clock
-from maru.core.ids import Ids
+from maru.core.clock import Clock, SystemClock
+from maru.core.front.listener import UnixListener
+from maru.core.front.message import Handler
+from maru.core.front.server import serve
+from maru.core.ids import Ids, SystemIds
 from maru.core.lifecycle import background
 from maru.core.site import Site
 from maru.linux import caps, cgroups
@@ -60,6 +67,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o711)
     conmon = find_tool("conmon")
     groups = cgroups.detect()
+    await asyncio.to_thread(groups.free_root_blocking)
     state = state_folder(needs.site)
     chosen = await choose(needs.config.runtime, state, folder, groups)
     runtimes = installed(state, groups)
@@ -82,12 +90,51 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
             runtime = Runtime(machine, containers, runner, needs.clock)
             images = await open_images(needs, runtime)
-            yield Gives(runtime, images)
+            async with serve([UnixListener(await _socket(needs.site))], await _handler(needs, images), name="engine"):
+                yield Gives(runtime, images)
         finally:
             tasks.cancel()
             containers.close()
             groups.remove_empty(machine.holder_group)
             groups.remove_empty(f"/{needs.site.instance}")
+
+
+async def tear_down(site: Site) -> None:
+    """End and remove every container of a platform whose workers have stopped. Idempotent."""
+    folder = site.folder("engine")
+    if not (folder / "containers").is_dir():
+        return
+    groups = cgroups.detect()
+    runtimes = installed(state_folder(site), groups)
+    machine = Machine("", runtimes, "", groups, grant(), f"/{site.instance}/holders", 0)
+    containers = Containers(folder, SystemClock(), groups)
+    async with background("engine tear down") as tasks:
+        try:
+            await containers.open(runtimes)
+            tasks.start(containers.follow(), "exits")
+            runner = Runner(folder / "execs", machine, SystemIds(), tasks)
+            runtime = Runtime(machine, containers, runner, SystemClock())
+            for status in runtime.list():
+                await runtime.remove(status.id)
+            await runner.clear()
+        finally:
+            tasks.cancel()
+            containers.close()
+            groups.remove_empty(machine.holder_group)
+            groups.remove_empty(f"/{site.instance}")
+    await asyncio.to_thread(shutil.rmtree, state_folder(site), ignore_errors=True)
+
+
+async def _socket(site: Site) -> Path:
+    await asyncio.to_thread(site.run_dir.mkdir, parents=True, exist_ok=True)
+    return site.socket("engine")
+
+
+async def _handler(needs: Needs, images: Images) -> Handler:
+    uploads = needs.site.folder("images") / "uploads"
+    await asyncio.to_thread(shutil.rmtree, uploads, ignore_errors=True)
+    await asyncio.to_thread(uploads.mkdir, mode=0o700)
+    return router([*system.routes(), *ImageApi(images, uploads, needs.ids).routes()])
 
 
 class Stacks(Protocol):

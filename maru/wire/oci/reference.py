@@ -21,7 +21,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}")
+_DIGEST_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 
 
@@ -95,11 +95,9 @@ def parse_reference(text: str) -> Reference:
 
 
 def is_digest(text: str) -> bool:
-    """Whether `text` reads algorithm:hex; a sha256 digest must have exactly 64 lower-case digits."""
+    """Whether `text` reads algorithm:hex with an algorithm that is registered and all of its digits."""
     algorithm, _, digits = text.partition(":")
-    if algorithm == "sha256":
-        return bool(_IDENTIFIER.fullmatch(digits))
-    return bool(_DIGEST.fullmatch(text))
+    return len(digits) == _DIGEST_DIGITS.get(algorithm) and set(digits) <= set("0123456789abcdef")
 
 
 def _split_domain(text: str) -> tuple[str, str]:

@@ -78,15 +78,14 @@ class Runner:
         arguments = ("exec", f"--pid-file={pid_file}", f"--process={folder / 'process.json'}", container_id)
         command = Command([*runtime.prefix, f"--root={runtime.root}", *arguments], ENVIRONMENT, cwd="/")
         try:
-            finished = await run(command, deadline_s, OUTPUT_BYTES_MAX)
+            # Its process is ended first, so that the runtime can reap it: an orphan would hold up the
+            # end of the whole container until somebody else does.
+            finished = await run(command, deadline_s, OUTPUT_BYTES_MAX, end=lambda: _kill_by_file(pid_file))
             if not pid_file.exists():
                 why = message_of(finished.output)
                 raise Invalid(what=f"exec in {container_id[:12]}", why=why, fix="check the command")
             return finished.code if finished.code >= 0 else 128 - finished.code, finished.output
-        except (TimeoutError, asyncio.CancelledError) as error:
-            _kill_by_file(pid_file)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except TimeoutError as error:
             why = f"it ran longer than {deadline_s:g} s"
             raise Deadline(what=f"exec in {container_id[:12]}", why=why, fix="") from error
         finally:

@@ -7,7 +7,7 @@ Source: conmon, src/conn_sock.c and src/ctrl.c (protocol facts).
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,30 +34,38 @@ class HolderSession:
     """An open attach socket (contract `Session`). stdin: whether the process has one."""
 
     def __init__(self, connection: socket.socket, folder: Path, ending: Ending, *, stdin: bool) -> None:
-        self._connection: socket.socket | None = connection
+        self._connection = connection
+        self._is_closed = False
+        self._is_read = False
         self._folder = folder
         self._ending = ending
         self._stdin = stdin
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
-        while (connection := self._connection) is not None:
-            try:
-                packet = connection.recv(PACKET_BYTES_MAX)
-            except BlockingIOError:
-                await readable(connection.fileno())
-                continue
-            except ConnectionResetError:  # the holder ended with something of ours unread
-                return
-            if not packet:
-                return
-            yield packet[0] - 1, packet[1:]
+        self._is_read = True
+        try:
+            while not self._is_closed:
+                try:
+                    packet = self._connection.recv(PACKET_BYTES_MAX)
+                except BlockingIOError:
+                    await readable(self._connection.fileno())
+                    continue
+                except ConnectionResetError:  # the holder ended with something of ours unread
+                    return
+                if not packet:
+                    return
+                yield packet[0] - 1, packet[1:]
+        finally:
+            self._is_read = False
+            if self._is_closed:
+                self._connection.close()
 
     async def write_stdin(self, chunk: bytes) -> None:
         if not self._stdin:
             raise Conflict(what="stdin", why="the process has none", fix="ask for stdin when creating it")
         view = memoryview(chunk)
         while view:
-            if self._connection is None:
+            if self._is_closed:
                 raise Unavailable(what="stdin", why="the session is closed", fix="")
             try:
                 sent = self._connection.send(view[:STDIN_BYTES_MAX], socket.MSG_NOSIGNAL)
@@ -69,7 +77,7 @@ class HolderSession:
             view = view[sent:]
 
     async def close_stdin(self) -> None:
-        if self._connection is not None and self._stdin:
+        if not self._is_closed and self._stdin:
             try:
                 self._connection.shutdown(socket.SHUT_WR)
             except OSError:  # the other side is gone already
@@ -82,10 +90,12 @@ class HolderSession:
         return await self._ending.wait()
 
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            asyncio.get_running_loop().remove_reader(connection.fileno())
-            connection.close()
+        if not self._is_closed:
+            self._is_closed = True
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)  # wakes whoever reads, who then closes it
+            if not self._is_read:
+                self._connection.close()
         await self._ending.close()
 
 

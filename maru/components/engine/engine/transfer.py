@@ -19,7 +19,7 @@ from maru.components.engine.engine.content import READ_BYTES, Content, Pin
 from maru.components.engine.engine.registry import Registries, Repository
 from maru.contracts.image_store import Progress, RegistryAuth
 from maru.core.clock import Clock
-from maru.core.errors import Invalid, NotFound, Unavailable
+from maru.core.errors import Invalid, NotFound, NotSupported, Unavailable
 from maru.wire.oci.image import parse_image
 from maru.wire.oci.manifest import (
     MANIFEST_BYTES_MAX,
@@ -89,6 +89,8 @@ class Transfer:
 
     async def _pull(self, repository: Repository, reference: Reference, report: Report, pin: Pin) -> Pulled:
         what = f"image {reference}"
+        if reference.digest and not reference.digest.startswith("sha256:"):
+            raise NotSupported(what=what, why="only sha256 digests are verified here", fix="name it by sha256 or tag")
         body, top_digest = await self._manifest(repository, reference.version, what)
         found = _parsed(body, what)
         digest = top_digest

@@ -1,0 +1,51 @@
+"""Who answers here: ping and version. Source: Docker Engine API v1.47, "System"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import maru
+from maru.components.engine.api.edge import Route
+from maru.core.front.answers import json_answer
+from maru.core.front.message import Answer, Request
+from maru.wire.oci.manifest import platform_of
+
+API_VERSION = "1.47"
+API_VERSION_MIN = "1.24"
+_PING_HEADERS = {
+    "Api-Version": API_VERSION,
+    "Ostype": "linux",
+    "Docker-Experimental": "false",
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    "Content-Type": "text/plain; charset=utf-8",
+}
+
+
+def routes() -> Sequence[Route]:
+    return (
+        Route("GET", "/_ping", _ping),
+        Route("HEAD", "/_ping", _ping),
+        Route("GET", "/version", _version),
+    )
+
+
+async def _ping(request: Request, _: str) -> Answer:
+    return Answer(200, b"" if request.method == "HEAD" else b"OK", _PING_HEADERS)
+
+
+async def _version(_request: Request, _: str) -> Answer:
+    machine = os.uname()
+    version = getattr(maru, "__version__", "0.1.0")
+    return json_answer(
+        {
+            "Platform": {"Name": "Maru"},
+            "Version": version,
+            "ApiVersion": API_VERSION,
+            "MinAPIVersion": API_VERSION_MIN,
+            "Os": "linux",
+            "Arch": platform_of(machine.machine).architecture,
+            "KernelVersion": machine.release,
+            "Components": [{"Name": "Engine", "Version": version, "Details": {"ApiVersion": API_VERSION}}],
+        }
+    )
