@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from maru.components.node.api.commands import attach, exec_command
+from maru.components.node.api.forward import port_forward
 from maru.components.node.api.logs import container_logs
 from maru.components.node.api.stats import resource_metrics, stats_summary
 from maru.components.node.controllers.pods import Pods
@@ -60,7 +62,11 @@ async def _handle(
 
 def _routes() -> Sequence[tuple[str, re.Pattern[str], Route]]:
     place = r"/(?P<namespace>[^/]+)/(?P<pod>[^/]+)"
+    in_container = place + r"(?:/(?P<uid>[^/]+))?/(?P<container>[^/]+)"
     return (
+        ("GET POST", re.compile("/exec" + in_container), exec_command),
+        ("GET POST", re.compile("/attach" + in_container), attach),
+        ("GET POST", re.compile("/portForward" + place + r"(?:/(?P<uid>[^/]+))?"), port_forward),
         ("GET", re.compile("/containerLogs" + place + r"/(?P<container>[^/]+)"), container_logs),
         ("GET", re.compile(r"/pods/?"), _pods),
         ("GET", re.compile(r"/stats/summary/?"), stats_summary),

@@ -42,6 +42,10 @@ class CommandClient(Protocol):
         """Send the closing v1 Status (exit code or failure) and close the connection."""
         ...
 
+    async def gone(self) -> None:
+        """Return once the client went away."""
+        ...
+
 
 class ForwardedPort(Protocol):
     """One connection through a port-forward. `port` is the Pod's."""
