@@ -14,7 +14,6 @@ from maru.core.informer import Informers
 from maru.kinds.resources import LEASES, NODES, PODS
 from tests.fakes.client import FakeClients
 
-
 BEAT_S = 10.0
 
 

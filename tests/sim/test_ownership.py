@@ -22,7 +22,6 @@ def config(name: str, *owners: Value, blocks: bool = False, kind: Resource = CON
     return {"metadata": {"name": name, "namespace": "default", "ownerReferences": references}}
 
 
-
 async def test_a_deleted_deployment_takes_its_sets_and_pods_along() -> None:
     world = World()
     await world.setup()

@@ -7,16 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.workloads.config import WorkloadsConfig
+from maru.components.workloads.controllers.cron_jobs import CronJobs
+from maru.components.workloads.controllers.daemon_sets import DaemonSets
 from maru.components.workloads.controllers.deployments import Deployments
+from maru.components.workloads.controllers.disruption_budgets import DisruptionBudgets
 from maru.components.workloads.controllers.endpoint_slices import EndpointSliceMirrors, EndpointSlices
 from maru.components.workloads.controllers.endpoints import Endpoints
+from maru.components.workloads.controllers.finished_jobs import FinishedJobs
 from maru.components.workloads.controllers.garbage_collector import GarbageCollector
+from maru.components.workloads.controllers.jobs import Jobs
 from maru.components.workloads.controllers.kit import Kit, Runner
 from maru.components.workloads.controllers.namespaces import Namespaces
 from maru.components.workloads.controllers.nodes import Nodes
 from maru.components.workloads.controllers.pod_garbage import PodGarbage
 from maru.components.workloads.controllers.replica_sets import ReplicaSets, ReplicationControllers
+from maru.components.workloads.controllers.resource_quotas import ResourceQuotas
 from maru.components.workloads.controllers.service_accounts import ServiceAccounts, ServiceAccountTokens
+from maru.components.workloads.controllers.stateful_sets import StatefulSets
 from maru.components.workloads.controllers.taint_evictions import TaintEvictions
 from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
@@ -59,6 +66,13 @@ def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig) -> list[R
         Deployments(kit),
         ReplicaSets(kit),
         ReplicationControllers(kit),
+        StatefulSets(kit),
+        DaemonSets(kit),
+        Jobs(kit),
+        CronJobs(kit),
+        FinishedJobs(kit),
+        DisruptionBudgets(kit),
+        ResourceQuotas(kit, kinds),
         Endpoints(kit),
         EndpointSlices(kit),
         EndpointSliceMirrors(kit),
