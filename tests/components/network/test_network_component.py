@@ -74,7 +74,7 @@ def piece(*addresses: str) -> dict[str, Any]:
     }
 
 
-async def until_answer(namespaces: Namespaces, path: str, name: str, timeout_s: float = FORWARDED_WITHIN_S) -> None:
+async def must_answer(namespaces: Namespaces, path: str, name: str, timeout_s: float = FORWARDED_WITHIN_S) -> None:
     """Ask until `name` answers."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -94,10 +94,10 @@ async def test_a_change_of_endpoints_is_forwarded_within_100_ms(namespaces: Name
     async with namespaces.tcp_server(paths["one"], 8080, "one"), namespaces.tcp_server(paths["two"], 8080, "two"):
         await running.clients.put(SERVICES, service())
         await running.clients.put(ENDPOINTSLICES, piece(ips["one"]))
-        await until_answer(namespaces, paths["client"], "one", 2.0)
+        await must_answer(namespaces, paths["client"], "one", 2.0)
         client = running.clients.acting_as("test")
         await client.patch(ENDPOINTSLICES, "default", "web-1", {"endpoints": piece(ips["two"])["endpoints"]})
-        await until_answer(namespaces, paths["client"], "two")
+        await must_answer(namespaces, paths["client"], "two")
         await client.delete(SERVICES, "default", "web")
         async with asyncio.timeout(2):
             while True:
@@ -154,6 +154,7 @@ async def test_other_nodes_pods_are_routed_to_their_node(namespaces: Namespaces,
     async with asyncio.timeout(3):
         while route in namespaces.run(running.node, "ip", "route"):
             await asyncio.sleep(0)
+    assert "10.244.0.0/16 dev mt0" in namespaces.run(running.node, "ip", "route")
 
 
 async def test_a_range_that_is_none_is_refused_with_the_key(tmp_path: Path) -> None:
