@@ -41,6 +41,7 @@ class Kubelet:
         self._pods = informers.of(PODS)
         self._started: set[str] = set()
         self._stopping: set[str] = set()
+        self._addresses: dict[str, str] = {}
         self._group: asyncio.TaskGroup | None = None
         self.broken: set[str] = set()
 
@@ -112,7 +113,9 @@ class Kubelet:
                 }
             fresh["status"] |= {
                 "phase": phase,
-                "podIP": f"10.244.0.{len(self._started) % 250 + 1}",
+                "podIP": self._addresses.setdefault(
+                    metadata["uid"], f"10.244.{len(self._addresses) // 250}.{len(self._addresses) % 250 + 1}"
+                ),
                 "startTime": fresh["status"].get("startTime", now),
                 "conditions": [*others, ready_condition],
                 "containerStatuses": [

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from maru.components.apiserver.assembly import Given, assembled
 from maru.components.apiserver.bootstrap.ensure import ensure_all
 from maru.components.apiserver.config import ApiServerConfig
+from maru.components.apiserver.kinds import CatalogKinds
 from maru.components.apiserver.listening import cluster_address, listeners
+from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.front.server import serve
@@ -40,6 +42,7 @@ class Needs:
 @dataclass(frozen=True)
 class Gives:
     clients: Clients
+    kinds: KindsServed
 
 
 @asynccontextmanager
@@ -63,4 +66,4 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         await ensure_all(server.house, needs.site, server.services.first_address, address)
         places = listeners(needs.site, needs.config, needs.tls)
         async with serve(places, server.edge.handle, name="apiserver"):
-            yield Gives(server.clients)
+            yield Gives(server.clients, CatalogKinds(server.house.catalog))
