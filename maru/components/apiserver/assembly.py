@@ -64,7 +64,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     """All parts over `given`; nothing listens yet."""
     schema = load_schema()
     catalog = Catalog(builtin_kinds(schema, strategies()))
-    chain = Chain(builtin_steps(given.store, given.book, given.clock, given.ids))
+    chain = Chain(builtin_steps(given.store, catalog, given.book, given.ids))
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
     house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
     passing = Passing()

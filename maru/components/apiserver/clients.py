@@ -138,7 +138,8 @@ class LocalClient:
     def _call(self, resource: Resource, namespace: str, name: str = "", subresource: str = "") -> Call:
         served = self._served(resource)
         options = WriteOptions(manager=self._manager, validation="Strict")
-        return Call(self._caller, served, namespace if resource.namespaced else "", name, subresource, options)
+        place = namespace if resource.namespaced else ""
+        return Call(self._caller, served, place, name, subresource, options, is_own=True)
 
     async def _value(self, served: Served, document: Document) -> Value:
         value = _decoded(document)

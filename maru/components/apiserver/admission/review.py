@@ -26,7 +26,8 @@ class Review:
     """operation: CREATE, UPDATE, DELETE or CONNECT. value: None on a delete; old: None on a create.
 
     resource: as requested; stored: as kept (conversions apply between them). options: the request's
-    own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client.
+    own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client. is_own: the caller
+    is a part of the platform, whose rights are not asked.
     """
 
     operation: str
@@ -39,6 +40,7 @@ class Review:
     value: Value | None = None
     old: Value | None = None
     dry_run: bool = False
+    is_own: bool = False
     options: Value = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)

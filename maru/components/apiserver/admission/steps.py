@@ -14,31 +14,39 @@ from maru.components.apiserver.admission.defaults import (
 )
 from maru.components.apiserver.admission.limits import LimitRanger
 from maru.components.apiserver.admission.namespaces import NamespaceLifecycle
+from maru.components.apiserver.admission.nodes import NodeRestriction
 from maru.components.apiserver.admission.pods import (
     DefaultTolerationSeconds,
     Priority,
     RuntimeClass,
     TaintNodesByCondition,
 )
+from maru.components.apiserver.admission.quotas import ResourceQuota
 from maru.components.apiserver.admission.review import Step
+from maru.components.apiserver.admission.roles import CertificateRequests, Escalation, OwnerReferences
 from maru.components.apiserver.admission.service_accounts import ServiceAccounts
-from maru.core.clock import Clock
+from maru.components.apiserver.catalog import Catalog
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.ids import Ids
 from maru.core.store.interface import Store
 
 
-def builtin_steps(store: Store, book: RoleBook, clock: Clock, ids: Ids) -> Sequence[Step]:
-    """All built-in steps; webhooks and policies stand before the last one, the quota."""
+def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, ids: Ids) -> Sequence[Step]:
+    """All built-in steps; webhooks and policies belong before the last one, the quota."""
     return [
         NamespaceLifecycle(store),
         LimitRanger(store),
         ServiceAccounts(store, ids),
+        NodeRestriction(store),
         TaintNodesByCondition(),
         Priority(store),
         DefaultTolerationSeconds(),
         DefaultStorageClass(store),
         StorageObjectInUseProtection(),
+        OwnerReferences(book, catalog),
         RuntimeClass(store),
+        Escalation(book),
+        CertificateRequests(book),
         DefaultIngressClass(store),
+        ResourceQuota(store),
     ]

@@ -28,7 +28,8 @@ WARNINGS_MAX = 30  # Warning headers of one answer; more would pass the header b
 class Call:
     """Who wants what done to which document. warnings: filled on the way, sent with the answer.
 
-    duplicates: messages about fields that came twice in the body.
+    duplicates: messages about fields that came twice in the body. is_own: the caller is a part of the
+    platform, in this process.
     """
 
     caller: Caller
@@ -39,6 +40,7 @@ class Call:
     options: WriteOptions = field(default_factory=WriteOptions)
     user_agent: str = ""
     duplicates: Sequence[str] = ()
+    is_own: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

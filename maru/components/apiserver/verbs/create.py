@@ -15,6 +15,7 @@ from maru.components.apiserver.admission.review import CREATE, Review
 from maru.components.apiserver.errors import already_exists, raise_causes
 from maru.components.apiserver.model import metadata as rules
 from maru.components.apiserver.verbs.call import Call, House, Outcome, reserved
+from maru.components.apiserver.verbs.commit import commit
 from maru.components.apiserver.verbs.intake import writer
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Key, Value
@@ -53,9 +54,7 @@ async def create(house: House, call: Call, document: Value, *, is_tracked: bool 
         if not is_tracked:
             track_update(call.served.node, None, document, writer(call, house.clock), ignored_fields(call))
         call.warn(strategy.warnings(document))
-        await house.admission.check(review)
-        call.warn(review.warnings)
-        written = await _write(house, call, document, review.changes, prefix)
+        written = await commit(house, call, review, lambda: _write(house, call, document, review.changes, prefix))
     return Outcome(written, created=True)
 
 
@@ -93,6 +92,7 @@ def _review(call: Call, document: Value) -> Review:
         caller=call.caller,
         value=document,
         dry_run=call.options.dry_run,
+        is_own=call.is_own,
         options={"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
     )
 

@@ -113,6 +113,7 @@ async def _admit(house: House, call: Call, current: Document, options: RemoveOpt
         caller=call.caller,
         old=current.value,
         dry_run=options.dry_run,
+        is_own=call.is_own,
         options=_delete_options(options),
     )
     await house.admission.admit(review)

@@ -16,6 +16,7 @@ from maru.components.apiserver.errors import conflict, not_found, raise_causes
 from maru.components.apiserver.model import metadata as rules
 from maru.components.apiserver.model.reach import keep
 from maru.components.apiserver.verbs.call import Call, House, Outcome, reserved
+from maru.components.apiserver.verbs.commit import commit
 from maru.components.apiserver.verbs.create import check_new, counts_generation, create, ignored_fields
 from maru.components.apiserver.verbs.intake import take_in, writer
 from maru.core.document import Document, Value
@@ -90,9 +91,7 @@ async def save(house: House, call: Call, current: Document, document: Value, *, 
         if not is_tracked:
             track_update(call.served.node, old, document, writer(call, house.clock), ignored_fields(call))
         call.warn(strategy.warnings(document))
-        await house.admission.check(review)
-        call.warn(review.warnings)
-        written = await _write(house, call, current, document, review)
+        written = await commit(house, call, review, lambda: _write(house, call, current, document, review))
     return Outcome(written)
 
 
@@ -184,6 +183,7 @@ def _review(call: Call, document: Value, old: Value) -> Review:
         value=document,
         old=old,
         dry_run=call.options.dry_run,
+        is_own=call.is_own,
         options={"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1"},
     )
 
@@ -200,6 +200,8 @@ async def _write(house: House, call: Call, current: Document, document: Value, r
     try:
         written = (await house.store.write([change, *review.changes]))[0]
     except Conflict as error:
+        if review.changes:
+            raise  # which of them was overtaken is not known: the commit is tried again
         raise conflict(call.served.stored, call.name) from error
     except NotFound as error:
         raise not_found(call.served.stored, call.name) from error
