@@ -51,7 +51,7 @@ def apply(
     config = _checked(node, config, ignored)
     base: Value = live if live is not None else {}
     stored = decode_entries(base.get("metadata", {}).get("managedFields")) or []
-    entries = stored or _before_first_apply(node, base, writer)
+    entries = stored or _before_first_apply(writer, compare_documents(node, {}, base, ignored).changed)
     own = Entry(writer.manager, "Apply", writer.api_version, writer.subresource, writer.time, {})
     last = next((one for one in entries if one.identity == own.identity), None)
     others = [one for one in entries if one.identity != own.identity]
@@ -71,7 +71,8 @@ def apply(
     gone = union(changes.changed, changes.removed)
     left = [replace(one, fields=difference(one.fields, gone)) for one in others]
     own = replace(own, fields=owned_only(own.fields))
-    if live is not None and changes.is_empty() and last is not None and last.fields == own.fields:
+    is_same_claim = last is not None and (last.fields, last.api_version) == (own.fields, own.api_version)
+    if live is not None and changes.is_empty() and is_same_claim:
         return live
     result = dict(result)
     result["metadata"] = dict(result.get("metadata") or {})
@@ -104,9 +105,8 @@ def _named(config: Value) -> str:
     )
 
 
-def _before_first_apply(node: TypeNode, base: Value, writer: Writer) -> list[Entry]:
+def _before_first_apply(writer: Writer, fields: FieldSet) -> list[Entry]:
     """The owner of everything in a document that nobody was recorded for."""
-    fields = compare_documents(node, {}, base).changed
     if not fields:
         return []
     return [Entry(BEFORE_FIRST_APPLY, "Update", writer.api_version, "", writer.time, fields)]
