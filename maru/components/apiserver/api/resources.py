@@ -92,5 +92,7 @@ def _check_verb(served: Served, target: Target, verb: str) -> None:
         allowed = set(served.verbs)
     if served.resource.namespaced and not target.namespace and verb not in ("list", "watch"):
         raise method_not_allowed()
+    if verb in ("update", "patch") and not target.name:
+        raise method_not_allowed()
     if verb not in allowed or (target.name and verb == "create" and not target.subresource):
         raise method_not_allowed()
