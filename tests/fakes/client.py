@@ -11,6 +11,7 @@ import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from maru.core.client import Change as WatchChange
 from maru.core.client import DeleteOptions, Operations, Page, PatchKind
@@ -289,7 +290,7 @@ class FakeClient:
             grace_s = min(grace_s, metadata.get("deletionGracePeriodSeconds", 0))
         else:
             metadata["generation"] = metadata.get("generation", 0) + 1
-            metadata["deletionTimestamp"] = rfc3339(self._api.clock.now())
+            metadata["deletionTimestamp"] = rfc3339(self._api.clock.now() + timedelta(seconds=grace_s))
         metadata["deletionGracePeriodSeconds"] = grace_s
         if value != document.value:
             await self._write(Change(key, value, document.version))

@@ -59,7 +59,7 @@ async def test_logs_follow_a_container_to_its_end(node: Kubelet, kubectl: Kubect
     assert following.stdout is not None
     async with asyncio.timeout(20):
         assert await following.stdout.readline() == b"one\n"
-        code, out, err = await kubectl.run("attach", "-i", "web", stdin=b"two\n")
+        code, _, err = await kubectl.run("attach", "-i", "web", stdin=b"two\n")
         assert code == 0, err
         assert await following.stdout.read() == b"two\n"
         assert await following.wait() == 0

@@ -54,22 +54,33 @@ class RuntimeRefused(StartFailed):
     exit_code = 128
 
 
-async def start_container(workshop: Workshop, puller: ImagePuller, order: StartOrder) -> str:
-    """The id of the running container. Raises StartFailed (RuntimeRefused when the command cannot run)."""
+async def prepare_container(workshop: Workshop, puller: ImagePuller, order: StartOrder) -> ContainerSpec:
+    """What is to be created, with its image and files in place. Raises StartFailed."""
     image = await puller.ensure(order.pod, order.container)
     try:
-        spec = await _prepare(workshop, order, image)
+        return await _prepare(workshop, order, image)
     except StartFailed as error:
         _event(workshop, order, "Warning", "Failed", f"Error: {error.message}")
         raise
     except (MaruError, OSError) as error:
         _event(workshop, order, "Warning", "Failed", f"Error: {error}")
         raise StartFailed(REASON_CONFIG, str(error)) from error
-    return await asyncio.shield(asyncio.ensure_future(_run(workshop, order, spec)))
 
 
-async def _run(workshop: Workshop, order: StartOrder, spec: ContainerSpec) -> str:
-    """Create and start; not to be cancelled in the middle."""
+async def run_container(workshop: Workshop, order: StartOrder, spec: ContainerSpec) -> None:
+    """Create and start. Cancelled, it still ends what it began: a container is never left half-made.
+
+    Raises StartFailed (RuntimeRefused when the command cannot run).
+    """
+    running = asyncio.ensure_future(_run(workshop, order, spec))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait((running,))
+        raise
+
+
+async def _run(workshop: Workshop, order: StartOrder, spec: ContainerSpec) -> None:
     runtime = workshop.runtime
     try:
         await runtime.create(spec)
@@ -87,7 +98,6 @@ async def _run(workshop: Workshop, order: StartOrder, spec: ContainerSpec) -> st
         await runtime.remove(spec.id)
         raise RuntimeRefused(REASON_RUN, str(error)) from error
     _event(workshop, order, "Normal", "Started", f"Started container {order.container.name}")
-    return spec.id
 
 
 async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> ContainerSpec:

@@ -39,6 +39,7 @@ class PodMemory:
 
     ghosts: attempts whose command could not be started, so that the runtime knows nothing of them.
     messages: last words by container id. announced: attempts whose back-off was told in an Event.
+    hooked: running containers whose post-start hook has not ended: they count as not started.
     """
 
     pod: Value
@@ -53,6 +54,7 @@ class PodMemory:
     messages: dict[str, str] = field(default_factory=dict)
     announced: set[str] = field(default_factory=set)
     resources: dict[str, str] = field(default_factory=dict)
+    hooked: set[str] = field(default_factory=set)
     ending: Ending | None = None
 
     @property
@@ -80,6 +82,7 @@ def picture_of(
     attempts = memory.attempts(workshop)
     running = [attempt.id for listed in attempts.values() for attempt in listed if attempt.is_running]
     health = {**dict.fromkeys(running, Health()), **prober.health()}
+    health |= dict.fromkeys(memory.hooked, Health(started=False, ready=False))
     waiting = {name: entry for name, entry in memory.waiting.items() if entry.reason != REASON_CRASH}
     sandbox_id = memory.sandbox.id if memory.sandbox is not None else ""
     for container in containers_of(memory.pod):

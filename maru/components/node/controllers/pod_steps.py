@@ -9,7 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.node.controllers.container_starter import RuntimeRefused, StartOrder, process_path, start_container
+from maru.components.node.controllers.container_starter import (
+    RuntimeRefused,
+    StartOrder,
+    prepare_container,
+    process_path,
+    run_container,
+)
 from maru.components.node.controllers.handlers import Target, run_handler
 from maru.components.node.controllers.image_puller import ImagePuller
 from maru.components.node.controllers.pod_memory import REASON_CRASH, PodMemory, ghost_of, target_ip
@@ -140,17 +146,23 @@ class PodSteps:
         memory, workshop, name = self._memory, self._workshop, start.container.name
         assert memory.sandbox is not None and memory.volumes is not None
         order = StartOrder(memory.pod, memory.sandbox, start.container, start.number, memory.volumes)
+        hook = (start.container.spec.get("lifecycle") or {}).get("postStart")
         try:
-            container_id = await start_container(workshop, self._puller, order)
+            spec = await prepare_container(workshop, self._puller, order)
+            if hook:
+                memory.hooked.add(spec.id)
+            await run_container(workshop, order, spec)
+            self._count_restart(start)
+            memory.waiting.pop(name, None)
+            if hook:
+                self._wake()
+                await self._run_post_start(start, spec.id, hook)
         except RuntimeRefused:
             self._count_restart(start)
             raise
-        self._count_restart(start)
-        memory.waiting.pop(name, None)
-        hook = (start.container.spec.get("lifecycle") or {}).get("postStart")
-        if hook:
-            self._wake()
-            await self._run_post_start(start, container_id, hook)
+        finally:
+            if hook:
+                memory.hooked.clear()
 
     def _count_restart(self, start: Start) -> None:
         """The first start is free; every one after it makes the next wait longer."""

@@ -142,7 +142,7 @@ class PodWorker:
                 if not attempt.is_running or container is None:
                     continue
                 running.append(attempt.id)
-                if attempt.id in self._stops or picture.ending is not None:
+                if attempt.id in self._stops or attempt.id in self.memory.hooked or picture.ending is not None:
                     continue
                 old = old_entry(self.pod, container.kind, attempt.name)
                 is_same = old.get("containerID") == f"maru://{attempt.id}"
@@ -172,11 +172,12 @@ class PodWorker:
         metadata, status = pod["metadata"], pod.get("status") or {}
         if self.memory.is_gone or metadata.get("deletionTimestamp"):
             grace_s = float(metadata.get("deletionGracePeriodSeconds", self._grace_s()))
-            if self.memory.is_gone and not metadata.get("deletionTimestamp"):
-                grace_s = float(self._grace_s())
-            elif metadata.get("deletionTimestamp"):
+            if self.memory.is_gone:
+                # Removed in the middle of its deletion: by force, and nobody waits any more.
+                grace_s = 0.0 if metadata.get("deletionTimestamp") else float(self._grace_s())
+            elif grace_s:
                 left = parse_rfc3339(metadata["deletionTimestamp"]) - clock.now()
-                grace_s = max(0.0, min(grace_s, left.total_seconds() + 1)) if grace_s else 0.0
+                grace_s = max(0.0, min(grace_s, left.total_seconds() + 1))
             self._begin_ending(Ending(now_s + grace_s))
         elif status.get("phase") in _FINISHED_PHASES:
             self._begin_ending(Ending(now_s + self._grace_s()))
