@@ -80,7 +80,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
         holder_group=f"/{needs.site.instance}/holders",
         create_deadline_s=needs.config.create_deadline_s,
     )
-    containers = Containers(folder, needs.clock, groups)
+    containers = Containers(folder, Path(state, "exits"), needs.clock, groups)
     async with background("engine") as tasks:
         runner = Runner(folder / "execs", machine, needs.ids, tasks)
         await runner.clear()
@@ -107,7 +107,7 @@ async def tear_down(site: Site) -> None:
     groups = cgroups.detect()
     runtimes = installed(state_folder(site), groups)
     machine = Machine("", runtimes, "", groups, grant(), f"/{site.instance}/holders", 0)
-    containers = Containers(folder, SystemClock(), groups)
+    containers = Containers(folder, Path(state_folder(site), "exits"), SystemClock(), groups)
     async with background("engine tear down") as tasks:
         try:
             await containers.open(runtimes)

@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from maru.components.engine import component
 from maru.components.engine.engine.images import Images
 from maru.contracts.image_store import Image, RegistryAuth
 from maru.core.errors import Invalid, NotFound, Unavailable
 from maru.core.site import Site
+from maru.linux.mounts import mount_blocking, unmount_blocking
 from tests.components.engine.registry_server import RegistryServer, digest_of, layer_tar
 from tests.suites.image_store import ImageStoreSuite, Remote, Use, told
 
@@ -336,6 +338,41 @@ async def test_archive_that_points_outside_is_refused(images: Images, tmp_path: 
     with pytest.raises(Invalid):
         await told(images.load(str(archive)))
     assert images.list() == []
+
+
+async def test_zstd_layers_unpack(images: Images, server: RegistryServer) -> None:
+    layer = layer_tar({"a": b"squeezed"})
+    reference = server.put_image("team/app:v1", [layer])
+    packed = gzip.compress(layer, 1, mtime=0)
+    squeezed = zstandard.ZstdCompressor().compress(layer)
+    body, kind = server.manifests["team/app:v1"]
+    old = f'"digest": "{digest_of(packed)}", "size": {len(packed)}'
+    new = f'"digest": "{digest_of(squeezed)}", "size": {len(squeezed)}'
+    assert old.encode() in body
+    server.manifests["team/app:v1"] = (body.replace(old.encode(), new.encode()), kind)
+    server.blobs[digest_of(squeezed)] = squeezed
+    image = await pulled(images, reference)
+    assert (Path(images.layer_paths(image)[0]) / "a").read_bytes() == b"squeezed"
+
+
+async def test_full_disk_is_said_and_loses_nothing(
+    needs: component.Needs, site: Site, containers: _NoContainers, server: RegistryServer
+) -> None:
+    folder = site.folder("images")
+    folder.mkdir(parents=True)
+    mount_blocking("tmpfs", str(folder), "tmpfs", 0, "size=3m")
+    try:
+        images = await component.open_images(needs, containers)
+        small = await pulled(images, server.put_image("team/small:v1", [layer_tar({"a": b"1"})]))
+        large = server.put_image("team/large:v1", [layer_tar({"a": os.urandom(4 << 20)})])
+        with pytest.raises(Unavailable, match="No space left"):
+            await told(images.pull(large))
+        assert images.list() == [small]
+        again = await component.open_images(needs, containers)
+        assert again.list() == [small]
+        await pulled(again, server.put_image("team/other:v1", [layer_tar({"b": b"1"})]))
+    finally:
+        unmount_blocking(str(folder))
 
 
 async def test_two_pulls_of_one_image_share_the_work(images: Images, server: RegistryServer) -> None:

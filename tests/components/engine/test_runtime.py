@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -21,10 +22,10 @@ from maru.components.engine import component
 from maru.components.engine.config import EngineConfig
 from maru.components.engine.engine.runtime import Runtime
 from maru.contracts.runtime import ContainerState, ExecSpec
-from maru.core.errors import Invalid
+from maru.core.errors import Invalid, Unavailable
 from maru.core.site import Site
 from maru.linux import cgroups
-from maru.linux.mounts import mount_points
+from maru.linux.mounts import mount_blocking, mount_points, unmount_blocking
 from maru.linux.processes import start_time_ticks
 from tests.components.engine.conftest import leaves_nothing
 from tests.suites.runtime import LINE, RuntimeSuite, SpecOf, process
@@ -372,6 +373,37 @@ async def test_tear_down_takes_every_container_away(needs: component.Needs, spec
     assert all(has_ended(pid) for pid in pids)
     leaves_nothing(site)
     await component.tear_down(site)
+
+
+async def test_full_disk_fails_a_create_and_not_what_runs(
+    needs: component.Needs, site: Site, spec_of: SpecOf, tmp_path: Path
+) -> None:
+    folder = site.folder("engine")
+    folder.mkdir(parents=True)
+    mount_blocking("tmpfs", str(folder), "tmpfs", 0, "size=8m,nr_inodes=200")
+    try:
+        async with component.open(needs) as gives:
+            spec = spec_of("sh", "-c", "read line; exit 4", stdin=True)
+            await gives.runtime.create(spec)
+            await gives.runtime.start(spec.id)
+            session = await gives.runtime.attach(spec.id, stdin=True)
+            filler = folder / "filler"
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+            with pytest.raises(Unavailable, match="No space left"):
+                await gives.runtime.create(spec_of("true"))
+            await session.write_stdin(b"\n")
+            await session.close()
+            filler.unlink()
+            assert (await asyncio.wait_for(gives.runtime.wait(spec.id), 10)).exit_code == 4
+            assert [status.id for status in gives.runtime.list()] == [spec.id]
+            await gives.runtime.remove(spec.id)
+        leaves_nothing_of_containers(site)
+    finally:
+        unmount_blocking(str(folder))
+        shutil.rmtree(component.state_folder(site))
+    assert mount_points(str(tmp_path)) == []
 
 
 async def test_thirty_at_once(runtime: Runtime, spec_of: SpecOf) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from maru.components.engine.api.edge import Route, is_true
 from maru.components.engine.api.progress import as_lines, base_lines, credentials, loaded_lines, pulled_lines
 from maru.components.engine.engine.base_image import NAMES
+from maru.components.engine.engine.content import disk_errors
 from maru.components.engine.engine.images import Images
 from maru.components.engine.model.image_filter import ImageFilter
 from maru.contracts.image_store import Image, Progress
@@ -80,7 +81,8 @@ class ImageApi:
     async def load(self, request: Request, _: str) -> Answer:
         upload = self.uploads / f"{self.ids.uid()}.tar"
         try:
-            await _receive(request, upload)
+            with disk_errors("archive"):
+                await _receive(request, upload)
         except BaseException:
             upload.unlink(missing_ok=True)
             raise

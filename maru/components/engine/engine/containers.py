@@ -55,11 +55,15 @@ class Container:
 
 
 class Containers:
-    """All containers; `folder` holds containers/<id>/ and exits/. Use `open` before anything else."""
+    """All containers; `folder` holds containers/<id>/. Use `open` before anything else.
 
-    def __init__(self, folder: Path, clock: Clock, cgroups: Cgroups) -> None:
+    exits_folder: where holders leave exit codes; on another file system than `folder` if possible, so
+    that a full disk loses none.
+    """
+
+    def __init__(self, folder: Path, exits_folder: Path, clock: Clock, cgroups: Cgroups) -> None:
         self.folder = folder / "containers"
-        self.exits_folder = folder / "exits"
+        self.exits_folder = exits_folder
         self.boot = boot_id()
         self._clock = clock
         self._cgroups = cgroups
@@ -82,6 +86,9 @@ class Containers:
             container = Container(folder, record)
             self._by_id[record.id] = container
             await self._adopt(container, runtimes)
+        for file in await asyncio.to_thread(lambda: list(self.exits_folder.iterdir())):
+            if file.name not in self._by_id:
+                file.unlink(missing_ok=True)
 
     async def follow(self) -> None:
         """Turn exit files into news, until cancelled."""
@@ -151,9 +158,15 @@ class Containers:
         record = container.record
         self._when_ended(record.holder_pid, record.holder_ticks, container)
 
-    def save(self, container: Container) -> None:
-        """Write the record down."""
-        write(container.folder, container.record)
+    def save(self, container: Container) -> bool:
+        """Write the record down. False when the disk will not take it: what is in memory goes on counting,
+        and after a restart the holder's and the runtime's own files tell the same."""
+        try:
+            write(container.folder, container.record)
+        except OSError as error:
+            self._log.error("a container's record was not written", container=container.record.id, error=str(error))
+            return False
+        return True
 
     async def scrap(self, folder: Path, cgroup: str, runtime: OciRuntime) -> None:
         """Take away whatever stands of a container: runtime state, processes, mounts, cgroup, folder."""
@@ -195,15 +208,10 @@ class Containers:
         record = container.record
         if record.exit_code is not None:
             return True
-        for file in (self.exits_folder / record.id, container.folder / "exit"):
-            try:
-                text = file.read_text().strip()
-                stamp_ns = file.stat().st_mtime_ns
-            except FileNotFoundError:
-                continue
-            if text:
-                self._ended(container, int(text), stamp_ns_text(stamp_ns), "")
-                return True
+        file = self.exits_folder / record.id
+        if file.exists() and (text := file.read_text().strip()):
+            self._ended(container, int(text), stamp_ns_text(file.stat().st_mtime_ns), "")
+            return True
         if not is_running(record.pid, record.pid_ticks):
             # Its holder, if that lives, is about to write the exit file.
             if is_running(record.holder_pid, record.holder_ticks):
@@ -241,8 +249,8 @@ class Containers:
         record.reason = reason
         record.oom_killed = (container.folder / "oom").exists() or self._cgroups.out_of_memory_kills(record.cgroup) > 0
         container.is_paused = False
-        self.save(container)
-        (self.exits_folder / record.id).unlink(missing_ok=True)
+        if self.save(container):
+            (self.exits_folder / record.id).unlink(missing_ok=True)
         container.ended.set()
         for listener in self._listeners:
             listener.put_nowait(container.status)

@@ -159,6 +159,16 @@ class Content:
         sync_folder_blocking(str(self._layers))
 
 
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """A disk that is full or broken becomes an Unavailable that says so."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Unavailable(what=what, why=why, fix="see `df -h` and the kernel's log") from error
+
+
 def digest_of_blocking(file: Path) -> str:
     """The digest of a file's content."""
     with file.open("rb") as stream:

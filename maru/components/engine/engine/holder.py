@@ -181,7 +181,6 @@ def _command_line(holding: Holding) -> Sequence[str]:
         f"--runtime={runtime.prefix[0]}",
         *(f"--runtime-arg={argument}" for argument in runtime_arguments),
         "--bundle=.",
-        "--persist-dir=.",
         "--container-pidfile=pid",
         "--conmon-pidfile=holder.pid",
         "--full-attach",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from maru.components.engine.engine import archive as archives
 from maru.components.engine.engine import base_image
-from maru.components.engine.engine.content import Content
+from maru.components.engine.engine.content import Content, disk_errors
 from maru.components.engine.engine.index import Index, Stored, parse
 from maru.components.engine.engine.transfer import Pulled, Transfer
 from maru.contracts.image_store import Image, ImageConfig, Progress, RegistryAuth
@@ -119,7 +119,8 @@ class Images:
         """
         wanted = [parse(name) for name in names]
         with self._content.pinned() as pin:
-            built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
+            with disk_errors("image store"):
+                built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
             stored = self._keep(built)
             for reference in wanted:
                 self._index.name(stored, reference)
@@ -199,7 +200,8 @@ class Images:
 
     async def _save(self) -> None:
         async with self._writing:
-            await asyncio.to_thread(self._index.save_blocking, self._index.encode())
+            with disk_errors("image store"):
+                await asyncio.to_thread(self._index.save_blocking, self._index.encode())
 
     async def _collect(self) -> Sequence[str]:
         """Delete content nobody refers to; the layers that went."""
@@ -260,7 +262,8 @@ async def _told(work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Prog
 
     async def all_of_it() -> None:
         try:
-            await work(report)
+            with disk_errors("image store"):
+                await work(report)
         finally:
             queue.put_nowait(None)
 

@@ -24,6 +24,7 @@ from maru.linux.processes import Command, Finished, run
 NAMES = ("crun", "runc")  # crun starts a container in a third of the time
 COMMAND_DEADLINE_S = 30.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PACKAGES = {"busybox": "busybox-static", "unshare": "util-linux"}
 ENVIRONMENT = {"PATH": _PATH}
 
 
@@ -48,7 +49,8 @@ def find_tool(name: str) -> str:
     """The path of a program. Raises Unavailable with the command that installs it."""
     path = shutil.which(name, path=_PATH)
     if path is None:
-        raise Unavailable(what=name, why="it is not installed", fix=f"apt-get install {name}")
+        package = _PACKAGES.get(name, name)
+        raise Unavailable(what=name, why="it is not installed", fix=f"apt-get install {package}")
     return path
 
 

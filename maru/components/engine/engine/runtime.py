@@ -57,12 +57,15 @@ class Runtime:
                 await asyncio.to_thread(self._lay_out_blocking, entry, container)
                 await self._launch(entry)
                 entry.record.phase = "created"
-                self._containers.save(entry)
+                write(folder, entry.record)
                 self._containers.watch_holder(entry)
                 return entry.status
-        except BaseException:
+        except BaseException as error:
             self._containers.drop(container.id)
             await asyncio.shield(self._scrap(entry))
+            if isinstance(error, OSError):
+                why = error.strerror or str(error)
+                raise Unavailable(what=f"container {container.id[:12]}", why=why, fix="see `df -h`") from error
             raise
 
     async def start(self, container_id: str) -> ContainerStatus:
@@ -207,7 +210,9 @@ class Runtime:
         self._mount_blocking(entry)
         terminal = container.terminal
         spec = adapt(container.spec, self._machine.grant, root=str(entry.root), terminal=terminal)
-        (folder / "config.json").write_bytes(msgspec.json.encode(spec))
+        config = folder / "config.json"
+        config.touch(mode=0o600)  # the environment in it may hold secrets
+        config.write_bytes(msgspec.json.encode(spec))
 
     def _mount_blocking(self, entry: Container) -> None:
         folder = entry.folder
@@ -227,7 +232,7 @@ class Runtime:
         """Have the holder and the container made; the record knows them afterwards."""
         record = entry.record
         deadline_s = self._machine.create_deadline_s
-        arguments = [f"--name={record.id[:12]}", f"--cuuid={record.id}", "--exit-dir=../../exits"]
+        arguments = [f"--name={record.id[:12]}", f"--cuuid={record.id}", f"--exit-dir={self._containers.exits_folder}"]
         log = f"log/{Path(record.log_path).name}" if record.log_path else ""
         arguments.append(f"--log-path=k8s-file:{log}" if log else "--log-path=none:")
         arguments += ["--terminal"] if record.terminal else []
@@ -256,7 +261,7 @@ class Runtime:
         self._containers.watch_holder(entry)
 
     def _clear_remains_blocking(self, entry: Container) -> None:
-        for name in ("exit", "oom", "attach", "ctl", "winsz", "pid", "holder.pid"):
+        for name in ("oom", "attach", "ctl", "winsz", "pid", "holder.pid"):
             (entry.folder / name).unlink(missing_ok=True)
         if not os.path.ismount(entry.root):
             self._mount_blocking(entry)
