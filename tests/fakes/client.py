@@ -214,7 +214,8 @@ class FakeClient:
             return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
         if (resource.storage, subresource) == ("serviceaccounts", "token"):
             seconds = value.get("spec", {}).get("expirationSeconds", 3600)
-            return {**value, "status": {"token": self._api.ids.secret(), "expirationSeconds": seconds}}
+            ends = rfc3339(self._api.clock.now() + timedelta(seconds=seconds))
+            return {**value, "status": {"token": self._api.ids.secret(), "expirationTimestamp": ends}}
         raise NotSupported(what=f"{resource.storage}/{subresource}", why="the fake has no such subresource", fix="")
 
     def _document(self, key: Key) -> Document:

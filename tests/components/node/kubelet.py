@@ -120,7 +120,7 @@ class Kubelet:
                 while not look():
                     await watch.batch()
         except TimeoutError:
-            raise AssertionError(f"it never came: {self.clients.all(resource)}") from None
+            raise AssertionError(f"it never came: {self.events()} {self.clients.all(resource)}") from None
         finally:
             watch.close()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from pathlib import Path
 
 import pytest
 
-from maru.kinds.resources import CONFIGMAPS, SECRETS
+from maru.kinds.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from tests.components.node.kubelet import Kubelet, pod, ready, state
 
 pytestmark = pytest.mark.root
@@ -111,3 +113,161 @@ async def test_security_context_reaches_the_process(node: Kubelet) -> None:
     assert "NoNewPrivs:\t1" in text
     assert "Seccomp:\t2" in text
     assert "readonly" in text
+
+
+async def test_containers_of_a_pod_can_share_their_processes(node: Kubelet) -> None:
+    async with node.running():
+        second = {"name": "second", "image": "busybox:1", "command": ["sh", "-c", "sleep 77"]}
+        value = pod("shared", "sh", "-c", "sleep 1000", shareProcessNamespace=True)
+        value["spec"]["containers"].append(second)
+        await node.create(value)
+        value = await node.until("shared", ready)
+        container_id = next(
+            entry["containerID"] for entry in value["status"]["containerStatuses"] if entry["name"] == "app"
+        ).removeprefix("maru://")
+        process = {"args": ["ps"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}
+        code, output = await node.runtime.exec_sync(container_id, process, 5)
+        assert code == 0
+        assert b"sleep 77" in output
+        assert b"sleep 1000" in output
+        await node.delete("shared")
+        await node.until_gone("shared")
+
+
+async def test_host_network_and_pid_are_the_machines(node: Kubelet) -> None:
+    async with node.running():
+        text = await _run(
+            node, "host", "readlink /proc/self/ns/net; readlink /proc/self/ns/pid", hostNetwork=True, hostPID=True
+        )
+    assert text.splitlines() == [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("net", "pid")]
+
+
+async def test_volumes_of_all_kinds_are_mounted(node: Kubelet, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "seen").write_text("from the host\n")
+    (tmp_path / "host" / "escape").symlink_to("/etc")
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
+    labels = {"downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}
+    account = {"metadata": {"name": "default", "namespace": "default"}}
+    await node.clients.acting_as("test").create(SERVICEACCOUNTS, account)
+    async with node.running():
+        text = await _run(
+            node,
+            "volumes",
+            "cat /host/seen; echo x > /empty/sub/file; cat /whole/deep/file; mount | grep -c ' /mem type tmpfs';"
+            "cat /p/labels; echo; wc -c < /p/token; touch /host/seen || echo read-only; echo last words > /dev/termination-log",
+            metadata={"labels": {"a": "b"}},
+            volumes=[
+                {"name": "host", "hostPath": {"path": str(tmp_path / "host"), "type": "Directory"}},
+                {"name": "empty", "emptyDir": {}},
+                {"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
+                {"name": "p", "projected": {"sources": [token, labels]}},
+            ],
+            container={
+                "volumeMounts": [
+                    {"name": "host", "mountPath": "/host", "readOnly": True},
+                    {"name": "empty", "mountPath": "/empty/sub", "subPath": "deep"},
+                    {"name": "empty", "mountPath": "/whole"},
+                    {"name": "mem", "mountPath": "/mem"},
+                    {"name": "p", "mountPath": "/p"},
+                ]
+            },
+        )
+    lines = text.splitlines()
+    assert lines[0] == "from the host"
+    assert lines[1] == "x"
+    assert lines[2] == "1"
+    assert lines[3] == 'a="b"'
+    assert int(lines[4]) > 10
+    assert lines[-1] == "read-only"
+
+
+async def test_sub_path_that_leads_out_of_its_volume_is_refused(node: Kubelet, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "escape").symlink_to("/etc")
+    async with node.running():
+        await node.create(
+            pod(
+                "escape",
+                volumes=[{"name": "host", "hostPath": {"path": str(tmp_path / "host")}}],
+                container={"volumeMounts": [{"name": "host", "mountPath": "/x", "subPath": "escape"}]},
+            )
+        )
+        value = await node.until("escape", lambda value: state(value).get("waiting", {}).get("message"))
+        assert state(value)["waiting"]["reason"] == "CreateContainerConfigError"
+        assert "leads out of its volume" in state(value)["waiting"]["message"]
+        await node.delete("escape")
+        await node.until_gone("escape")
+
+
+async def test_limits_reach_the_cgroup_and_memory_is_kept(node: Kubelet) -> None:
+    limits = {"limits": {"memory": "32Mi", "cpu": "250m"}}
+    async with node.running():
+        await node.create(
+            pod(
+                "eater",
+                "sh",
+                "-c",
+                "dd if=/dev/zero of=/dev/null bs=200M count=1",
+                restartPolicy="Never",
+                container={"resources": limits},
+            )
+        )
+        value = await node.until("eater", lambda value: value.get("status", {}).get("phase") == "Failed")
+        assert state(value)["terminated"]["reason"] == "OOMKilled"
+        assert state(value)["terminated"]["exitCode"] == 137
+        assert value["status"]["qosClass"] == "Guaranteed"
+        await node.delete("eater")
+        await node.until_gone("eater")
+
+
+async def test_last_words_stand_in_the_status(node: Kubelet) -> None:
+    async with node.running():
+        for name, script, policy in (
+            ("file", "echo from the file > /dev/termination-log; exit 1", "File"),
+            ("log", "echo from the log; exit 1", "FallbackToLogsOnError"),
+        ):
+            container = {"terminationMessagePolicy": policy}
+            await node.create(pod(name, "sh", "-c", script, restartPolicy="Never", container=container))
+            value = await node.until(name, lambda value: value.get("status", {}).get("phase") == "Failed")
+            assert state(value)["terminated"]["message"] == f"from the {name}\n"
+            await node.delete(name)
+            await node.until_gone(name)
+
+
+async def test_kernel_parameters_and_loopback_are_the_pods_own(node: Kubelet) -> None:
+    async with node.running():
+        text = await _run(
+            node,
+            "kernel",
+            "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; ip addr show lo | grep -c 'inet 127.0.0.1'",
+            securityContext={"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "77"}]},
+        )
+    assert text.split() == ["77", "1"]
+
+
+async def test_command_that_is_not_there_ends_as_a_start_error(node: Kubelet) -> None:
+    async with node.running():
+        await node.create(pod("none", "no-such-program", restartPolicy="Never"))
+        value = await node.until("none", lambda value: value.get("status", {}).get("phase") == "Failed")
+        assert state(value)["terminated"]["exitCode"] == 128
+        assert state(value)["terminated"]["reason"] == "StartError"
+        assert "no-such-program" in state(value)["terminated"]["message"]
+        await node.delete("none")
+        await node.until_gone("none")
+
+
+async def test_thirty_pods_at_once_run_soon(node: Kubelet) -> None:
+    """The bound is loose, as machines differ; bench/ measures."""
+    async with node.running():
+        started_s = node.clock.monotonic_s()
+        await asyncio.gather(*(node.create(pod(f"many-{number}")) for number in range(30)))
+        for number in range(30):
+            await node.until(f"many-{number}", ready)
+        took_s = node.clock.monotonic_s() - started_s
+        print(f"30 Pods in {took_s:.2f} s")
+        for number in range(30):
+            await node.delete(f"many-{number}", grace_s=0)
+        for number in range(30):
+            await node.until_gone(f"many-{number}")
+    assert took_s < 30
