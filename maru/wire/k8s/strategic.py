@@ -102,8 +102,8 @@ def _merge_list(node: TypeNode, original: list[Any], patch: list[Any]) -> list[A
     if "merge" not in node.patch_strategy:
         return [plain for kept, plain in map(_without_directives, patch) if kept]
     if not any(isinstance(item, dict) for item in (*original, *patch)):
-        return _unique([*original, *patch])
-    return _merge_keyed(node, original, patch)
+        return _ordered(_unique([*original, *patch]), patch, original, "")
+    return _ordered(_merge_keyed(node, original, patch), patch, original, node.merge_key)
 
 
 def _unique(items: list[Any]) -> list[Any]:
@@ -128,6 +128,8 @@ def _merge_keyed(node: TypeNode, original: list[Any], patch: list[Any]) -> list[
         name = item.get(merge_key)
         if name is None or isinstance(name, dict | list):
             raise Malformed(f"map: {item} does not contain declared merge key: {merge_key}")
+        if item.get(PATCH) == "merge":
+            raise Malformed("merging lists cannot yet be specified in the patch")
         if item.get(PATCH) == "delete":
             deleted.add(name)
         elif name in places:
@@ -150,18 +152,47 @@ def _order_lists(node: TypeNode, merged: Value, patch: Value) -> None:
         if have is None and change is None:
             continue
         patch.pop(name, None)
+        _check_order(change or [], order, child.merge_key)
         if have is None:
             items = [plain for kept, plain in map(_without_directives, change or []) if kept]
         else:
             items = have if change is None else _merge_list(child, have, change)
-        merged[name] = _ordered(items, order, have or [], child.merge_key)
+        live = _live_order(have or [], change or [], child.merge_key)
+        merged[name] = _ordered(items, order, live, child.merge_key)
+
+
+def _check_order(change: list[Any], order: list[Any], merge_key: str) -> None:
+    """What the patch sets must come in the order that its directive says."""
+    kept = [_identity(item, merge_key) for item in change if not (isinstance(item, dict) and PATCH in item)]
+    wanted = iter([_identity(item, merge_key) for item in order])
+    if not all(name in wanted for name in kept):
+        raise Malformed(f"The order in patch list:\n{change}\n doesn't match $setElementOrder list:\n{order}\n")
+
+
+def _identity(item: Any, merge_key: str) -> Any:
+    return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+
+
+def _live_order(have: list[Any], change: list[Any], merge_key: str) -> list[Any]:
+    """The order of the list as it stood; new items count as standing in the places of deleted ones.
+
+    The real server's deletion reuses the list's memory, and so new items get a place in its order.
+    """
+    names = [item.get(merge_key) for item in have if isinstance(item, dict)]
+    changes = [item for item in change if isinstance(item, dict)]
+    deleted = [item.get(merge_key) for item in changes if item.get(PATCH) == "delete"]
+    if not any(name in names for name in deleted):
+        return have
+    kept = [item for item in have if item.get(merge_key) not in deleted]
+    new = [item for item in changes if PATCH not in item and item.get(merge_key) not in names]
+    return (kept + new)[: len(have)]
 
 
 def _ordered(items: list[Any], order: list[Any], live: list[Any], merge_key: str) -> list[Any]:
     """The patch's order among the items it names; the live order decides where the others go between."""
 
     def identity(item: Any) -> Any:
-        return item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        return _identity(item, merge_key)
 
     wanted = [identity(item) for item in order]
     if any(isinstance(one, dict | list) for one in wanted):

@@ -153,15 +153,27 @@ def pod(*containers: Any, **spec: Any) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"containers": list(containers), **spec}}}}
 
 
-A, B, C = ({"name": name, "image": "i"} for name in "abc")
+A, B, C, D = ({"name": name, "image": "i"} for name in "abcd")
 
 
 @pytest.mark.parametrize(
     ("document", "patch", "result"),
     [
-        # lists merge by their key; what is new comes last
+        # lists merge by their key; the order of the patch wins, what it does not name keeps its place before what follows
         (pod(A, B), pod({"name": "b", "image": "n"}), pod(A, {"name": "b", "image": "n"})),
-        (pod(A), pod(C), pod(A, C)),
+        (pod(A), pod(C), pod(C, A)),
+        (pod(A, B, C), pod({"name": "d", "image": "i"}, {"name": "c", "image": "n"}), pod(D, A, B, C | {"image": "n"})),
+        # a new item takes a deleted one's place in the order of those the directive does not name
+        (
+            pod(C, D, A),
+            pod(
+                B,
+                A,
+                {"name": "c", "$patch": "delete"},
+                **{"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]},
+            ),
+            pod(D, B, A),
+        ),
         # $patch: delete on an item, on a map; replace on a list
         (pod(A, B), pod({"name": "a", "$patch": "delete"}), pod(B)),
         (pod(A, B), pod(C, {"$patch": "replace"}), pod(C)),
@@ -187,7 +199,7 @@ A, B, C = ({"name": name, "image": "i"} for name in "abc")
         (
             {"metadata": {"finalizers": ["a", "b"]}},
             {"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"]}},
-            {"metadata": {"finalizers": ["b", "c"]}},
+            {"metadata": {"finalizers": ["c", "b"]}},
         ),
         (
             {"metadata": {"finalizers": ["a", "b"]}},
@@ -225,6 +237,8 @@ def test_strategic_patch(deployments: TypeNode, document: Any, patch: Any, resul
         {"spec": {"$patch": "explode"}},
         pod({"image": "no name"}),
         pod("text", A),
+        pod({"name": "a", "$patch": "merge"}),
+        pod(A, B, **{"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}),
         {"spec": {"strategy": {"$retainKeys": "type"}}},
         {"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}},
         {"spec": {"template": {"spec": {"$setElementOrder/containers": {"name": "a"}}}}},
