@@ -178,7 +178,7 @@ def reject_as_unreachable() -> bytes:
 
 
 def finish(verdict: Verdict) -> bytes:
-    """Drop, accept, jump or goto."""
+    """Drop, accept, return, jump or goto."""
     return _expression("immediate", _be(1, _VERDICT_REGISTER), verdict.encoded(2))
 
 

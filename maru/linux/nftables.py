@@ -35,7 +35,7 @@ _APPEND = 0x800
 
 SET_INTERVAL, SET_MAP, SET_TIMEOUT, SET_EVAL, SET_CONCAT = 0x4, 0x8, 0x10, 0x20, 0x80
 _VERDICT_TYPE = 0xFFFFFF00
-DROP, ACCEPT, JUMP, GOTO = 0, 1, -3, -4
+DROP, ACCEPT, JUMP, GOTO, RETURN = 0, 1, -3, -4, -5
 
 IPV4_ADDRESS, PROTOCOL, PORT, MARK = 7, 12, 13, 19
 """Data types as the nft command numbers them, so that it prints elements readably."""
@@ -45,7 +45,7 @@ _ATTRIBUTE_BYTES_MAX = 60_000  # a nest's length is 16 bits wide
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Where a packet goes on. code: DROP, ACCEPT, JUMP or GOTO; chain: for the last two."""
+    """Where a packet goes on. code: DROP, ACCEPT, RETURN, JUMP or GOTO; chain: for the last two."""
 
     code: int
     chain: str = ""

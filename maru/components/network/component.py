@@ -10,6 +10,7 @@ from maru.components.network.config import NetworkConfig
 from maru.components.network.controllers.guard import TableGuard
 from maru.components.network.controllers.health import HealthChecks
 from maru.components.network.controllers.nodes import NodesController
+from maru.components.network.controllers.policies import PoliciesController
 from maru.components.network.controllers.services import ServicesController
 from maru.components.network.engine.bridged import BridgedNetwork
 from maru.components.network.engine.data_plane import open_data_plane
@@ -51,11 +52,14 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
         checks = HealthChecks(plane, site.node_name)
         services.on_service(checks.on_service)
         nodes = NodesController(plane, needs.informers, needs.clock, site.node_name)
+        gateway = ground.addresses.gateway
+        policies = PoliciesController(plane, needs.informers, needs.clock, site.node_name, gateway)
         guard = TableGuard(plane, services.is_replaced, needs.clock, config.verify_s)
         tasks.start(services.run(), "services")
         tasks.start(checks.run(), "health checks")
         tasks.start(nodes.run(), "nodes")
         tasks.start(guard.run(), "guard")
+        tasks.start(policies.run(services.is_replaced, config.policy_debounce_s), "policies")
         yield Gives(pod_network=BridgedNetwork(plane, site.cluster_dns_ip))
 
 

@@ -101,6 +101,7 @@ async def cluster(namespaces: Namespaces, tmp_path: Path, request: pytest.Fixtur
     made = Cluster(namespaces, Site(data_dir=tmp_path, node_name=NODE_NAME, instance="t", bridge="mt0"))
     value = "1" if request.param else "0"
     namespaces.run(made.node, "sh", "-c", f"echo {value} > /proc/sys/net/bridge/bridge-nf-call-iptables || true")
+    namespaces.run(made.node, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
     await made.start()
     await made.plane.replace({})
     yield made

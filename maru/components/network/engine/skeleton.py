@@ -5,18 +5,24 @@ What each hook is for:
 - guard: loadBalancerSourceRanges, before the destination is rewritten.
 - nat-in, nat-out: destinations rewritten, for packets that come in and for the machine's own.
 - refuse: frontends without backends, and cluster addresses nobody has, answer at once.
+- policy: NetworkPolicies, where a connection begins, after the destination is rewritten.
 - nat-post: hairpin, loopback and outside clients get an address that the answer finds back to.
 """
 
 from __future__ import annotations
 
+from maru.components.network.engine.policy_rules import policy_requests
 from maru.components.network.model.elements import (
     AFFINITY,
+    ALLOW_IN,
+    ALLOW_OUT,
     ALLOWED,
     CLOSED,
     ENDPOINTS,
     FIREWALLED,
     FRONTENDS,
+    GROUP_IN,
+    GROUP_OUT,
     HAIRPIN,
     LOCAL_SLOT,
     MEMBERS,
@@ -64,6 +70,10 @@ SETS = (
     SetSpec(HAIRPIN, (IPV4_ADDRESS, IPV4_ADDRESS)),
     SetSpec(FIREWALLED, _KEY),
     SetSpec(ALLOWED, (*_KEY, IPV4_ADDRESS), interval=True),
+    SetSpec(GROUP_IN, (IPV4_ADDRESS,), (MARK,)),
+    SetSpec(GROUP_OUT, (IPV4_ADDRESS,), (MARK,)),
+    SetSpec(ALLOW_IN, (MARK, PROTOCOL, PORT, IPV4_ADDRESS), interval=True),
+    SetSpec(ALLOW_OUT, (MARK, PROTOCOL, PORT, IPV4_ADDRESS), interval=True),
 )
 
 
@@ -72,7 +82,15 @@ def skeleton(ground: Ground) -> list[Request]:
     requests = [add_set(ground.table, spec, number + 1) for number, spec in enumerate(SETS)]
     chains = (SERVICES_CHAIN, REJECT_CHAIN, DROP_CHAIN, CLOSED_CHAIN)
     requests += [add_chain(ground.table, chain) for chain in chains]
-    return requests + _reject(ground) + _services(ground) + _guards(ground) + _refuse(ground) + _post(ground)
+    return (
+        requests
+        + _reject(ground)
+        + _services(ground)
+        + _guards(ground)
+        + _refuse(ground)
+        + policy_requests(ground)
+        + _post(ground)
+    )
 
 
 def pick_requests(ground: Ground, pick: Pick) -> list[Request]:

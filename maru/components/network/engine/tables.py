@@ -17,7 +17,7 @@ from maru.components.network.engine.skeleton import (
     skeleton,
     within,
 )
-from maru.components.network.model.elements import AFFINITY, ALLOWED, Difference, Elements, Value, merge, range_of
+from maru.components.network.model.elements import AFFINITY, INTERVALS, Difference, Elements, Value, merge, range_of
 from maru.components.network.model.forwarding import Pick
 from maru.components.network.model.ground import Ground
 from maru.linux import nftables
@@ -126,7 +126,7 @@ class Tables:
 
     def _addition(self, name: str, elements: Mapping[bytes, Value]) -> list[Request]:
         table = self._ground.table
-        if name == ALLOWED:
+        if name in INTERVALS:
             return nftables.add_ranges(table, name, (range_of(key) for key in elements))
         verdicts: dict[Value, Verdict] = {}
 
@@ -141,6 +141,6 @@ class Tables:
         return nftables.add_elements(table, name, ((key, encoded(value)) for key, value in elements.items()))
 
     def _removal(self, name: str, keys: Iterable[bytes]) -> list[Request]:
-        if name == ALLOWED:
+        if name in INTERVALS:
             return nftables.delete_ranges(self._ground.table, name, map(range_of, keys))
         return nftables.delete_elements(self._ground.table, name, keys)

@@ -18,6 +18,9 @@ from maru.components.network.model.forwarding import PROTOCOLS, Backend, Forward
 FRONTENDS, ENDPOINTS, CLOSED = "frontends", "endpoints", "closed"
 MEMBERS, HAIRPIN, FIREWALLED, ALLOWED = "members", "hairpin", "firewalled", "allowed"
 AFFINITY = "affinity"
+GROUP_IN, GROUP_OUT, ALLOW_IN, ALLOW_OUT = "group-in", "group-out", "allow-in", "allow-out"
+INTERVALS = frozenset((ALLOWED, ALLOW_IN, ALLOW_OUT))
+"""Sets whose elements are ranges: the first key and the last key in one."""
 
 LOCAL_SLOT = 0x10000
 """Backends for clients from outside, under the Local policy, stand at this slot and up."""
@@ -72,7 +75,7 @@ def elements_of(frontend: Frontend, forwarding: Forwarding) -> Elements:
             elements[MEMBERS] = members
     if forwarding.sources:
         elements[FIREWALLED] = {key: None}
-        elements[ALLOWED] = {key + bound: None for bound in _bounds(forwarding.sources)}
+        elements[ALLOWED] = {key + first + key + last: None for first, last in _bounds(forwarding.sources)}
     return elements
 
 
@@ -103,15 +106,15 @@ def merge(into: Elements, more: Elements) -> None:
 
 
 def range_of(element: bytes) -> tuple[bytes, bytes]:
-    """An element of ALLOWED (key, first address, last address) as the first and the last key."""
-    key, low, high = element[:12], element[12:16], element[16:20]
-    return key + low, key + high
+    """An element of an interval set as the first and the last key."""
+    half = len(element) // 2
+    return element[:half], element[half:]
 
 
 def _packed(backend: Backend) -> bytes:
     return _BACKEND.pack(socket.inet_aton(backend.address), backend.port)
 
 
-def _bounds(sources: tuple[str, ...]) -> list[bytes]:
+def _bounds(sources: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(source, strict=False) for source in sources)
-    return [network[0].packed + network[-1].packed for network in networks]
+    return [(network[0].packed, network[-1].packed) for network in networks]
