@@ -1,6 +1,8 @@
 """JSON patch (RFC 6902) and JSON merge patch (RFC 7386).
 
-All functions leave their arguments alone and share unchanged parts with the result.
+Where kube-apiserver is more lenient than RFC 6902, so is this: negative indices count from the end,
+replace puts a missing key, a missing value is null. All functions leave their arguments alone and
+share unchanged parts with the result.
 """
 
 from __future__ import annotations
@@ -14,14 +16,23 @@ from maru.wire.k8s.errors import Malformed, PatchFailed
 OPERATIONS_MAX = 10_000  # kube-apiserver's bound on a JSON patch
 COPIED_MAX = 3_000_000  # values that all copy operations of one patch may add up to
 
-_INDEX = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+_INDEX = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _ABSENT = object()
+
+
+class _Misfit(Exception):
+    """The last step of an operation does not fit what stands there."""
+
+
+class _NoPath(Exception):
+    """A step before the last one leads nowhere."""
 
 
 def json_patch(document: Any, operations: Any) -> Any:
     """Apply an RFC 6902 patch. Raises Malformed (not a patch) or PatchFailed (does not fit)."""
     if not isinstance(operations, list):
-        raise Malformed("error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch")
+        given = {dict: "object", str: "string", bool: "bool"}.get(type(operations), "number")
+        raise Malformed(f"error decoding patch: json: cannot unmarshal {given} into Go value of type jsonpatch.Patch")
     if len(operations) > OPERATIONS_MAX:
         raise Malformed(f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {len(operations)}")
     budget = [COPIED_MAX]
@@ -48,17 +59,28 @@ def merge_patch(document: Any, patch: Any) -> Any:
 def _operate(document: Any, operation: Any, budget: list[int]) -> Any:
     if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
         raise Malformed("error decoding patch: every operation needs a path")
-    name, path = operation.get("op"), _steps(operation["path"])
-    if name in ("add", "replace", "test") and "value" not in operation and name != "test":
-        raise Malformed(f"error decoding patch: operation {name} needs a value")
+    name, path = operation.get("op"), operation["path"]
+    try:
+        return _carry_out(document, operation, _steps(path), budget)
+    except _Misfit as error:
+        raise PatchFailed(f"error in {name} for path: '{path}': {error}") from None
+    except _NoPath:
+        raise PatchFailed(f'{name} operation does not apply: doc is missing path: "{path}": missing value') from None
+
+
+def _carry_out(document: Any, operation: dict[str, Any], path: list[str], budget: list[int]) -> Any:
+    name, value = operation.get("op"), operation.get("value")
     if name == "add":
-        return _add(document, path, operation["value"])
+        return _add(document, path, value)
     if name == "remove":
         return _change(document, path, _remove)
     if name == "replace":
-        return _change(document, path, lambda parent, step: _replace(parent, step, operation["value"]))
+        return _change(document, path, lambda parent, step: _replace(parent, step, value))
     if name == "test":
-        return _test(document, path, operation)
+        have = _get(document, path)
+        if not _same(None if have is _ABSENT else have, value):
+            raise PatchFailed(f"testing value {operation['path']} failed: test failed")
+        return document
     if name in ("move", "copy"):
         return _transfer(document, path, operation, budget)
     raise Malformed(f"Unexpected kind: {name}")
@@ -70,7 +92,8 @@ def _transfer(document: Any, path: list[str], operation: dict[str, Any], budget:
     source = _steps(operation["from"])
     value = _get(document, source)
     if value is _ABSENT:
-        raise PatchFailed(f"{operation['op']} operation does not apply: doc is missing from path: {operation['from']}")
+        missing = f'doc is missing from path: "{operation["from"]}": missing value'
+        raise PatchFailed(f"{operation['op']} operation does not apply: {missing}")
     if operation["op"] == "copy":
         budget[0] -= _weight(value)
         if budget[0] < 0:
@@ -81,20 +104,11 @@ def _transfer(document: Any, path: list[str], operation: dict[str, Any], budget:
     return _add(_change(document, source, _remove) if source else None, path, value)
 
 
-def _test(document: Any, path: list[str], operation: dict[str, Any]) -> Any:
-    have, want = _get(document, path), operation.get("value")
-    if have is _ABSENT and want is None:
-        return document
-    if have is _ABSENT or not _same(have, want):
-        raise PatchFailed(f"testing value {operation['path']} failed: test failed")
-    return document
-
-
 def _steps(path: str) -> list[str]:
     if not path:
         return []
     if path[0] != "/":
-        raise PatchFailed(f"patch operation does not apply: doc is missing path: {path}: missing value")
+        raise _NoPath
     return [step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/")]
 
 
@@ -102,7 +116,7 @@ def _get(document: Any, path: list[str]) -> Any:
     for step in path:
         if isinstance(document, dict):
             document = document.get(step, _ABSENT)
-        elif isinstance(document, list) and _INDEX.fullmatch(step) and int(step) < len(document):
+        elif isinstance(document, list) and _INDEX.fullmatch(step) and -len(document) <= int(step) < len(document):
             document = document[int(step)]
         else:
             return _ABSENT
@@ -115,69 +129,61 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
     return _change(document, path, lambda parent, step: _insert(parent, step, value)) if path else value
 
 
-def _change(document: Any, path: list[str], act: Callable[[Any, str], Any]) -> Any:
+def _change(document: Any, path: list[str], act: Callable[[Any, str], None]) -> Any:
     """Copy the containers on the way to the last step and let `act` change the last copy."""
     if not path:
-        return act({"": document}, "").get("")
-    root = _copied(document, path)
+        whole = {"": document}
+        act(whole, "")
+        return whole.get("")
+    root = _copied(document)
     parent = root
-    for depth, step in enumerate(path[:-1]):
-        child = _get(parent, [step])
-        if child is _ABSENT:
-            raise _missing(path[: depth + 1])
-        child = _copied(child, path)
+    for step in path[:-1]:
+        child = _copied(_get(parent, [step]))
         parent[int(step) if isinstance(parent, list) else step] = child
         parent = child
     act(parent, path[-1])
     return root
 
 
-def _copied(container: Any, path: list[str]) -> Any:
+def _copied(container: Any) -> Any:
     if isinstance(container, dict):
         return dict(container)
     if isinstance(container, list):
         return list(container)
-    raise _missing(path)
+    raise _NoPath
 
 
-def _missing(path: list[str]) -> PatchFailed:
-    return PatchFailed(f"patch operation does not apply: doc is missing path: /{'/'.join(path)}: missing value")
+def _index(step: str, length: int) -> int:
+    """A place in a list of `length`; negative ones count from the end, as the real server's do."""
+    if not _INDEX.fullmatch(step):
+        raise _Misfit(f'strconv.Atoi: parsing "{step}": invalid syntax')
+    index = int(step)
+    if not -length <= index < length:
+        raise _Misfit(f"Unable to access invalid index: {step}: invalid index referenced")
+    return index + length if index < 0 else index
 
 
-def _index(parent: list[Any], step: str, length: int) -> int:
-    if not _INDEX.fullmatch(step) or int(step) >= length:
-        raise PatchFailed(f"Unable to access invalid index: {step}: invalid index referenced")
-    return int(step)
-
-
-def _insert(parent: Any, step: str, value: Any) -> Any:
+def _insert(parent: Any, step: str, value: Any) -> None:
     if isinstance(parent, dict):
         parent[step] = value
     elif step == "-":
         parent.append(value)
     else:
-        parent.insert(_index(parent, step, len(parent) + 1), value)
-    return parent
+        parent.insert(_index(step, len(parent) + 1), value)
 
 
-def _remove(parent: Any, step: str) -> Any:
+def _remove(parent: Any, step: str) -> None:
     if isinstance(parent, list):
-        del parent[_index(parent, step, len(parent))]
+        del parent[_index(step, len(parent))]
     elif step in parent:
         del parent[step]
     else:
-        raise PatchFailed(f"remove operation does not apply: doc is missing path: {step}: missing value")
-    return parent
+        raise _Misfit(f"Unable to remove nonexistent key: {step}: missing value")
 
 
-def _replace(parent: Any, step: str, value: Any) -> Any:
-    if isinstance(parent, list):
-        parent[_index(parent, step, len(parent))] = value
-    elif step in parent:
-        parent[step] = value
-    else:
-        raise PatchFailed(f"replace operation does not apply: doc is missing key: {step}: missing value")
-    return parent
+def _replace(parent: Any, step: str, value: Any) -> None:
+    """Also puts a key that was not there, as the real server does."""
+    parent[_index(step, len(parent)) if isinstance(parent, list) else step] = value
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from maru.wire.k8s.apply import apply
 from maru.wire.k8s.errors import ApplyConflict, Malformed, PatchFailed
-from maru.wire.k8s.managed_fields import Writer, track_update
+from maru.wire.k8s.fieldset import paths
+from maru.wire.k8s.managed_fields import Writer, compare_documents, track_update
 from maru.wire.k8s.patch import json_patch
 from maru.wire.k8s.schema import Schema, TypeNode
 from maru.wire.k8s.structural import from_structural_schema
+from maru.wire.k8s.typed import merge
 
 T0, T1, T2 = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
 STATUS = frozenset({"status"})
@@ -416,3 +418,27 @@ def test_sole_applier_ends_at_its_last_configuration(
     assert live.get("data", {}) == second.get("data", {})
     assert live["metadata"].get("labels", {}) == second.get("labels", {})
     assert set(live["metadata"].get("finalizers", ())) == set(second.get("finalizers", ()))
+
+
+@given(live=st.permutations("abcde"), config=st.permutations("cdefg"), kept=st.integers(0, 5), said=st.integers(0, 5))
+def test_merged_lists_keep_both_orders(
+    schema: Schema, live: list[str], config: list[str], kept: int, said: int
+) -> None:
+    node = schema.type_of("", "v1", "ConfigMap")
+    assert node is not None
+    finalizers = node.fields["metadata"].fields["finalizers"]
+    live, config = live[:kept], config[:said]
+    merged = merge(finalizers, live, config)
+    assert [one for one in merged if one in config] == config
+    assert [one for one in merged if one not in config] == [one for one in live if one not in config]
+
+
+@given(before=_configs, after=_configs)
+def test_comparison_knows_what_was_added_and_removed(schema: Schema, before: Any, after: Any) -> None:
+    node = schema.type_of("", "v1", "ConfigMap")
+    assert node is not None
+    old, new = _config(before), _config(after)
+    there, back = compare_documents(node, old, new), compare_documents(node, new, old)
+    assert there.is_empty() == (old == new)
+    added = set(paths(there.changed)) - set(paths(back.changed))
+    assert added == set(paths(back.removed)) - set(paths(back.changed))
