@@ -57,7 +57,11 @@ async def test_a_token_that_is_none_is_a_bad_request(api, token):
 async def test_selectors_narrow_a_list(api, five):
     assert names(await api.good("GET", f"{CONFIGMAPS}?labelSelector=is_vowel%3Dtrue")) == ["a", "e"]
     assert names(await api.good("GET", f"{CONFIGMAPS}?labelSelector=is_vowel+notin+(true)")) == ["b", "c", "d"]
-    assert names(await api.good("GET", f"{CONFIGMAPS}?fieldSelector=metadata.name!%3Da,metadata.name!%3Db")) == ["c", "d", "e"]
+    assert names(await api.good("GET", f"{CONFIGMAPS}?fieldSelector=metadata.name!%3Da,metadata.name!%3Db")) == [
+        "c",
+        "d",
+        "e",
+    ]
     assert names(await api.good("GET", "/api/v1/configmaps?fieldSelector=metadata.namespace%3Dkube-system")) == []
     await api.bad(400, "GET", f"{CONFIGMAPS}?labelSelector=((")
     status = await api.bad(400, "GET", f"{CONFIGMAPS}?fieldSelector=spec.x%3D1")
@@ -199,7 +203,11 @@ async def test_events_are_served_in_both_groups(api):
 
 
 async def test_autoscalers_are_served_in_both_versions(api):
-    spec = {"maxReplicas": 3, "targetCPUUtilizationPercentage": 50, "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}}
+    spec = {
+        "maxReplicas": 3,
+        "targetCPUUtilizationPercentage": 50,
+        "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"},
+    }
     path = "namespaces/default/horizontalpodautoscalers"
     await api.good("POST", f"/apis/autoscaling/v1/{path}", {"metadata": {"name": "h"}, "spec": spec})
     second = await api.good("GET", f"/apis/autoscaling/v2/{path}/h")

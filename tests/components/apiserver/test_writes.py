@@ -101,10 +101,15 @@ async def test_a_dry_run_changes_nothing(api):
     assert api.store.version == version
     await api.bad(404, "GET", f"{CONFIGMAPS}/a")
     await api.good("POST", CONFIGMAPS, config())
-    shown = await api.good("PATCH", f"{CONFIGMAPS}/a?dryRun=All", {"data": {"k": "v"}}, media="application/merge-patch+json")
+    shown = await api.good(
+        "PATCH", f"{CONFIGMAPS}/a?dryRun=All", {"data": {"k": "v"}}, media="application/merge-patch+json"
+    )
     assert shown["data"] == {"k": "v"}
     await api.good("DELETE", f"{CONFIGMAPS}/a?dryRun=All")
-    assert "data" not in (await api.good("GET", f"{CONFIGMAPS}/a")) or (await api.good("GET", f"{CONFIGMAPS}/a"))["data"] == {}
+    assert (
+        "data" not in (await api.good("GET", f"{CONFIGMAPS}/a"))
+        or (await api.good("GET", f"{CONFIGMAPS}/a"))["data"] == {}
+    )
 
 
 async def test_an_update_with_an_old_version_conflicts_in_the_words_clients_know(api):
@@ -125,7 +130,11 @@ async def test_an_update_without_a_version_goes_through(api):
 
 async def test_what_the_server_set_cannot_be_changed(api):
     made = await api.good("POST", CONFIGMAPS, config(x="1"))
-    changed = {**made, "metadata": {**made["metadata"], "creationTimestamp": "2001-01-01T00:00:00Z"}, "data": {"x": "2"}}
+    changed = {
+        **made,
+        "metadata": {**made["metadata"], "creationTimestamp": "2001-01-01T00:00:00Z"},
+        "data": {"x": "2"},
+    }
     after = await api.good("PUT", f"{CONFIGMAPS}/a", changed)
     assert after["metadata"]["creationTimestamp"] == made["metadata"]["creationTimestamp"]
     after["metadata"]["uid"] = "another"
@@ -155,13 +164,17 @@ async def test_status_and_spec_are_written_apart(api):
     change = {"spec": {"replicas": 7}, "status": {"replicas": 5, "observedGeneration": 1}}
     by_status = await api.good("PATCH", f"{DEPLOYMENTS}/web/status", change, media=media)
     assert by_status["spec"]["replicas"] == 1 and by_status["status"]["replicas"] == 5
-    by_main = await api.good("PATCH", f"{DEPLOYMENTS}/web", {"spec": {"replicas": 2}, "status": {"replicas": 9}}, media=media)
+    by_main = await api.good(
+        "PATCH", f"{DEPLOYMENTS}/web", {"spec": {"replicas": 2}, "status": {"replicas": 9}}, media=media
+    )
     assert by_main["spec"]["replicas"] == 2 and by_main["status"]["replicas"] == 5
 
 
 async def test_strategic_patches_merge_lists_by_their_keys(api):
     await api.good("POST", DEPLOYMENTS, deployment())
-    patch = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "other"}, {"name": "d", "image": "e"}]}}}}
+    patch = {
+        "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "other"}, {"name": "d", "image": "e"}]}}}
+    }
     after = await api.good("PATCH", f"{DEPLOYMENTS}/web", patch, media="application/strategic-merge-patch+json")
     assert [(one["name"], one["image"]) for one in after["spec"]["template"]["spec"]["containers"]] == [
         ("c", "other"),
