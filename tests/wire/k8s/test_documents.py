@@ -16,6 +16,7 @@ from maru.wire.k8s.schema import ResourceInfo, Schema, SubresourceInfo
 from maru.wire.k8s.status import StatusDetails, failure, success
 from maru.wire.k8s.table import TableColumn, TableRow, table
 
+# path, method: what the official conformance tests of Kubernetes call
 ENDPOINTS = Path(__file__).parent / "conformance_endpoints.tsv"
 
 CRONTAB = ResourceInfo(
