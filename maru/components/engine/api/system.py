@@ -23,6 +23,7 @@ _PING_HEADERS = {
 
 
 def routes() -> Sequence[Route]:
+    """What this file answers."""
     return (
         Route("GET", "/_ping", _ping),
         Route("HEAD", "/_ping", _ping),

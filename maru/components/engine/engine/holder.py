@@ -30,7 +30,7 @@ class _Word(msgspec.Struct):
     """One line of the sync pipe: api version 0 says `pid`, version 1 says `data`."""
 
     pid: int = -1
-    data: int = -1
+    number: int = msgspec.field(name="data", default=-1)
     message: str = ""
 
 
@@ -67,7 +67,7 @@ class SyncPipe:
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         word = msgspec.json.decode(line, type=_Word)
-        return max(word.pid, word.data), word.message
+        return max(word.pid, word.number), word.message
 
     def close(self) -> None:
         """Idempotent."""

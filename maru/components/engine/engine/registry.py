@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
 import msgspec
 
 from maru.contracts.image_store import RegistryAuth
+from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, MaruError, NotFound, Unavailable
 from maru.wire.oci.challenge import Challenge, parse_challenges
 from maru.wire.oci.manifest import ACCEPTED, MANIFEST_BYTES_MAX
@@ -140,7 +140,7 @@ class Repository:
         async with request as response:
             if response.status != 200:
                 raise await self._refusal(response)
-            answer: dict[str, Any] = msgspec.json.decode(await response.content.read(ERROR_BYTES_MAX))
+            answer: Value = msgspec.json.decode(await response.content.read(ERROR_BYTES_MAX))
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str):
             raise self._denied("its token service gave no token")

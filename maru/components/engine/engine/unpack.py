@@ -37,6 +37,8 @@ class Refused(Exception):
 
 
 class Readable(Protocol):
+    """Something to read bytes from."""
+
     def read(self, size: int = -1, /) -> bytes: ...
 
 
