@@ -132,7 +132,7 @@ async def test_a_watch_goes_on_where_the_list_ended(api, five):
 async def test_a_watch_without_a_revision_begins_with_what_is_there(api, five):
     events = await api.events(f"{CONFIGMAPS}?watch=1&resourceVersion=0", 5)
     assert {one["type"] for one in events} == {"ADDED"}
-    named = await api.events(f"/api/v1/watch/namespaces/default/configmaps/b?resourceVersion=0", 1)
+    named = await api.events("/api/v1/watch/namespaces/default/configmaps/b?resourceVersion=0", 1)
     assert [one["object"]["metadata"]["name"] for one in named] == ["b"]
 
 

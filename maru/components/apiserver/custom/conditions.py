@@ -42,23 +42,19 @@ def terminating_status(definition: Value, reason: str, message: str, now: str) -
 
 
 def _conflicts(definition: Value, others: Iterable[Value]) -> tuple[str, str] | None:
+    """The reason and message of the last name that is taken, in the order in which the real server looks."""
     names = definition["spec"]["names"]
+    words: set[object] = set()
+    kinds: set[object] = set()
     for other in others:
-        theirs = (other.get("status") or {}).get("acceptedNames")
-        if not theirs:
-            continue
-        words = {theirs.get("plural"), theirs.get("singular"), *(theirs.get("shortNames") or ())}
-        for field, reason in (("plural", "PluralConflict"), ("singular", "SingularConflict")):
-            if names.get(field) and names[field] in words:
-                return reason, f'"{names[field]}" is already in use'
-        for short in names.get("shortNames") or ():
-            if short in words:
-                return "ShortNamesConflict", f'"{short}" is already in use'
-        kinds = {theirs.get("kind"), theirs.get("listKind")}
-        for field, reason in (("kind", "KindConflict"), ("listKind", "ListKindConflict")):
-            if names.get(field) in kinds:
-                return reason, f'"{names[field]}" is already in use'
-    return None
+        theirs = (other.get("status") or {}).get("acceptedNames") or {}
+        words |= {theirs.get("plural"), theirs.get("singular"), *(theirs.get("shortNames") or ())}
+        kinds |= {theirs.get("kind"), theirs.get("listKind")}
+    wanted = [("PluralConflict", names.get("plural"), words), ("SingularConflict", names.get("singular"), words)]
+    wanted += [("ShortNamesConflict", short, words) for short in names.get("shortNames") or ()]
+    wanted += [("KindConflict", names.get("kind"), kinds), ("ListKindConflict", names.get("listKind"), kinds)]
+    taken = [(reason, f'"{name}" is already in use') for reason, name, held in wanted if name and name in held]
+    return taken[-1] if taken else None
 
 
 def _set(conditions: list[Value], wanted: Sequence[str], now: str) -> None:
