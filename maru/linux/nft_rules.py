@@ -17,7 +17,7 @@ _FIRST_REGISTER = 8
 _VERDICT_REGISTER = 0
 _NETWORK, _TRANSPORT = 1, 2
 EQUAL, NOT_EQUAL = 0, 1
-_META_MARK, _META_INPUT, _META_OUTPUT, _META_PROTOCOL = 3, 6, 7, 16
+_META_PRIORITY, _META_MARK, _META_INPUT, _META_OUTPUT, _META_PROTOCOL = 2, 3, 6, 7, 16
 _CT_STATE = 0
 STATE_NEW = 8
 STATE_KNOWN = 2 | 4  # established, related
@@ -120,6 +120,19 @@ def set_mark_bit(bit: int, *, on: bool) -> bytes:
     change = struct.pack("=I", bit if on else 0)
     write = _expression("meta", _be(2, _META_MARK), _be(3, _FIRST_REGISTER))
     return _meta(_META_MARK) + masked(keep, change) + write
+
+
+def keep(register: int = 0) -> bytes:
+    """Put a register aside in the packet's priority, which forwarding sets anew.
+
+    A looked up value cannot stand in a concatenated key directly: nft 1.0.6 dies of listing such a rule.
+    """
+    return _expression("meta", _be(2, _META_PRIORITY), _be(3, _FIRST_REGISTER + register))
+
+
+def kept(register: int = 0) -> bytes:
+    """Load what `keep` put aside, in this rule or an earlier one."""
+    return _expression("meta", _be(1, _FIRST_REGISTER + register), _be(2, _META_PRIORITY))
 
 
 def random_slot(modulus: int, offset: int, register: int) -> bytes:

@@ -17,6 +17,7 @@ from maru.components.network.config import NetworkConfig
 from maru.components.network.engine.data_plane import DataPlane, open_data_plane
 from maru.components.network.model.addresses import hardware_address
 from maru.components.network.model.claims import Claims
+from maru.components.network.model.elements import GROUP_IN, GROUP_OUT, Difference, PolicyGroup
 from maru.components.network.model.ground import ground_of
 from maru.components.network.model.services import plan_service
 from maru.contracts.pod_network import Attachment, HostPort
@@ -284,6 +285,24 @@ async def test_flushed_rules_come_back(cluster: Cluster) -> None:
     assert await cluster.plane.verify()
     async with ns.tcp_server(one.path, 8080, "one"):
         assert (await ns.ask_tcp(client.path, VIP, 80))[0] == "one"
+
+
+async def test_the_nft_command_can_list_every_kind_of_rule(cluster: Cluster) -> None:
+    one, two = await cluster.pod("one"), await cluster.pod("two", (HostPort(8088, 8080),))
+    sources = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["198.51.100.0/24"]}
+    for number, policy in enumerate(("Cluster", "Local")):
+        for affinity in ("None", "ClientIP"):
+            name, vip = f"{policy}-{affinity}", f"10.96.8.{10 * number + len(affinity)}"
+            ports = [{"port": 80, "nodePort": 30100 + 10 * number + len(affinity), "protocol": "TCP"}]
+            spec = {**sources, "externalTrafficPolicy": policy, "sessionAffinity": affinity, "ports": ports}
+            await cluster.serve(service(name, vip, **spec), [endpoint(one), endpoint(two, node="elsewhere")])
+    groups = {PolicyGroup("in", 1), PolicyGroup("out", 1)}
+    isolated = {GROUP_IN: {bytes(4): PolicyGroup("in", 1)}, GROUP_OUT: {bytes(4): PolicyGroup("out", 1)}}
+    await cluster.plane.apply(Difference(add=isolated))
+    listed = cluster.namespaces.run(cluster.node, "nft", "list", "ruleset")
+    assert all(group.chain in listed for group in groups)
+    assert "node-2-local-1-keep-10800" in listed
+    assert "10.244.0.3 . 8080" in listed
 
 
 async def test_tear_down_leaves_nothing(cluster: Cluster) -> None:

@@ -14,7 +14,15 @@ from socket import inet_aton
 
 from maru.components.network.engine.data_plane import DataPlane
 from maru.components.network.model.boxes import Box
-from maru.components.network.model.elements import ALLOW_IN, ALLOW_OUT, GROUP_IN, GROUP_OUT, Elements, difference
+from maru.components.network.model.elements import (
+    ALLOW_IN,
+    ALLOW_OUT,
+    GROUP_IN,
+    GROUP_OUT,
+    Elements,
+    PolicyGroup,
+    difference,
+)
 from maru.components.network.model.policies import EGRESS, INGRESS, Group, PolicyPlan, PolicyPod, plan_policies
 from maru.core.clock import Clock
 from maru.core.document import Document, Value
@@ -127,9 +135,12 @@ def policy_elements(plan: PolicyPlan, numbers: GroupNumbers) -> Elements:
     """The plan as elements."""
     number_of = numbers.take(set(plan.allowed))
     elements: Elements = {}
-    for direction, groups, allows in ((INGRESS, GROUP_IN, ALLOW_IN), (EGRESS, GROUP_OUT, ALLOW_OUT)):
+    for direction, way, groups, allows in (
+        (INGRESS, "in", GROUP_IN, ALLOW_IN),
+        (EGRESS, "out", GROUP_OUT, ALLOW_OUT),
+    ):
         elements[groups] = {
-            inet_aton(address): struct.pack("=I", number_of[group]) for address, group in plan.groups[direction].items()
+            inet_aton(address): PolicyGroup(way, number_of[group]) for address, group in plan.groups[direction].items()
         }
         elements[allows] = {
             key: None

@@ -26,6 +26,7 @@ from maru.components.network.model.elements import (
     HAIRPIN,
     LOCAL_SLOT,
     MEMBERS,
+    SLOTS,
 )
 from maru.components.network.model.forwarding import Pick
 from maru.components.network.model.ground import Ground
@@ -65,13 +66,14 @@ SETS = (
     SetSpec(FRONTENDS, _KEY, None),
     SetSpec(ENDPOINTS, (*_KEY, MARK), _BACKEND),
     SetSpec(CLOSED, _KEY, None),
-    SetSpec(MEMBERS, (*_KEY, *_BACKEND)),
-    SetSpec(AFFINITY, (IPV4_ADDRESS, *_KEY), _BACKEND, size=AFFINITY_ENTRIES_MAX, timeout=True, dynamic=True),
+    SetSpec(SLOTS, (*_KEY, MARK), (MARK,)),
+    SetSpec(MEMBERS, (*_KEY, MARK), _BACKEND),
+    SetSpec(AFFINITY, (IPV4_ADDRESS, *_KEY), (MARK,), size=AFFINITY_ENTRIES_MAX, timeout=True, dynamic=True),
     SetSpec(HAIRPIN, (IPV4_ADDRESS, IPV4_ADDRESS)),
     SetSpec(FIREWALLED, _KEY),
     SetSpec(ALLOWED, (*_KEY, IPV4_ADDRESS), interval=True),
-    SetSpec(GROUP_IN, (IPV4_ADDRESS,), (MARK,)),
-    SetSpec(GROUP_OUT, (IPV4_ADDRESS,), (MARK,)),
+    SetSpec(GROUP_IN, (IPV4_ADDRESS,), None),
+    SetSpec(GROUP_OUT, (IPV4_ADDRESS,), None),
     SetSpec(ALLOW_IN, (MARK, PROTOCOL, PORT, IPV4_ADDRESS), interval=True),
     SetSpec(ALLOW_OUT, (MARK, PROTOCOL, PORT, IPV4_ADDRESS), interval=True),
 )
@@ -122,29 +124,22 @@ def _load_key(register: int, *, node: bool) -> bytes:
 
 def _choose(ground: Ground, pick: Pick, count: int, offset: int) -> list[Request]:
     """Rules that end with the destination rewritten to one of `count` backends."""
-    # Client in register 0, key in 1..3, slot in 4, backend in 5 and 6; a client's known backend in 4 and 5.
-    load = _load_key(1, node=pick.node)
-    fresh = load + rule.random_slot(count, offset, 4) + rule.lookup(ENDPOINTS, 1, 5)
-    rewrite = rule.rewrite_destination(5, 6)
-    plain = add_rule(ground.table, pick.chain, fresh, rewrite)
+    load = _load_key(0, node=pick.node)
     if not pick.affinity_s:
-        return [plain]
+        backend = load + rule.random_slot(count, offset, 3) + rule.lookup(ENDPOINTS, 0, 4)
+        return [add_rule(ground.table, pick.chain, backend, rule.rewrite_destination(4, 5))]
+    # The client's backend, as a number that stays its own, is put aside between one step and the next.
     timeout_ms = pick.affinity_s * 1000
-    client = rule.source_address(0) + load
-    nobody = rule.number(bytes(4), 5) + rule.number(bytes(4), 6)
-    known = client + rule.lookup(AFFINITY, 0, 4) + rule.lookup(MEMBERS, 1)
-    renew = rule.remember(AFFINITY, 0, 4, timeout_ms, "update") + rule.rewrite_destination(4, 5)
+    client = rule.source_address(0) + _load_key(1, node=pick.node)
+    known = client + rule.lookup(AFFINITY, 0, 0) + rule.keep(0)
+    fresh = load + rule.random_slot(count, offset, 3) + rule.lookup(SLOTS, 0, 0) + rule.keep(0)
+    renew = client + rule.kept(4) + rule.remember(AFFINITY, 0, 4, timeout_ms, "update")
+    forget = client + rule.number(bytes(4), 4) + rule.remember(AFFINITY, 0, 4, 0, "delete")
+    begin = client + rule.kept(4) + rule.remember(AFFINITY, 0, 4, timeout_ms, "add")
+    rewrite = load + rule.kept(3) + rule.lookup(MEMBERS, 0, 4) + rule.rewrite_destination(4, 5)
     return [
-        add_rule(ground.table, pick.chain, known, renew),
-        add_rule(ground.table, pick.chain, client, nobody, rule.remember(AFFINITY, 0, 5, 0, "delete")),
-        add_rule(
-            ground.table,
-            pick.chain,
-            rule.source_address(0) + fresh,
-            rule.remember(AFFINITY, 0, 5, timeout_ms, "add"),
-            rewrite,
-        ),
-        plain,
+        add_rule(ground.table, pick.chain, step)
+        for step in (known + renew + rewrite, forget, fresh, begin + rewrite, rewrite)
     ]
 
 

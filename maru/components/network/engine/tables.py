@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping
 
+from maru.components.network.engine.policy_rules import group_requests
 from maru.components.network.engine.skeleton import (
     DROP_CHAIN,
     REJECT_CHAIN,
@@ -17,14 +18,23 @@ from maru.components.network.engine.skeleton import (
     skeleton,
     within,
 )
-from maru.components.network.model.elements import AFFINITY, INTERVALS, Difference, Elements, Value, merge, range_of
+from maru.components.network.model.elements import (
+    AFFINITY,
+    INTERVALS,
+    Difference,
+    Elements,
+    PolicyGroup,
+    Value,
+    merge,
+    range_of,
+)
 from maru.components.network.model.forwarding import Pick
 from maru.components.network.model.ground import Ground
 from maru.linux import nftables
 from maru.linux.netlink import KernelError, NetlinkSocket, Request
 from maru.linux.nftables import GOTO, Element, Verdict
 
-PICKS_MAX = 1024  # chains of picks nobody uses any more are swept by a replacement when there are so many
+CHAINS_MAX = 4096  # chains nobody goes to any more are swept by a replacement when there are so many
 
 
 class Tables:
@@ -34,7 +44,7 @@ class Tables:
         self._socket = sock
         self._ground = ground
         self._elements: Elements = {}
-        self._picks: set[Pick] = set()
+        self._chains: set[Pick | PolicyGroup] = set()
         self._is_ours = False
 
     def is_there_blocking(self) -> bool:
@@ -58,11 +68,11 @@ class Tables:
         if change.is_empty:
             return
         self._take_over(change)
-        if len(self._picks) > PICKS_MAX:
+        if len(self._chains) > CHAINS_MAX:
             self.replace_blocking()
             return
-        picks = self._new_picks(change.add)
-        requests = self._pick_chains(picks)
+        chains = self._new_chains(change.add)
+        requests = self._chain_requests(chains)
         for name, keys in change.remove.items():
             requests += self._removal(name, keys)
         for name, elements in change.add.items():
@@ -77,21 +87,26 @@ class Tables:
                 self.replace_blocking()
             return
         if self._is_ours:
-            self._picks |= picks
+            self._chains |= chains
 
     def replace_blocking(self) -> None:
         """Make the whole table anew. Raises KernelError."""
         table = self._ground.table
         kept = self._affinities()
-        self._picks = set()
-        picks = self._new_picks(self._elements)
+        self._chains = set()
+        chains = self._new_chains(self._elements)
         requests = [nftables.add_table(table), nftables.delete_table(table), nftables.add_table(table)]
-        requests += skeleton(self._ground) + self._pick_chains(picks)
+        requests += skeleton(self._ground) + self._chain_requests(chains)
         for name, elements in self._elements.items():
             requests += self._addition(name, elements)
-        requests += nftables.add_expiring(table, AFFINITY, kept)
-        nftables.commit_blocking(self._socket, requests)
-        self._picks = picks
+        try:
+            nftables.commit_blocking(self._socket, [*requests, *nftables.add_expiring(table, AFFINITY, kept)])
+        except KernelError:
+            if not kept:
+                raise
+            # Another version of Maru remembered clients in another form: they are picked for anew.
+            nftables.commit_blocking(self._socket, requests)
+        self._chains = chains
         self._is_ours = True
 
     def prepare(self, elements: Elements) -> None:
@@ -114,15 +129,22 @@ class Tables:
             raise
         return [element for element in elements if element.timeout_ms and element.expires_ms]
 
-    def _new_picks(self, elements: Mapping[str, Mapping[bytes, Value]]) -> set[Pick]:
-        wanted = {value for held in elements.values() for value in held.values() if isinstance(value, Pick)}
-        wanted |= {within(pick) for pick in wanted if pick.local >= 0 and pick.cluster}
-        return wanted - self._picks
+    def _new_chains(self, elements: Mapping[str, Mapping[bytes, Value]]) -> set[Pick | PolicyGroup]:
+        wanted = {
+            value for held in elements.values() for value in held.values() if isinstance(value, Pick | PolicyGroup)
+        }
+        wanted |= {within(pick) for pick in wanted if isinstance(pick, Pick) and pick.local >= 0 and pick.cluster}
+        return wanted - self._chains
 
-    def _pick_chains(self, picks: Iterable[Pick]) -> list[Request]:
+    def _chain_requests(self, chains: Iterable[Pick | PolicyGroup]) -> list[Request]:
+        picks = [chain for chain in chains if isinstance(chain, Pick)]
         # Chains that others go to come first.
-        ordered = sorted(picks, key=lambda pick: (pick.local >= 0, pick.chain))
-        return [request for pick in ordered for request in pick_requests(self._ground, pick)]
+        picks.sort(key=lambda pick: (pick.local >= 0, pick.chain))
+        requests = [request for pick in picks for request in pick_requests(self._ground, pick)]
+        for chain in chains:
+            if isinstance(chain, PolicyGroup):
+                requests += group_requests(self._ground, chain)
+        return requests
 
     def _addition(self, name: str, elements: Mapping[bytes, Value]) -> list[Request]:
         table = self._ground.table
@@ -134,7 +156,11 @@ class Tables:
             if value is None or isinstance(value, bytes):
                 return value
             if value not in verdicts:
-                chain = value.chain if isinstance(value, Pick) else {"drop": DROP_CHAIN}.get(value, REJECT_CHAIN)
+                chain = (
+                    value.chain
+                    if isinstance(value, Pick | PolicyGroup)
+                    else {"drop": DROP_CHAIN}.get(value, REJECT_CHAIN)
+                )
                 verdicts[value] = Verdict(GOTO, chain)
             return verdicts[value]
 

@@ -1,8 +1,10 @@
 """Frontends as elements of a few flat maps: the whole of all Services, with no chain of their own.
 
 A map takes (address, protocol, port) to the chain that picks among N backends, another takes that
-and a number below N to the backend. So 10,000 Services are elements, which the kernel loads in
-bulk, and one that changes is a few elements in one transaction. Fields are padded to 4 bytes.
+and a number below N to the backend. With session affinity the second map gives a number that is the
+backend's own (a checksum of it), and a third one the backend of that number. So 10,000 Services are
+elements, which the kernel loads in bulk, and one that changes is a few elements in one transaction.
+Fields are padded to 4 bytes.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from maru.components.network.model.forwarding import PROTOCOLS, Backend, Forwarding, Frontend, Pick, pick_of
 
 FRONTENDS, ENDPOINTS, CLOSED = "frontends", "endpoints", "closed"
-MEMBERS, HAIRPIN, FIREWALLED, ALLOWED = "members", "hairpin", "firewalled", "allowed"
+SLOTS, MEMBERS, HAIRPIN, FIREWALLED, ALLOWED = "slots", "members", "hairpin", "firewalled", "allowed"
 AFFINITY = "affinity"
 GROUP_IN, GROUP_OUT, ALLOW_IN, ALLOW_OUT = "group-in", "group-out", "allow-in", "allow-out"
 INTERVALS = frozenset((ALLOWED, ALLOW_IN, ALLOW_OUT))
@@ -29,8 +32,22 @@ _KEY = struct.Struct(">4sBxxxHxx")
 _BACKEND = struct.Struct(">4sHxx")
 _SLOT = struct.Struct("=I")
 
-Value = Pick | str | bytes | None
-"""A Pick: go to its chain; reject or drop: the verdict; bytes: packed fields; None: no value (a set)."""
+
+@dataclass(frozen=True, slots=True)
+class PolicyGroup:
+    """Pods that the same policies isolate. direction: in or out; number: of this node's groups."""
+
+    direction: str
+    number: int
+
+    @property
+    def chain(self) -> str:
+        """The name of its chain."""
+        return f"group-{self.direction}-{self.number}"
+
+
+Value = Pick | PolicyGroup | str | bytes | None
+"""A Pick or PolicyGroup: go to its chain; reject or drop: the verdict; bytes: packed fields; None: no value (a set)."""
 
 Elements = dict[str, dict[bytes, Value]]
 """By set, by key."""
@@ -64,15 +81,21 @@ def elements_of(frontend: Frontend, forwarding: Forwarding) -> Elements:
         elements[FRONTENDS] = {key: pick}
         endpoints: dict[bytes, Value] = {}
         members: dict[bytes, Value] = {}
+        slots: dict[bytes, Value] = {}
         for offset, backends in ((0, forwarding.cluster), (LOCAL_SLOT, forwarding.local or ())):
             for number, backend in enumerate(backends):
+                slot = key + _SLOT.pack(offset + number)
+                if not forwarding.affinity_s:
+                    endpoints[slot] = _packed(backend)
+                    continue
                 packed = _packed(backend)
-                endpoints[key + _SLOT.pack(offset + number)] = packed
-                if forwarding.affinity_s:
-                    members[key + packed] = None
-        elements[ENDPOINTS] = endpoints
-        if members:
-            elements[MEMBERS] = members
+                own = _SLOT.pack(zlib.crc32(packed))
+                slots[slot] = own
+                members[key + own] = packed
+        if forwarding.affinity_s:
+            elements[SLOTS], elements[MEMBERS] = slots, members
+        else:
+            elements[ENDPOINTS] = endpoints
     if forwarding.sources:
         elements[FIREWALLED] = {key: None}
         elements[ALLOWED] = {key + first + key + last: None for first, last in _bounds(forwarding.sources)}
