@@ -131,11 +131,12 @@ class Images:
         with self._content.pinned() as pin:
             async for loaded, names in archives.read(self._content, Path(path), platform_of(os.uname().machine), pin):
                 stored = self._keep(loaded)
-                for name in names:
-                    self._index.name(stored, parse(name))
+                references = [parse(name) for name in names]
+                for reference in references:
+                    self._index.name(stored, reference)
                 await self._save()
-                for name in names:
-                    report(Progress(status=f"Loaded image: {name}"))
+                for reference in references:
+                    report(Progress(status=f"Loaded image: {reference.familiar_name}:{reference.tag}"))
                 if not names:
                     report(Progress(status=f"Loaded image ID: {stored.id}"))
 
