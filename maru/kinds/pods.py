@@ -59,7 +59,7 @@ class PodStrategy(Strategy):
         return _check_tolerations_grow(value["spec"], old["spec"])
 
     def selectable_fields(self, value: Value) -> Mapping[str, str]:
-        spec, status = value["spec"], value.get("status") or {}
+        spec, status = value.get("spec") or {}, value.get("status") or {}
         return {
             "spec.nodeName": spec.get("nodeName", ""),
             "spec.restartPolicy": spec.get("restartPolicy", ""),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from maru.core.client import DeleteOptions, PatchKind
 from maru.core.clock import Clock, rfc3339, rfc3339_micro
 from maru.core.document import Document, Value
-from maru.core.errors import MaruError
+from maru.core.errors import Conflict, NotFound, Unavailable
 from maru.core.informer import Informers
 from maru.kinds.resources import LEASES, NODES, PODS
 from tests.fakes.client import FakeClients
 
 BEAT_S = 10.0
+RETRY_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Kubelet:
             if name in self.broken:
                 continue
             lease = {"spec": {"holderIdentity": name, "renewTime": rfc3339_micro(self._clock.now())}}
-            await self._client.patch(LEASES, "kube-node-lease", name, lease, kind=PatchKind.APPLY)
+            with suppress(Conflict, Unavailable):  # the next beat makes up for it
+                await self._client.patch(LEASES, "kube-node-lease", name, lease, kind=PatchKind.APPLY)
 
     def _changed(self, new: Document | None, old: Document | None) -> None:
         if new is None or self._group is None or new.value["spec"].get("nodeName") in (None, "", *self.broken):
@@ -69,7 +72,7 @@ class Kubelet:
             if uid not in self._stopping:
                 self._stopping.add(uid)
                 self._group.create_task(self._stop(pod))
-        elif uid not in self._started and pod.get("status", {}).get("phase", "Pending") == "Pending":
+        elif uid not in self._started and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             self._started.add(uid)
             self._group.create_task(self._start(pod))
 
@@ -87,20 +90,28 @@ class Kubelet:
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             await self._report(pod, "Failed" if how.code else "Succeeded", ready=False, code=how.code)
         metadata = pod["metadata"]
-        try:
-            await self._client.delete(
-                PODS, metadata["namespace"], metadata["name"], DeleteOptions(grace_period_s=0, uid=metadata["uid"])
-            )
-        except MaruError:
+        options = DeleteOptions(grace_period_s=0, uid=metadata["uid"])
+        while True:
+            try:
+                await self._client.delete(PODS, metadata["namespace"], metadata["name"], options)
+            except Unavailable:
+                await self._clock.sleep(RETRY_S)
+                continue
+            except (NotFound, Conflict):
+                return
             return
 
     async def _report(self, pod: Value, phase: str, *, ready: bool, code: int = 0) -> None:
+        while not await self._try_report(pod, phase, ready=ready, code=code):
+            await self._clock.sleep(RETRY_S)
+
+    async def _try_report(self, pod: Value, phase: str, *, ready: bool, code: int) -> bool:
         metadata = pod["metadata"]
         now = rfc3339(self._clock.now())
         try:
             fresh = await self._client.get(PODS, metadata["namespace"], metadata["name"])
             if fresh["metadata"]["uid"] != metadata["uid"] or fresh["status"].get("phase") in ("Failed", "Succeeded"):
-                return
+                return True
             old = next((e for e in fresh["status"].get("conditions", []) if e["type"] == "Ready"), None)
             verdict = "True" if ready else "False"
             since = old["lastTransitionTime"] if old and old["status"] == verdict else now
@@ -125,5 +136,8 @@ class Kubelet:
             }
             fresh["status"]["podIPs"] = [{"ip": fresh["status"]["podIP"]}]
             await self._client.update(PODS, fresh, subresource="status")
-        except MaruError:
-            return
+        except NotFound:
+            return True
+        except (Conflict, Unavailable):
+            return False
+        return True

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 from maru.components.scheduler import component as scheduler
 from maru.components.workloads.component import controllers
 from maru.components.workloads.config import WorkloadsConfig
 from maru.components.workloads.controllers.kit import Kit, Runner
+from maru.core.client import Change, Client
 from maru.core.document import Resource, Value
 from maru.core.ids import SeededIds
 from maru.core.informer import Informers
 from maru.core.lifecycle import background
 from maru.kinds import resources
 from maru.kinds.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS
-from tests.fakes.client import Act, FakeClients
+from tests.fakes.client import Act, FakeClient, FakeClients
 from tests.fakes.clock import FakeClock
 from tests.sim.kubelet import Behaviour, Kubelet
 
@@ -41,6 +43,29 @@ def everything(kit: Kit) -> Sequence[Runner]:
     return controllers(kit, Kinds(), WorkloadsConfig())
 
 
+class LateClient:
+    """Reads for informers, whose watches show changes `lag_s` late, as a busy API server does."""
+
+    def __init__(self, client: FakeClient, clock: FakeClock, lag_s: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._lag_s = lag_s
+        self.list = client.list
+
+    @asynccontextmanager
+    async def watch(
+        self, resource: Resource, namespace: str = "", *, since: int, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[AsyncIterator[Sequence[Change]]]:
+        async with self._client.watch(resource, namespace, since=since, labels=labels, fields=fields) as batches:
+
+            async def late() -> AsyncIterator[Sequence[Change]]:
+                async for batch in batches:
+                    await self._clock.sleep(self._lag_s())
+                    yield batch
+
+            yield late()
+
+
 class World:
     """api: what is stored; clock: turned by `run`; behaviour: what the next Pods do."""
 
@@ -51,6 +76,7 @@ class World:
         self.user = self.api.acting_as("kubernetes-admin")
         self.script: Callable[[Value], Behaviour] = lambda pod: Behaviour()
         self.kubelet: Kubelet | None = None
+        self.lag_s: Callable[[], float] = lambda: 0.0
 
     async def setup(self, nodes: int = 1, cpu: str = "16") -> None:
         await self.user.create(NAMESPACES, {"metadata": {"name": "default"}, "spec": {"finalizers": ["kubernetes"]}})
@@ -72,7 +98,8 @@ class World:
     @asynccontextmanager
     async def running(self, build: Build = everything) -> AsyncIterator[None]:
         """The control plane and the kubelet; leaving stops them and keeps the store, as kill -9 does."""
-        informers = Informers(self.api.acting_as("informers"), self.clock, self.ids)
+        late = cast("Client", LateClient(self.api.acting_as("informers"), self.clock, lambda: self.lag_s()))
+        informers = Informers(late, self.clock, self.ids)
         kit = Kit(self.api, informers, self.clock, self.ids)
         async with background("world") as tasks:
             for controller in build(kit):

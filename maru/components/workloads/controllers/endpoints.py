@@ -5,6 +5,7 @@ Source: k8s.io/kubernetes/pkg/controller/endpoint, syncService.
 
 from __future__ import annotations
 
+from maru.components.workloads.controllers.batches import is_namespace_going
 from maru.components.workloads.controllers.kit import Controller, Kit
 from maru.components.workloads.controllers.services import pods_behind, services_of_pod
 from maru.components.workloads.model.endpoints import (
@@ -16,7 +17,7 @@ from maru.components.workloads.model.endpoints import (
 )
 from maru.components.workloads.model.values import Place, labels_of, place_of
 from maru.core.document import Value
-from maru.core.errors import AlreadyExists, Conflict, NotFound
+from maru.core.errors import AlreadyExists, Conflict, Denied, NotFound
 from maru.kinds.resources import ENDPOINTS, PODS, SERVICES
 
 
@@ -61,6 +62,9 @@ class Endpoints(Controller):
     async def _create(self, want: Value) -> None:
         try:
             await self.client.create(ENDPOINTS, want)
+        except Denied as error:
+            if not is_namespace_going(error):
+                raise
         except AlreadyExists:
             raise Conflict(what=f"Endpoints {place_of(want)}", why="the copy here does not show it yet") from None
 

@@ -164,7 +164,8 @@ def old_sizes(deployment: Value, new: Value, old: Sequence[Value]) -> Sizes:
         if broken > 0:
             sizes[name] -= broken
             spare -= broken
-    surplus = sum(reported(replica_set, "availableReplicas") for replica_set in every) - at_least
+    # A status may still count Pods that its set was told to give up: they are on their way out already.
+    surplus = sum(min(reported(each, "availableReplicas"), replicas_of(each)) for each in every) - at_least
     for replica_set in oldest_first:
         name = replica_set["metadata"]["name"]
         down = min(sizes[name], max(surplus, 0))
