@@ -26,7 +26,7 @@ from maru.core.errors import Gone
 from maru.core.front.message import Answer, Request
 from maru.core.limits import WATCH_DEADLINE_S
 
-WATCH_PACE_S = 0.01
+WATCH_PACE_S = 0.02
 """The least time between two sends of one watch; what comes in between is sent together."""
 _SEND_BYTES = 256 * 1024
 
@@ -103,6 +103,13 @@ async def _stream(house: House, feed: Feed, renderer: Renderer, deadline_s: floa
 
 
 async def _lines(renderer: Renderer, batch: Sequence[Change], *, is_first: bool) -> list[bytes]:
+    if renderer.is_plain:
+        return [
+            renderer.bookmark(change.version, is_initial_end=change.kind == INITIAL_END, is_first=False)
+            if change.document is None
+            else change.document.event_line(change.kind)
+            for change in batch
+        ]
     documents = [change.document for change in batch if change.document is not None]
     shown = iter(await renderer.converted(documents))
     lines: list[bytes] = []

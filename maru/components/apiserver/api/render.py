@@ -43,6 +43,11 @@ class Renderer:
                 TableColumn(one.name, one.type, one.format, one.description, one.priority) for one in self._columns
             ]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether documents are shown as they are stored."""
+        return not self.form.shape and self._served.conversion is None
+
     async def converted(self, documents: Sequence[Document]) -> Sequence[Document]:
         """The documents in the version that is served; the same ones where that is the stored one."""
         conversion = self._served.conversion

@@ -58,7 +58,10 @@ class Feed:
                 return
             until_s = min(deadline_s, bookmark_s) if self._options.bookmarks else deadline_s
             events = await self._watch.batch(max(0.0, until_s - now_s))
-            changes = [change for change in map(self._select, events) if change is not None] if events else []
+            if self._selection.is_everything:
+                changes = [Change(event.kind, event.document, event.document.version) for event in events]
+            else:
+                changes = [change for change in map(self._select, events) if change is not None]
             if self._options.bookmarks and self._clock.monotonic_s() >= bookmark_s:
                 changes.append(Change(BOOKMARK, None, self._watch.version))
                 bookmark_s = self._clock.monotonic_s() + WATCH_BOOKMARK_S
@@ -73,8 +76,6 @@ class Feed:
 
     def _select(self, event: Event) -> Change | None:
         document = event.document
-        if self._selection.is_everything:
-            return Change(event.kind, document, document.version)
         was = event.previous is not None and self._selection.matches(event.previous)
         if event.kind == DELETED:
             return Change(DELETED, document, document.version) if was else None
