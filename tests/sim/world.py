@@ -98,7 +98,7 @@ class World:
     @asynccontextmanager
     async def running(self, build: Build = everything) -> AsyncIterator[None]:
         """The control plane and the kubelet; leaving stops them and keeps the store, as kill -9 does."""
-        late = cast("Client", LateClient(self.api.acting_as("informers"), self.clock, lambda: self.lag_s()))
+        late = cast("Client", LateClient(self.api.acting_as("informers"), self.clock, self._lag_s))
         informers = Informers(late, self.clock, self.ids)
         kit = Kit(self.api, informers, self.clock, self.ids)
         async with background("world") as tasks:
@@ -111,6 +111,9 @@ class World:
                 tasks.start(informers.run(), name="informers")
                 await self.clock.settle()
                 yield
+
+    def _lag_s(self) -> float:
+        return self.lag_s()
 
     def _behaviour(self, pod: Value) -> Behaviour:
         return self.script(pod)
