@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from maru.components.apiserver.assembly import Given, assembled
-from maru.components.apiserver.bootstrap.ensure import ensure_all
+from maru.components.apiserver.api.assembly import Given, assembled
+from maru.components.apiserver.api.listening import cluster_address, listeners
 from maru.components.apiserver.config import ApiServerConfig
+from maru.components.apiserver.controllers.bootstrap.ensure import ensure_all
 from maru.components.apiserver.kinds import CatalogKinds
-from maru.components.apiserver.listening import cluster_address, listeners
 from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.apiserver.catalog import Catalog
+from maru.components.apiserver.model.catalog import Catalog
 from maru.core.document import Resource
 
 _NEEDED = frozenset(("list", "watch", "delete"))

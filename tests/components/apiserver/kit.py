@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from multidict import CIMultiDict
 
-from maru.components.apiserver.assembly import Given, Server, assembled
-from maru.components.apiserver.bootstrap.ensure import ensure_all
+from maru.components.apiserver.api.assembly import Given, Server, assembled
+from maru.components.apiserver.controllers.bootstrap.ensure import ensure_all
 from maru.core.access import GROUP_AUTHENTICATED, GROUP_MASTERS, Caller
 from maru.core.clock import SystemClock
 from maru.core.front.message import Answer, Peer

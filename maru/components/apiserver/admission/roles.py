@@ -7,8 +7,8 @@ certificates/signing, certificates/subjectrestriction, gc (OwnerReferencesPermis
 from __future__ import annotations
 
 from maru.components.apiserver.admission.review import CREATE, UPDATE, Review, Rule
-from maru.components.apiserver.catalog import Catalog
 from maru.components.apiserver.errors import denied
+from maru.components.apiserver.model.catalog import Catalog
 from maru.core.access import GROUP_MASTERS, Attributes
 from maru.core.document import Resource, Value
 from maru.core.identity.rbac.escalation import check_binding_write, check_role_write

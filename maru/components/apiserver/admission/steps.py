@@ -25,7 +25,7 @@ from maru.components.apiserver.admission.quotas import ResourceQuota
 from maru.components.apiserver.admission.review import Step
 from maru.components.apiserver.admission.roles import CertificateRequests, Escalation, OwnerReferences
 from maru.components.apiserver.admission.service_accounts import ServiceAccounts
-from maru.components.apiserver.catalog import Catalog
+from maru.components.apiserver.model.catalog import Catalog
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.ids import Ids
 from maru.core.store.interface import Store

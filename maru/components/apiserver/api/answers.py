@@ -11,7 +11,7 @@ import msgspec
 
 from maru.components.apiserver.api.render import finish
 from maru.components.apiserver.errors import status_of
-from maru.components.apiserver.negotiate import JSON
+from maru.components.apiserver.model.negotiate import JSON
 from maru.core.document import Value
 from maru.core.errors import MaruError
 from maru.core.front.message import Answer

@@ -9,11 +9,11 @@ import msgspec
 
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.render import LIST_SHAPES, ONE_SHAPES, Renderer
+from maru.components.apiserver.engine.verbs.call import Call
+from maru.components.apiserver.engine.verbs.listing import Listed
 from maru.components.apiserver.errors import method_not_allowed, not_found
-from maru.components.apiserver.negotiate import choose
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call
-from maru.components.apiserver.verbs.listing import Listed
+from maru.components.apiserver.model.negotiate import choose
+from maru.components.apiserver.model.path import Target
 from maru.core.clock import Clock
 from maru.core.document import Document, Key, Value
 from maru.core.front.message import Answer, Request

@@ -12,7 +12,7 @@ from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.pages import Pages
 from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.errors import from_wire
-from maru.components.apiserver.path import Target, parse, verb_of
+from maru.components.apiserver.model.path import Target, parse, verb_of
 from maru.core.access import Attributes, Authorizer
 from maru.core.clock import Clock
 from maru.core.errors import MaruError

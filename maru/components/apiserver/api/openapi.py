@@ -12,7 +12,7 @@ import hashlib
 import msgspec
 
 from maru.components.apiserver.api import answers
-from maru.components.apiserver.catalog import Catalog
+from maru.components.apiserver.model.catalog import Catalog
 from maru.core.document import Value
 from maru.core.front.message import Answer, Request
 from maru.wire.k8s import openapi

@@ -15,9 +15,9 @@ import msgspec
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.openapi import OpenApi
 from maru.components.apiserver.api.render import finish
-from maru.components.apiserver.catalog import Catalog
 from maru.components.apiserver.errors import method_not_allowed
-from maru.components.apiserver.negotiate import DISCOVERY_LIST, Form, choose
+from maru.components.apiserver.model.catalog import Catalog
+from maru.components.apiserver.model.negotiate import DISCOVERY_LIST, Form, choose
 from maru.core.access import Caller
 from maru.core.document import Value
 from maru.core.front.message import Answer, Request

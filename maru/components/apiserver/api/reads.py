@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.render import LIST_SHAPES, ONE_SHAPES, Renderer
+from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.feed import INITIAL_END, Feed, open_feed
+from maru.components.apiserver.engine.verbs.listing import check_version, list_documents
+from maru.components.apiserver.engine.verbs.selection import select
 from maru.components.apiserver.errors import expired, not_found
-from maru.components.apiserver.negotiate import JSON, Form, choose
-from maru.components.apiserver.options import ListOptions
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call, House
-from maru.components.apiserver.verbs.feed import INITIAL_END, Feed, open_feed
-from maru.components.apiserver.verbs.listing import check_version, list_documents
-from maru.components.apiserver.verbs.selection import select
+from maru.components.apiserver.model.negotiate import JSON, Form, choose
+from maru.components.apiserver.model.options import ListOptions
+from maru.components.apiserver.model.path import Target
 from maru.core.client import Change
 from maru.core.errors import Gone
 from maru.core.front.message import Answer, Request

@@ -13,9 +13,9 @@ from datetime import datetime
 import msgspec
 import ryaml
 
-from maru.components.apiserver.catalog import Served
-from maru.components.apiserver.negotiate import JSON, METADATA, METADATA_LIST, TABLE, YAML, Form
-from maru.components.apiserver.verbs.listing import Listed
+from maru.components.apiserver.engine.verbs.listing import Listed
+from maru.components.apiserver.model.catalog import Served
+from maru.components.apiserver.model.negotiate import JSON, METADATA, METADATA_LIST, TABLE, YAML, Form
 from maru.core.document import Document, Value
 from maru.kinds.strategy import CREATED_COLUMN, NAME_COLUMN, Column
 from maru.wire.k8s.table import TableColumn, TableRow, table

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from maru.components.apiserver.api import reads, writes
-from maru.components.apiserver.catalog import Catalog, Served
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.errors import method_not_allowed, no_path
-from maru.components.apiserver.options import read_list
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.model.catalog import Catalog, Served
+from maru.components.apiserver.model.options import read_list
+from maru.components.apiserver.model.path import Target
 from maru.core.access import Caller
 from maru.core.front.message import Answer, Request
 

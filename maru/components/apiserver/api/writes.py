@@ -8,17 +8,17 @@ from __future__ import annotations
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.reads import renderer_of
 from maru.components.apiserver.api.render import LIST_SHAPES, ONE_SHAPES
+from maru.components.apiserver.engine.verbs.call import Call, House, Outcome
+from maru.components.apiserver.engine.verbs.create import create as create_document
+from maru.components.apiserver.engine.verbs.intake import take_in
+from maru.components.apiserver.engine.verbs.listing import Listed, list_documents
+from maru.components.apiserver.engine.verbs.patching import patch as patch_document
+from maru.components.apiserver.engine.verbs.removal import remove, remove_all
+from maru.components.apiserver.engine.verbs.selection import select
+from maru.components.apiserver.engine.verbs.update import replace
 from maru.components.apiserver.errors import bad_request, success, unsupported_media
-from maru.components.apiserver.negotiate import JSON, YAML, choose
-from maru.components.apiserver.options import RemoveOptions, read_list, read_remove, read_write
-from maru.components.apiserver.verbs.call import Call, House, Outcome
-from maru.components.apiserver.verbs.create import create as create_document
-from maru.components.apiserver.verbs.intake import take_in
-from maru.components.apiserver.verbs.listing import Listed, list_documents
-from maru.components.apiserver.verbs.patching import patch as patch_document
-from maru.components.apiserver.verbs.removal import remove, remove_all
-from maru.components.apiserver.verbs.selection import select
-from maru.components.apiserver.verbs.update import replace
+from maru.components.apiserver.model.negotiate import JSON, YAML, choose
+from maru.components.apiserver.model.options import RemoveOptions, read_list, read_remove, read_write
 from maru.core.client import PatchKind
 from maru.core.front.message import Answer, Request
 from maru.core.limits import REQUEST_BODY_BYTES_MAX

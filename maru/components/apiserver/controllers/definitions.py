@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import msgspec
 
-from maru.components.apiserver.bootstrap.documents import api_service
-from maru.components.apiserver.bootstrap.ensure import MANAGER, SELF, available, ensure
-from maru.components.apiserver.catalog import Custom
+from maru.components.apiserver.controllers.bootstrap.documents import api_service
+from maru.components.apiserver.controllers.bootstrap.ensure import MANAGER, SELF, available, ensure
 from maru.components.apiserver.custom.conditions import planned_status, terminating_status
 from maru.components.apiserver.custom.definition import is_established, kinds_of
+from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.removal import remove, remove_all
+from maru.components.apiserver.engine.verbs.update import save
+from maru.components.apiserver.model.catalog import Custom
 from maru.components.apiserver.model.deletion import CLEANUP
-from maru.components.apiserver.options import RemoveOptions, WriteOptions
-from maru.components.apiserver.verbs.call import Call, House
-from maru.components.apiserver.verbs.removal import remove, remove_all
-from maru.components.apiserver.verbs.update import save
+from maru.components.apiserver.model.options import RemoveOptions, WriteOptions
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Resource, Value, key_of
 from maru.core.errors import Gone, NotFound

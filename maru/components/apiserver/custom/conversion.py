@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.apiserver.catalog import Conversion
+from maru.components.apiserver.model.catalog import Conversion
 from maru.core.document import Value
 from maru.core.errors import NotSupported
 

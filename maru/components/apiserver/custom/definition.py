@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from maru.components.apiserver.catalog import Custom, ScalePaths, Served, served
 from maru.components.apiserver.custom.columns import columns_of
 from maru.components.apiserver.custom.conversion import conversion_of
 from maru.components.apiserver.custom.strategy import CustomStrategy
+from maru.components.apiserver.model.catalog import Custom, ScalePaths, Served, served
 from maru.core.document import Resource, Value
 from maru.wire.k8s.schema import ResourceInfo, Schema, SubresourceInfo
 from maru.wire.k8s.structural import from_structural_schema, without_schema

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from maru.components.apiserver.model.metadata import FOREGROUND, ORPHAN
-from maru.components.apiserver.options import RemoveOptions
+from maru.components.apiserver.model.options import RemoveOptions
 from maru.core.clock import parse_rfc3339, rfc3339
 from maru.core.document import Value
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maru.components.apiserver.catalog import ScalePaths, Served
+from maru.components.apiserver.model.catalog import ScalePaths, Served
 from maru.core.document import Value
 
 BUILTIN_PATHS = ScalePaths("spec.replicas", "status.replicas")

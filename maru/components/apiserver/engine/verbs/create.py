@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import msgspec
 
 from maru.components.apiserver.admission.review import CREATE, Review
+from maru.components.apiserver.engine.verbs.call import Call, House, Outcome, reserved
+from maru.components.apiserver.engine.verbs.commit import commit
+from maru.components.apiserver.engine.verbs.intake import writer
 from maru.components.apiserver.errors import already_exists, raise_causes
 from maru.components.apiserver.model import metadata as rules
-from maru.components.apiserver.verbs.call import Call, House, Outcome, reserved
-from maru.components.apiserver.verbs.commit import commit
-from maru.components.apiserver.verbs.intake import writer
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Key, Value
 from maru.core.errors import AlreadyExists, Broken

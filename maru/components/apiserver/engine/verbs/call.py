@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from maru.components.apiserver.admission.review import Chain
-from maru.components.apiserver.catalog import Catalog, Served
-from maru.components.apiserver.options import WriteOptions
-from maru.components.apiserver.verbs.locks import Locks
+from maru.components.apiserver.engine.verbs.locks import Locks
+from maru.components.apiserver.model.catalog import Catalog, Served
+from maru.components.apiserver.model.options import WriteOptions
 from maru.core.access import Caller
 from maru.core.clock import Clock
 from maru.core.document import Document, Key, Value

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
-from maru.components.apiserver.allocation.pool import Pool, static_size
+from maru.components.apiserver.engine.allocation.pool import Pool, static_size
 from maru.components.apiserver.errors import invalid
 from maru.components.apiserver.model.metadata import quoted
 from maru.core.document import Document, Value

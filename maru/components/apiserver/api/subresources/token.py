@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from maru.components.apiserver.engine.verbs.call import Call
 from maru.components.apiserver.errors import bad_request, conflict, invalid, not_found
-from maru.components.apiserver.verbs.call import Call
 from maru.core.clock import Clock, rfc3339
 from maru.core.document import Document, Resource, Value, key_of
 from maru.core.identity.tokens import TOKEN_LIFE, TOKEN_LIFE_MAX, TOKEN_LIFE_MIN, Bound, TokenGrant, TokenIssuer

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from maru.components.apiserver.admission.review import Chain
 from maru.components.apiserver.admission.steps import builtin_steps
-from maru.components.apiserver.allocation.services import Services
+from maru.components.apiserver.api.clients import LocalClients
 from maru.components.apiserver.api.edge import Edge
 from maru.components.apiserver.api.openapi import OpenApi
 from maru.components.apiserver.api.pages import Pages, Sources
 from maru.components.apiserver.api.resources import Resources
-from maru.components.apiserver.builtin import builtin_kinds
-from maru.components.apiserver.catalog import Catalog
-from maru.components.apiserver.clients import LocalClients
+from maru.components.apiserver.api.subresources.specials import Tools, posts, specials
 from maru.components.apiserver.controllers.definitions import Definitions
+from maru.components.apiserver.engine.allocation.services import Services
 from maru.components.apiserver.engine.passing import Passing
-from maru.components.apiserver.subresources.specials import Tools, posts, specials
-from maru.components.apiserver.verbs.call import House
+from maru.components.apiserver.engine.verbs.call import House
+from maru.components.apiserver.model.builtin import builtin_kinds
+from maru.components.apiserver.model.catalog import Catalog
 from maru.core.clock import Clock
 from maru.core.identity.audit import AuditLog
 from maru.core.identity.authenticator import Authenticator

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 import msgspec
 
 from maru.components.apiserver.admission.review import UPDATE, Review
+from maru.components.apiserver.engine.verbs.call import Call, House, Outcome, reserved
+from maru.components.apiserver.engine.verbs.commit import commit
+from maru.components.apiserver.engine.verbs.create import check_new, counts_generation, create, ignored_fields
+from maru.components.apiserver.engine.verbs.intake import take_in, writer
 from maru.components.apiserver.errors import conflict, not_found, raise_causes
 from maru.components.apiserver.model import metadata as rules
 from maru.components.apiserver.model.reach import keep
-from maru.components.apiserver.verbs.call import Call, House, Outcome, reserved
-from maru.components.apiserver.verbs.commit import commit
-from maru.components.apiserver.verbs.create import check_new, counts_generation, create, ignored_fields
-from maru.components.apiserver.verbs.intake import take_in, writer
 from maru.core.document import Document, Value
 from maru.core.errors import Conflict, NotFound
 from maru.core.store.interface import Change

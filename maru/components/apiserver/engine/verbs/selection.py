@@ -6,8 +6,8 @@ the document once for everybody. Source: Kubernetes docs, "Field Selectors".
 
 from __future__ import annotations
 
-from maru.components.apiserver.catalog import Served
 from maru.components.apiserver.errors import bad_request
+from maru.components.apiserver.model.catalog import Served
 from maru.core.document import Document, Value
 from maru.wire.k8s.errors import BadSelector
 from maru.wire.k8s.selectors import Selector, parse_fields, parse_labels

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.apiserver.bootstrap import documents
-from maru.components.apiserver.options import WriteOptions
-from maru.components.apiserver.verbs.call import Call, House
-from maru.components.apiserver.verbs.create import create
-from maru.components.apiserver.verbs.intake import take_in
-from maru.components.apiserver.verbs.update import save
+from maru.components.apiserver.controllers.bootstrap import documents
+from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.create import create
+from maru.components.apiserver.engine.verbs.intake import take_in
+from maru.components.apiserver.engine.verbs.update import save
+from maru.components.apiserver.model.options import WriteOptions
 from maru.core.access import GROUP_MASTERS, Caller
 from maru.core.clock import rfc3339
 from maru.core.document import Value

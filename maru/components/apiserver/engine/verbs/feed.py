@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from maru.components.apiserver.engine.verbs.listing import check_version
+from maru.components.apiserver.engine.verbs.selection import Selection
 from maru.components.apiserver.errors import expired
-from maru.components.apiserver.options import ListOptions
-from maru.components.apiserver.verbs.listing import check_version
-from maru.components.apiserver.verbs.selection import Selection
+from maru.components.apiserver.model.options import ListOptions
 from maru.core.client import Change
 from maru.core.clock import Clock
 from maru.core.document import Document

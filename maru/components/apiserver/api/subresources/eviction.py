@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from maru.components.apiserver.api.subresources.binding import SUCCESS
+from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.removal import remove
 from maru.components.apiserver.errors import bad_request, denied, not_found
-from maru.components.apiserver.options import RemoveOptions
-from maru.components.apiserver.subresources.binding import SUCCESS
-from maru.components.apiserver.verbs.call import Call, House
-from maru.components.apiserver.verbs.removal import remove
+from maru.components.apiserver.model.options import RemoveOptions
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Value, key_of
 from maru.core.errors import Broken, Conflict, Throttled

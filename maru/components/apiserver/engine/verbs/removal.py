@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from maru.components.apiserver.admission.review import DELETE, Review
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.errors import conflict, not_found
 from maru.components.apiserver.model.deletion import Fate, decide
-from maru.components.apiserver.options import RemoveOptions
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.model.options import RemoveOptions
 from maru.core.document import Document, Value
 from maru.core.errors import Conflict, NotFound
 from maru.core.store.interface import Change

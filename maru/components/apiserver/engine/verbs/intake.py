@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.apiserver.catalog import Served
+from maru.components.apiserver.engine.verbs.call import Call
 from maru.components.apiserver.errors import bad_request
-from maru.components.apiserver.verbs.call import Call
+from maru.components.apiserver.model.catalog import Served
 from maru.core.clock import Clock, rfc3339
 from maru.core.document import Value
 from maru.wire.k8s.check import cannot_be_handled, check, prune

@@ -9,9 +9,9 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from maru.components.apiserver.engine.passing import Passing, Place, is_upgrade
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.errors import bad_request, not_found
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.model.path import Target
 from maru.core.document import Value, key_of
 from maru.core.errors import NotSupported, Unavailable
 from maru.core.front.message import Answer, Request

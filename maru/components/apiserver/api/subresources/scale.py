@@ -8,15 +8,15 @@ from __future__ import annotations
 import msgspec
 
 from maru.components.apiserver.api import answers
+from maru.components.apiserver.api.subresources.posted import Body, take
 from maru.components.apiserver.api.writes import read_body, read_patch
+from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.errors import bad_request, conflict, invalid, method_not_allowed, not_found
+from maru.components.apiserver.model.negotiate import choose
+from maru.components.apiserver.model.options import read_write
+from maru.components.apiserver.model.path import Target
 from maru.components.apiserver.model.scale import scale_of, with_replicas
-from maru.components.apiserver.negotiate import choose
-from maru.components.apiserver.options import read_write
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.subresources.posted import Body, take
-from maru.components.apiserver.verbs.call import Call, House
-from maru.components.apiserver.verbs.update import save
 from maru.core.client import PatchKind
 from maru.core.document import Document, Resource, Value
 from maru.core.front.message import Answer, Request

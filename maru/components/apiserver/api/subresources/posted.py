@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.resources import Special
 from maru.components.apiserver.api.writes import read_body
+from maru.components.apiserver.engine.verbs.call import Call, Post
 from maru.components.apiserver.errors import bad_request, method_not_allowed
-from maru.components.apiserver.negotiate import choose
-from maru.components.apiserver.options import read_write
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call, Post
+from maru.components.apiserver.model.negotiate import choose
+from maru.components.apiserver.model.options import read_write
+from maru.components.apiserver.model.path import Target
 from maru.core.document import Value
 from maru.core.front.message import Answer, Request
 from maru.wire.k8s.check import cannot_be_handled, check

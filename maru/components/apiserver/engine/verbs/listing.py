@@ -11,11 +11,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from maru.components.apiserver.engine.verbs import continuation
+from maru.components.apiserver.engine.verbs.continuation import NOW, Continuation
+from maru.components.apiserver.engine.verbs.selection import Selection
 from maru.components.apiserver.errors import bad_request, expired
-from maru.components.apiserver.options import ListOptions
-from maru.components.apiserver.verbs import continuation
-from maru.components.apiserver.verbs.continuation import NOW, Continuation
-from maru.components.apiserver.verbs.selection import Selection
+from maru.components.apiserver.model.options import ListOptions
 from maru.core.document import Document
 from maru.core.errors import Deadline, Gone
 from maru.core.store.interface import Listing, Store

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.errors import conflict, invalid, not_found
-from maru.components.apiserver.verbs.call import Call, House
 from maru.core.clock import rfc3339
 from maru.core.document import Resource, Value, key_of
 from maru.core.errors import Conflict, NotFound

@@ -6,8 +6,8 @@ reference of authorization.k8s.io/v1 and authentication.k8s.io/v1.
 
 from __future__ import annotations
 
+from maru.components.apiserver.engine.verbs.call import Call
 from maru.components.apiserver.errors import bad_request, invalid
-from maru.components.apiserver.verbs.call import Call
 from maru.core.access import GROUP_MASTERS, Attributes, Caller
 from maru.core.clock import Clock, rfc3339
 from maru.core.document import Value

@@ -12,18 +12,18 @@ from typing import TypeVar
 
 import msgspec
 
-from maru.components.apiserver.catalog import Served
+from maru.components.apiserver.engine.verbs.call import Call, House, Post
+from maru.components.apiserver.engine.verbs.create import create
+from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, open_feed
+from maru.components.apiserver.engine.verbs.intake import take_in
+from maru.components.apiserver.engine.verbs.listing import list_documents
+from maru.components.apiserver.engine.verbs.patching import patch as apply_patch
+from maru.components.apiserver.engine.verbs.removal import remove
+from maru.components.apiserver.engine.verbs.selection import select
+from maru.components.apiserver.engine.verbs.update import replace
 from maru.components.apiserver.errors import no_path, not_found
-from maru.components.apiserver.options import ListOptions, RemoveOptions, WriteOptions
-from maru.components.apiserver.verbs.call import Call, House, Post
-from maru.components.apiserver.verbs.create import create
-from maru.components.apiserver.verbs.feed import BOOKMARK, INITIAL_END, open_feed
-from maru.components.apiserver.verbs.intake import take_in
-from maru.components.apiserver.verbs.listing import list_documents
-from maru.components.apiserver.verbs.patching import patch as apply_patch
-from maru.components.apiserver.verbs.removal import remove
-from maru.components.apiserver.verbs.selection import select
-from maru.components.apiserver.verbs.update import replace
+from maru.components.apiserver.model.catalog import Served
+from maru.components.apiserver.model.options import ListOptions, RemoveOptions, WriteOptions
 from maru.core.access import GROUP_AUTHENTICATED, Caller
 from maru.core.client import Change, Client, DeleteOptions, Operations, Page, PatchKind
 from maru.core.document import Document, Resource, Value

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import msgspec
 
+from maru.components.apiserver.engine.verbs.call import Call, House, Outcome
+from maru.components.apiserver.engine.verbs.create import create, ignored_fields
+from maru.components.apiserver.engine.verbs.intake import check_type, place, take_in, typed, writer
+from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.errors import bad_request, not_found
-from maru.components.apiserver.verbs.call import Call, House, Outcome
-from maru.components.apiserver.verbs.create import create, ignored_fields
-from maru.components.apiserver.verbs.intake import check_type, place, take_in, typed, writer
-from maru.components.apiserver.verbs.update import save
 from maru.core.client import PatchKind
 from maru.core.document import Document, Value
 from maru.core.errors import Conflict

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from maru.components.apiserver.catalog import Conversion, Served, served
 from maru.components.apiserver.custom.definition_strategy import DefinitionStrategy
+from maru.components.apiserver.model.catalog import Conversion, Served, served
 from maru.components.apiserver.model.conversion import (
     Pair,
     autoscaler_from_v2,

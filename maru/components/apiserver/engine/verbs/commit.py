@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 
 from maru.components.apiserver.admission.quotas import counts
 from maru.components.apiserver.admission.review import Review
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.core.document import Document
 from maru.core.errors import Conflict
 

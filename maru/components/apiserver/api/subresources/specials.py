@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from maru.components.apiserver.api.component_statuses import ComponentStatuses
 from maru.components.apiserver.api.resources import Special
+from maru.components.apiserver.api.subresources.binding import Bindings
+from maru.components.apiserver.api.subresources.eviction import Evictions
+from maru.components.apiserver.api.subresources.node_streams import NodeStreams
+from maru.components.apiserver.api.subresources.posted import Body, posted
+from maru.components.apiserver.api.subresources.proxy import Proxies
+from maru.components.apiserver.api.subresources.reviews import Reviews
+from maru.components.apiserver.api.subresources.scale import Scales
+from maru.components.apiserver.api.subresources.token import Tokens
 from maru.components.apiserver.engine.passing import Passing
-from maru.components.apiserver.subresources.binding import Bindings
-from maru.components.apiserver.subresources.eviction import Evictions
-from maru.components.apiserver.subresources.node_streams import NodeStreams
-from maru.components.apiserver.subresources.posted import Body, posted
-from maru.components.apiserver.subresources.proxy import Proxies
-from maru.components.apiserver.subresources.reviews import Reviews
-from maru.components.apiserver.subresources.scale import Scales
-from maru.components.apiserver.subresources.token import Tokens
-from maru.components.apiserver.verbs.call import House, Post
+from maru.components.apiserver.engine.verbs.call import House, Post
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.site import Site

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.engine.passing import Passing, Place
+from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.errors import bad_request, method_not_allowed, not_found
-from maru.components.apiserver.path import Target
-from maru.components.apiserver.verbs.call import Call, House
+from maru.components.apiserver.model.path import Target
 from maru.core.document import Value
 from maru.core.errors import NotSupported
 from maru.core.front.message import Answer, Request
