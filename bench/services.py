@@ -61,7 +61,7 @@ async def load(plane: DataPlane, count: int) -> tuple[Claims, list[tuple[str, fl
     claims = Claims()
     made = [documents(number) for number in range(count)]
     begun = time.perf_counter()
-    claims.take({("b", service["metadata"]["name"]): plan_service(service, [piece], "n") for service, piece in made})
+    claims.fill({("b", service["metadata"]["name"]): plan_service(service, [piece], "n") for service, piece in made})
     planned = time.perf_counter()
     elements = claims.elements()
     await plane.replace(elements)

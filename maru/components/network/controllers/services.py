@@ -12,8 +12,6 @@ from typing import TypeVar
 
 from maru.components.network.engine.data_plane import DataPlane
 from maru.components.network.model.claims import Claims, Owner
-from maru.components.network.model.elements import Difference
-from maru.components.network.model.flows import StaleFlows
 from maru.components.network.model.forwarding import Forwarding, Frontend
 from maru.components.network.model.services import SERVICE_NAME_LABEL, plan_service
 from maru.core.clock import Clock
@@ -62,18 +60,18 @@ class ServicesController:
         self._slices.on_change(self._on_slice)
         await self._services.wait_synced()
         await self._slices.wait_synced()
-        self._take_dirty()
+        self._claims.fill(self._take_dirty())
         await self._again_until_done(self._plane.replace, self._claims.elements())
         self.is_replaced.set()
         while True:
             await self._wake.wait()
             await self._clock.sleep(self._debounce_s)
-            change, stale = self._take_dirty()
+            change, stale = self._claims.take(self._take_dirty())
             await self._again_until_done(self._plane.apply, change)
             if stale.may_exist:
                 await self._again_until_done(self._plane.forget, stale.has)
 
-    def _take_dirty(self) -> tuple[Difference, StaleFlows]:
+    def _take_dirty(self) -> dict[Owner, dict[Frontend, Forwarding]]:
         owners, self._dirty = self._dirty, set()
         self._wake.clear()
         plans: dict[Owner, dict[Frontend, Forwarding]] = {}
@@ -84,7 +82,7 @@ class ServicesController:
             plans[owner] = plan_service(service, slices, self._node_name) if service is not None else {}
             for listener in self._listeners:
                 listener(owner, service, slices)
-        return self._claims.take(plans)
+        return plans
 
     async def _again_until_done(self, act: Callable[[T], Awaitable[object]], argument: T) -> None:
         delay_s = RECONCILE_BACKOFF_BASE_S

@@ -35,6 +35,11 @@ class Claims:
             merge(held, elements_of(frontend, forwarding))
         return held
 
+    def fill(self, plans: Plans) -> None:
+        """Take over the first plans; nobody asks what changes."""
+        for owner, plan in plans.items():
+            self._set(owner, plan)
+
     def take(self, plans: Plans) -> tuple[Difference, StaleFlows]:
         """Take over new plans (empty: the owner is gone); what changes, and which flows are stale then."""
         touched: set[Frontend] = set()
@@ -44,8 +49,7 @@ class Claims:
                 frontend for frontend in before.keys() | plan.keys() if before.get(frontend) != plan.get(frontend)
             }
         before_all = {frontend: self._holder(frontend) for frontend in touched}
-        for owner, plan in plans.items():
-            self._set(owner, plan)
+        self.fill(plans)
         after_all = {frontend: self._holder(frontend) for frontend in touched}
         change = difference(_elements(before_all), _elements(after_all))
         return change, _stale(before_all, after_all)
