@@ -131,6 +131,11 @@ def encode_query(identifier: int, name: bytes, kind: int) -> bytes:
     return header + name + struct.pack(">HH", kind, INTERNET) + _option(0)
 
 
+def is_truncated(reply: bytes) -> bool:
+    """Whether the reply says that TCP has more."""
+    return len(reply) > 2 and bool(reply[2] << 8 & _TRUNCATED)
+
+
 def record(kind: int, ttl_s: int, content: bytes, name: bytes = _QUESTION_NAME) -> bytes:
     """A record in wire form; without `name` it is of the name asked for."""
     return name + _RECORD.pack(kind, INTERNET, ttl_s, len(content)) + content

@@ -313,12 +313,15 @@ async def test_external_name_is_an_alias_that_is_followed(tmp_path: Path) -> Non
         await served.put(
             service("away", "", type="ExternalName", externalName="example.com"),
             service("lost", "", type="ExternalName", externalName="nope.com"),
+            service("large", "", type="ExternalName", externalName="big.example.com"),
             service("near", "", type="ExternalName", externalName="web.default.svc.cluster.local"),
             service("web", "10.96.1.2", ports=PORTS),
         )
         assert await served.texts("away.default.svc") == ["192.0.2.1", "example.com."]
         assert await served.texts("away.default.svc", "CNAME") == ["example.com."]
         assert await served.code("lost.default.svc") == "NXDOMAIN"
+        whole = await served.ask("large.default.svc", tcp=True)
+        assert [len(group) for group in whole.answer] == [1, 200]
         assert await served.texts("near.default.svc") == ["10.96.1.2", f"web.default.svc.{DOMAIN}"]
 
 

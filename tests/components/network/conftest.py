@@ -44,7 +44,7 @@ class Namespaces:
         command = ["ip", "netns", "exec", Path(path).name, *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def socket(self, path: str, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    def open_socket(self, path: str, kind: int = socket.SOCK_STREAM) -> socket.socket:
         """A non-blocking IPv4 socket inside."""
 
         def make() -> socket.socket:
@@ -75,7 +75,7 @@ class Namespaces:
     @asynccontextmanager
     async def tcp_server(self, path: str, port: int, name: str, address: str = "0.0.0.0") -> AsyncIterator[None]:
         """Answers every connection with `name` and the client's address."""
-        listener = self.socket(path)
+        listener = self.open_socket(path)
         listener.bind((address, port))
         listener.listen(64)
 
@@ -91,7 +91,7 @@ class Namespaces:
     @asynccontextmanager
     async def udp_server(self, path: str, port: int, name: str) -> AsyncIterator[None]:
         """Answers every datagram with `name` and the client's address."""
-        sock = self.socket(path, socket.SOCK_DGRAM)
+        sock = self.open_socket(path, socket.SOCK_DGRAM)
         sock.bind(("0.0.0.0", port))
 
         class Answer(asyncio.DatagramProtocol):
@@ -109,7 +109,7 @@ class Namespaces:
 
     async def ask_tcp(self, path: str, address: str, port: int, timeout_s: float = REPLY_S) -> list[str]:
         """Connect from inside; the words of the answer. Raises ConnectionRefusedError, TimeoutError."""
-        sock = self.socket(path)
+        sock = self.open_socket(path)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout_s):
@@ -122,7 +122,7 @@ class Namespaces:
         self, path: str, address: str, port: int, timeout_s: float = REPLY_S, sock: socket.socket | None = None
     ) -> list[str]:
         """Send a datagram from inside; the words of the answer."""
-        own = sock or self.socket(path, socket.SOCK_DGRAM)
+        own = sock or self.open_socket(path, socket.SOCK_DGRAM)
         loop = asyncio.get_running_loop()
         try:
             own.connect((address, port))

@@ -113,7 +113,7 @@ async def test_health_check_port_says_whether_there_are_local_endpoints(
     balanced = service(type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=31999)
 
     async def status() -> str:
-        sock = namespaces.socket(running.node)
+        sock = namespaces.open_socket(running.node)
         loop = asyncio.get_running_loop()
         try:
             await loop.sock_connect(sock, ("127.0.0.1", 31999))

@@ -216,7 +216,7 @@ async def test_udp_client_moves_on_when_its_backend_goes(cluster: Cluster) -> No
     client, one, two = [await cluster.pod(name) for name in ("client", "one", "two")]
     udp = service(ports=[{"port": 80, "nodePort": NODE_PORT, "protocol": "UDP"}])
     await cluster.serve(udp, [endpoint(one)])
-    sock = ns.socket(client.path, socket.SOCK_DGRAM)
+    sock = ns.open_socket(client.path, socket.SOCK_DGRAM)
     sock.bind(("0.0.0.0", 5555))
     async with ns.udp_server(one.path, 8080, "one"), ns.udp_server(two.path, 8080, "two"):
         assert (await ns.ask_udp(client.path, VIP, 80, sock=sock))[0] == "one"
@@ -266,7 +266,7 @@ async def test_pods_cannot_reach_the_machines_loopback(cluster: Cluster) -> None
     ns = cluster.namespaces
     client = await cluster.pod("client")
     arrived = []
-    server = ns.socket(cluster.node, socket.SOCK_DGRAM)
+    server = ns.open_socket(cluster.node, socket.SOCK_DGRAM)
     server.bind(("0.0.0.0", 9001))
     for destination in ("127.0.0.1", "10.244.0.1"):
         ns.send_frame(client.path, hardware_address("10.244.0.1"), client.ip, destination, 9001)

@@ -25,6 +25,7 @@ from maru.wire.dns.message import (
     Question,
     encode_query,
     encode_reply,
+    is_truncated,
     parse_question,
     record,
 )
@@ -82,7 +83,9 @@ class Resolver:
             query = encode_query(0, follow.target, question.kind)
             inner = parse_question(query)
             try:
-                reply = self._upstream.find(inner) or await self._upstream.ask(inner, query, by_tcp=True)
+                reply = self._upstream.find(inner) or await self._upstream.ask(inner, query, by_tcp=False)
+                if is_truncated(reply):
+                    reply = await self._upstream.ask(inner, query, by_tcp=True)
                 code, records = _answers_of(reply)
             except (Unavailable, dns.exception.DNSException):
                 return failure(question)
