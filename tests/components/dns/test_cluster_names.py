@@ -70,7 +70,7 @@ class Outside:
         else:
             reply.set_rcode(dns.rcode.NXDOMAIN)
             reply.authority.append(dns.rrset.from_text("com.", 60, "IN", "SOA", "a. b. 1 2 3 4 60"))
-        return reply.to_wire()
+        return reply.to_wire(max_size=65535)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
