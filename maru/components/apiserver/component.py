@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.apiserver.api.assembly import Given, assembled
+from maru.components.apiserver.api.kinds import CatalogKinds
 from maru.components.apiserver.api.listening import cluster_address, listeners
 from maru.components.apiserver.config import ApiServerConfig
 from maru.components.apiserver.controllers.bootstrap.ensure import ensure_all
-from maru.components.apiserver.kinds import CatalogKinds
 from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock
@@ -65,5 +65,5 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         address = cluster_address(needs.site, needs.config)
         await ensure_all(server.house, needs.site, server.services.first_address, address)
         places = listeners(needs.site, needs.config, needs.tls)
-        async with serve(places, server.edge.handle, name="apiserver"):
+        async with serve(places, server.edge.answer, name="apiserver"):
             yield Gives(server.clients, CatalogKinds(server.house.catalog))

@@ -12,4 +12,4 @@ async def api(tmp_path):
 @pytest.fixture
 async def account(api):
     """The account that every Pod in default runs as."""
-    await api.good("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    await api.must_do("POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})

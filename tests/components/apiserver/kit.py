@@ -86,7 +86,7 @@ class Api:
             held.append(("Content-Type", media))
         if accept:
             held.append(("Accept", accept))
-        return await self.server.edge.handle(HeldRequest(method, target, body, held))
+        return await self.server.edge.answer(HeldRequest(method, target, body, held))
 
     async def ask(self, method, target, value=None, **more):
         """(status, JSON body)"""
@@ -94,13 +94,13 @@ class Api:
         body = answer.body if isinstance(answer.body, bytes) else b"".join([part async for part in answer.body])
         return answer.status, msgspec.json.decode(body) if body else None
 
-    async def good(self, method, target, value=None, **more):
+    async def must_do(self, method, target, value=None, **more):
         """The body of an answer that must be a success."""
         status, body = await self.ask(method, target, value, **more)
         assert status < 300, body
         return body
 
-    async def bad(self, code, method, target, value=None, **more):
+    async def must_refuse(self, code, method, target, value=None, **more):
         """The Status of an answer that must have `code`."""
         status, body = await self.ask(method, target, value, **more)
         assert status == code, body

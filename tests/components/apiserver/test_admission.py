@@ -13,7 +13,7 @@ def pod(name="p", **spec):
 
 
 async def test_a_pod_gets_its_account_token_tolerations_and_priority(api, account):
-    made = await api.good("POST", PODS, pod())
+    made = await api.must_do("POST", PODS, pod())
     spec = made["spec"]
     assert spec["serviceAccountName"] == "default" and spec["priority"] == 0
     volume = spec["volumes"][0]
@@ -36,55 +36,55 @@ async def test_a_pod_gets_its_account_token_tolerations_and_priority(api, accoun
 
 
 async def test_an_account_that_is_not_there_is_refused(api, account):
-    status = await api.bad(403, "POST", PODS, pod(serviceAccountName="x"))
+    status = await api.must_refuse(403, "POST", PODS, pod(serviceAccountName="x"))
     assert 'error looking up service account default/x: serviceaccounts "x" not found' in status["message"]
 
 
 async def test_priority_comes_from_the_class(api, account):
-    made = await api.good("POST", PODS, pod(priorityClassName="system-cluster-critical"))
+    made = await api.must_do("POST", PODS, pod(priorityClassName="system-cluster-critical"))
     assert made["spec"]["priority"] == 2000000000
-    await api.bad(403, "POST", PODS, pod("q", priorityClassName="none"))
+    await api.must_refuse(403, "POST", PODS, pod("q", priorityClassName="none"))
 
 
 async def test_limit_ranges_default_and_bound(api, account):
     limit = {"type": "Container", "default": {"cpu": "500m"}, "defaultRequest": {"cpu": "100m"}, "max": {"cpu": "1"}}
-    await api.good("POST", f"{DEFAULT}/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limit]}})
-    made = await api.good("POST", PODS, pod())
+    await api.must_do("POST", f"{DEFAULT}/limitranges", {"metadata": {"name": "l"}, "spec": {"limits": [limit]}})
+    made = await api.must_do("POST", PODS, pod())
     assert made["spec"]["containers"][0]["resources"] == {"limits": {"cpu": "500m"}, "requests": {"cpu": "100m"}}
     big = pod("big", containers=[{"name": "c", "image": "i", "resources": {"limits": {"cpu": "2"}}}])
-    status = await api.bad(403, "POST", PODS, big)
+    status = await api.must_refuse(403, "POST", PODS, big)
     assert "maximum cpu usage per Container is 1, but limit is 2" in status["message"]
 
 
 async def test_a_quota_holds_exactly_under_concurrent_creates(api):
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "7"}}}
-    await api.good("POST", f"{DEFAULT}/resourcequotas", quota)
+    await api.must_do("POST", f"{DEFAULT}/resourcequotas", quota)
     wanted = [api.ask("POST", f"{DEFAULT}/configmaps", {"metadata": {"name": f"c{i}"}}) for i in range(20)]
     answers = await asyncio.gather(*wanted)
     assert sorted(status for status, _ in answers) == [201] * 7 + [403] * 13
     refused = next(body for status, body in answers if status == 403)
     assert "exceeded quota: q, requested: configmaps=1, used: configmaps=7, limited: configmaps=7" in refused["message"]
-    after = await api.good("GET", f"{DEFAULT}/resourcequotas/q")
+    after = await api.must_do("GET", f"{DEFAULT}/resourcequotas/q")
     assert after["status"]["used"]["configmaps"] == "7"
 
 
 async def test_a_quota_of_cpu_wants_requests(api, account):
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"requests.cpu": "1"}}}
-    await api.good("POST", f"{DEFAULT}/resourcequotas", quota)
-    status = await api.bad(403, "POST", PODS, pod())
+    await api.must_do("POST", f"{DEFAULT}/resourcequotas", quota)
+    status = await api.must_refuse(403, "POST", PODS, pod())
     assert status["message"].endswith("failed quota: q: must specify requests.cpu for: c")
     half = [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "600m"}}}]
-    await api.good("POST", PODS, pod("a", containers=half))
-    status = await api.bad(403, "POST", PODS, pod("b", containers=half))
+    await api.must_do("POST", PODS, pod("a", containers=half))
+    status = await api.must_refuse(403, "POST", PODS, pod("b", containers=half))
     assert "requested: requests.cpu=600m, used: requests.cpu=600m, limited: requests.cpu=1" in status["message"]
 
 
 async def test_a_claim_gets_the_default_class_and_is_protected(api):
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
     value = {"metadata": {"name": "fast", "annotations": annotations}, "provisioner": "x.example.com/y"}
-    await api.good("POST", "/apis/storage.k8s.io/v1/storageclasses", value)
+    await api.must_do("POST", "/apis/storage.k8s.io/v1/storageclasses", value)
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    made = await api.good("POST", f"{DEFAULT}/persistentvolumeclaims", {"metadata": {"name": "c"}, "spec": spec})
+    made = await api.must_do("POST", f"{DEFAULT}/persistentvolumeclaims", {"metadata": {"name": "c"}, "spec": spec})
     assert made["spec"]["storageClassName"] == "fast"
     assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
 
@@ -106,7 +106,7 @@ async def test_nobody_gives_away_rights_they_do_not_have(api):
     }
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     for plural, value in (("clusterroles", role), ("clusterrolebindings", binding)):
-        made = await api.good("POST", f"{rbac}/{plural}", value)
+        made = await api.must_do("POST", f"{rbac}/{plural}", value)
         document = next(
             one
             for one in api.store.list(f"{plural}.rbac.authorization.k8s.io").documents
@@ -115,20 +115,22 @@ async def test_nobody_gives_away_rights_they_do_not_have(api):
         api.book.put(document.key, document.value)
     api.acting_as(Caller("jane", ("system:authenticated",)))
     rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
-    status = await api.bad(403, "POST", f"{rbac}/namespaces/default/roles", {"metadata": {"name": "x"}, "rules": rules})
+    status = await api.must_refuse(
+        403, "POST", f"{rbac}/namespaces/default/roles", {"metadata": {"name": "x"}, "rules": rules}
+    )
     assert "attempting to grant RBAC permissions not currently held" in status["message"]
 
 
 async def test_a_node_writes_about_itself_alone(api, account):
-    await api.good("POST", PODS, pod(nodeName="other"))
+    await api.must_do("POST", PODS, pod(nodeName="other"))
     node = Caller("system:node:me", ("system:nodes", "system:masters"))
     api.acting_as(node)
-    await api.good("POST", "/api/v1/nodes", {"metadata": {"name": "me"}})
-    status = await api.bad(403, "POST", "/api/v1/nodes", {"metadata": {"name": "you"}})
+    await api.must_do("POST", "/api/v1/nodes", {"metadata": {"name": "me"}})
+    status = await api.must_refuse(403, "POST", "/api/v1/nodes", {"metadata": {"name": "you"}})
     assert 'node "me" is not allowed to modify node "you"' in status["message"]
     media = "application/merge-patch+json"
-    await api.bad(403, "PATCH", f"{PODS}/p/status", {"status": {"phase": "Failed"}}, media=media)
-    await api.bad(403, "DELETE", f"{PODS}/p")
+    await api.must_refuse(403, "PATCH", f"{PODS}/p/status", {"status": {"phase": "Failed"}}, media=media)
+    await api.must_refuse(403, "DELETE", f"{PODS}/p")
 
 
 async def test_who_asks_for_a_certificate_is_written_down_by_the_server(api):
@@ -150,7 +152,7 @@ async def test_who_asks_for_a_certificate_is_written_down_by_the_server(api):
         "username": "root",
     }
     path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-    made = await api.good("POST", path, {"metadata": {"name": "c"}, "spec": spec})
+    made = await api.must_do("POST", path, {"metadata": {"name": "c"}, "spec": spec})
     assert (made["spec"]["username"], made["spec"]["groups"], made["spec"]["uid"]) == (
         "jane",
         ["system:masters", "g"],
@@ -158,5 +160,5 @@ async def test_who_asks_for_a_certificate_is_written_down_by_the_server(api):
     )
     condition = {"type": "Approved", "status": "True", "reason": "ok", "message": "ok"}
     approved = {**made, "status": {"conditions": [condition]}, "spec": {**made["spec"], "username": "x"}}
-    after = await api.good("PUT", f"{path}/c/approval", approved)
+    after = await api.must_do("PUT", f"{path}/c/approval", approved)
     assert after["status"]["conditions"][0]["type"] == "Approved" and after["spec"]["username"] == "jane"

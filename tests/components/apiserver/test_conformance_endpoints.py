@@ -31,10 +31,10 @@ async def test_no_endpoint_of_the_conformance_tests_is_missing(api):
 
 @pytest.mark.parametrize("path", ["/api/v1/nothings", "/apis/none.example.com/v1/things", "/api/v1/pods/x/nothing"])
 async def test_a_path_that_nothing_serves_is_not_found(api, path):
-    status = await api.bad(404, "GET", path)
+    status = await api.must_refuse(404, "GET", path)
     assert status["message"] == "the server could not find the requested resource"
 
 
 async def test_a_method_that_a_kind_lacks_is_not_allowed(api):
-    await api.bad(405, "PUT", "/api/v1/namespaces/default/configmaps", {})
-    await api.bad(405, "DELETE", "/api/v1/namespaces")
+    await api.must_refuse(405, "PUT", "/api/v1/namespaces/default/configmaps", {})
+    await api.must_refuse(405, "DELETE", "/api/v1/namespaces")

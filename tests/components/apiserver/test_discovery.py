@@ -9,21 +9,21 @@ async def test_aggregated_discovery_has_an_etag(api):
     tag = answer.headers["ETag"]
     again = await api.answer("GET", "/apis", accept=AGGREGATED, headers=[("If-None-Match", tag)])
     assert again.status == 304 and again.body == b""
-    await api.good("GET", "/api", accept=AGGREGATED)
+    await api.must_do("GET", "/api", accept=AGGREGATED)
 
 
 async def test_plain_discovery_names_groups_versions_and_resources(api):
-    assert (await api.good("GET", "/api"))["versions"] == ["v1"]
-    groups = {one["name"] for one in (await api.good("GET", "/apis"))["groups"]}
+    assert (await api.must_do("GET", "/api"))["versions"] == ["v1"]
+    groups = {one["name"] for one in (await api.must_do("GET", "/apis"))["groups"]}
     assert {"apps", "batch", "autoscaling", "rbac.authorization.k8s.io"} <= groups
-    resources = await api.good("GET", "/api/v1")
+    resources = await api.must_do("GET", "/api/v1")
     assert "pods/exec" in {one["name"] for one in resources["resources"]}
     answer = await api.answer("GET", "/apis/none.example.com")
     assert answer.status == 404
 
 
 async def test_openapi_v3_is_kept_for_ever_under_its_hash(api):
-    index = await api.good("GET", "/openapi/v3")
+    index = await api.must_do("GET", "/openapi/v3")
     url = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
     answer = await api.answer("GET", url)
     assert answer.status == 200 and "immutable" in answer.headers["Cache-Control"]
@@ -39,9 +39,9 @@ async def test_health_pages_say_ok_and_details_on_request(api):
 
 
 async def test_version_keys_and_unknown_paths(api):
-    assert (await api.good("GET", "/version"))["minor"] == "36"
-    assert (await api.good("GET", "/openid/v1/jwks"))["keys"]
-    issuer = await api.good("GET", "/.well-known/openid-configuration")
+    assert (await api.must_do("GET", "/version"))["minor"] == "36"
+    assert (await api.must_do("GET", "/openid/v1/jwks"))["keys"]
+    issuer = await api.must_do("GET", "/.well-known/openid-configuration")
     assert issuer["issuer"] == "https://issuer" and issuer["jwks_uri"].endswith("/openid/v1/jwks")
     answer = await api.answer("GET", "/nowhere")
     assert answer.status == 404 and answer.body == b"404 page not found\n"

@@ -14,7 +14,7 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.i
 
 
 async def make(api, name, **labels):
-    return await api.good("POST", CONFIGMAPS, {"metadata": {"name": name, "labels": labels}})
+    return await api.must_do("POST", CONFIGMAPS, {"metadata": {"name": name, "labels": labels}})
 
 
 @pytest.fixture
@@ -28,76 +28,76 @@ def names(listing):
 
 
 async def test_pages_are_true_at_one_revision(api, five):
-    first = await api.good("GET", f"{CONFIGMAPS}?limit=2")
+    first = await api.must_do("GET", f"{CONFIGMAPS}?limit=2")
     assert names(first) == ["a", "b"] and first["metadata"]["remainingItemCount"] == 3
     await make(api, "bb")
-    await api.good("DELETE", f"{CONFIGMAPS}/d")
-    second = await api.good("GET", f"{CONFIGMAPS}?limit=2&continue={first['metadata']['continue']}")
-    third = await api.good("GET", f"{CONFIGMAPS}?limit=2&continue={second['metadata']['continue']}")
+    await api.must_do("DELETE", f"{CONFIGMAPS}/d")
+    second = await api.must_do("GET", f"{CONFIGMAPS}?limit=2&continue={first['metadata']['continue']}")
+    third = await api.must_do("GET", f"{CONFIGMAPS}?limit=2&continue={second['metadata']['continue']}")
     assert names(second) + names(third) == ["c", "d", "e"]
     assert third["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert "continue" not in third["metadata"]
 
 
 async def test_an_outdated_page_is_gone_and_can_be_continued_inconsistently(api, five):
-    first = await api.good("GET", f"{CONFIGMAPS}?limit=2")
-    await api.good("DELETE", f"{CONFIGMAPS}/c")
+    first = await api.must_do("GET", f"{CONFIGMAPS}?limit=2")
+    await api.must_do("DELETE", f"{CONFIGMAPS}/c")
     await api.store.compact(api.store.version)
-    status = await api.bad(410, "GET", f"{CONFIGMAPS}?limit=2&continue={first['metadata']['continue']}")
+    status = await api.must_refuse(410, "GET", f"{CONFIGMAPS}?limit=2&continue={first['metadata']['continue']}")
     assert status["reason"] == "Expired"
-    rest = await api.good("GET", f"{CONFIGMAPS}?limit=5&continue={status['metadata']['continue']}")
+    rest = await api.must_do("GET", f"{CONFIGMAPS}?limit=5&continue={status['metadata']['continue']}")
     assert names(rest) == ["d", "e"]
 
 
 @pytest.mark.parametrize("token", ["x", "!!!", base64.urlsafe_b64encode(b'{"v":"meta.k8s.io/v1","rv":1}').decode()])
 async def test_a_token_that_is_none_is_a_bad_request(api, token):
-    await api.bad(400, "GET", f"{CONFIGMAPS}?limit=1&continue={token}")
+    await api.must_refuse(400, "GET", f"{CONFIGMAPS}?limit=1&continue={token}")
 
 
 async def test_selectors_narrow_a_list(api, five):
-    assert names(await api.good("GET", f"{CONFIGMAPS}?labelSelector=is_vowel%3Dtrue")) == ["a", "e"]
-    assert names(await api.good("GET", f"{CONFIGMAPS}?labelSelector=is_vowel+notin+(true)")) == ["b", "c", "d"]
-    assert names(await api.good("GET", f"{CONFIGMAPS}?fieldSelector=metadata.name!%3Da,metadata.name!%3Db")) == [
+    assert names(await api.must_do("GET", f"{CONFIGMAPS}?labelSelector=is_vowel%3Dtrue")) == ["a", "e"]
+    assert names(await api.must_do("GET", f"{CONFIGMAPS}?labelSelector=is_vowel+notin+(true)")) == ["b", "c", "d"]
+    assert names(await api.must_do("GET", f"{CONFIGMAPS}?fieldSelector=metadata.name!%3Da,metadata.name!%3Db")) == [
         "c",
         "d",
         "e",
     ]
-    assert names(await api.good("GET", "/api/v1/configmaps?fieldSelector=metadata.namespace%3Dkube-system")) == []
-    await api.bad(400, "GET", f"{CONFIGMAPS}?labelSelector=((")
-    status = await api.bad(400, "GET", f"{CONFIGMAPS}?fieldSelector=spec.x%3D1")
+    assert names(await api.must_do("GET", "/api/v1/configmaps?fieldSelector=metadata.namespace%3Dkube-system")) == []
+    await api.must_refuse(400, "GET", f"{CONFIGMAPS}?labelSelector=((")
+    status = await api.must_refuse(400, "GET", f"{CONFIGMAPS}?fieldSelector=spec.x%3D1")
     assert "field label not supported: spec.x" in status["message"]
 
 
 async def test_a_revision_to_come_is_a_timeout_that_clients_try_again(api):
-    status = await api.bad(504, "GET", f"{CONFIGMAPS}?resourceVersion=999999")
+    status = await api.must_refuse(504, "GET", f"{CONFIGMAPS}?resourceVersion=999999")
     assert status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
     assert status["details"]["retryAfterSeconds"] == 1
 
 
 async def test_an_exact_revision_shows_the_past(api, five):
-    version = (await api.good("GET", CONFIGMAPS))["metadata"]["resourceVersion"]
+    version = (await api.must_do("GET", CONFIGMAPS))["metadata"]["resourceVersion"]
     await make(api, "f")
-    past = await api.good("GET", f"{CONFIGMAPS}?resourceVersion={version}&resourceVersionMatch=Exact")
+    past = await api.must_do("GET", f"{CONFIGMAPS}?resourceVersion={version}&resourceVersionMatch=Exact")
     assert names(past) == list("abcde")
-    now = await api.good("GET", f"{CONFIGMAPS}?resourceVersion={version}&resourceVersionMatch=NotOlderThan")
+    now = await api.must_do("GET", f"{CONFIGMAPS}?resourceVersion={version}&resourceVersionMatch=NotOlderThan")
     assert names(now) == list("abcdef")
-    await api.bad(422, "GET", f"{CONFIGMAPS}?resourceVersionMatch=Exact")
+    await api.must_refuse(422, "GET", f"{CONFIGMAPS}?resourceVersionMatch=Exact")
 
 
 async def test_tables_have_columns_and_cells(api, five):
-    table = await api.good("GET", CONFIGMAPS, accept=f"{TABLE},application/json")
+    table = await api.must_do("GET", CONFIGMAPS, accept=f"{TABLE},application/json")
     assert table["kind"] == "Table" and table["apiVersion"] == "meta.k8s.io/v1"
     assert [one["name"] for one in table["columnDefinitions"]] == ["Name", "Data", "Age"]
     assert [row["cells"][0] for row in table["rows"]] == list("abcde")
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
-    whole = await api.good("GET", f"{CONFIGMAPS}/a?includeObject=Object", accept=TABLE)
+    whole = await api.must_do("GET", f"{CONFIGMAPS}/a?includeObject=Object", accept=TABLE)
     assert whole["rows"][0]["object"]["kind"] == "ConfigMap"
 
 
 async def test_metadata_alone_can_be_asked_for(api, five):
-    one = await api.good("GET", f"{CONFIGMAPS}/a", accept=METADATA)
+    one = await api.must_do("GET", f"{CONFIGMAPS}/a", accept=METADATA)
     assert one["kind"] == "PartialObjectMetadata" and set(one) == {"kind", "apiVersion", "metadata"}
-    many = await api.good("GET", CONFIGMAPS, accept=METADATA_LIST)
+    many = await api.must_do("GET", CONFIGMAPS, accept=METADATA_LIST)
     assert many["kind"] == "PartialObjectMetadataList" and len(many["items"]) == 5
 
 
@@ -116,11 +116,11 @@ async def test_yaml_and_pretty_json(api, five):
 
 
 async def test_a_watch_goes_on_where_the_list_ended(api, five):
-    version = (await api.good("GET", CONFIGMAPS))["metadata"]["resourceVersion"]
+    version = (await api.must_do("GET", CONFIGMAPS))["metadata"]["resourceVersion"]
     media = "application/merge-patch+json"
-    await api.good("PATCH", f"{CONFIGMAPS}/a", {"data": {"k": "v"}}, media=media)
+    await api.must_do("PATCH", f"{CONFIGMAPS}/a", {"data": {"k": "v"}}, media=media)
     await make(api, "f")
-    await api.good("DELETE", f"{CONFIGMAPS}/f")
+    await api.must_do("DELETE", f"{CONFIGMAPS}/f")
     events = await api.events(f"{CONFIGMAPS}?watch=true&resourceVersion={version}", 3)
     assert [(one["type"], one["object"]["metadata"]["name"]) for one in events] == [
         ("MODIFIED", "a"),
@@ -143,14 +143,14 @@ async def test_streamed_lists_end_with_their_bookmark(api, five):
     metadata = events[-1]["object"]["metadata"]
     assert metadata["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert int(metadata["resourceVersion"]) == api.store.version
-    await api.bad(422, "GET", f"{CONFIGMAPS}?watch=1&sendInitialEvents=true")
+    await api.must_refuse(422, "GET", f"{CONFIGMAPS}?watch=1&sendInitialEvents=true")
 
 
 async def test_a_document_that_stops_matching_is_deleted_for_that_watch(api, five):
     version = api.store.version
     media = "application/merge-patch+json"
-    await api.good("PATCH", f"{CONFIGMAPS}/a", {"metadata": {"labels": {"is_vowel": "no"}}}, media=media)
-    await api.good("PATCH", f"{CONFIGMAPS}/b", {"metadata": {"labels": {"is_vowel": "true"}}}, media=media)
+    await api.must_do("PATCH", f"{CONFIGMAPS}/a", {"metadata": {"labels": {"is_vowel": "no"}}}, media=media)
+    await api.must_do("PATCH", f"{CONFIGMAPS}/b", {"metadata": {"labels": {"is_vowel": "true"}}}, media=media)
     events = await api.events(f"{CONFIGMAPS}?watch=1&resourceVersion={version}&labelSelector=is_vowel%3Dtrue", 2)
     assert [(one["type"], one["object"]["metadata"]["name"]) for one in events] == [("DELETED", "a"), ("ADDED", "b")]
     assert events[0]["object"]["metadata"]["labels"] == {"is_vowel": "true"}
@@ -195,10 +195,10 @@ async def test_watchers_of_one_event_share_its_bytes(api, five):
 async def test_events_are_served_in_both_groups(api):
     about = {"kind": "Pod", "name": "p", "namespace": "default", "apiVersion": "v1"}
     value = {"metadata": {"name": "e"}, "involvedObject": about, "message": "hello", "reason": "R", "type": "Normal"}
-    await api.good("POST", "/api/v1/namespaces/default/events", value)
-    other = await api.good("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")
+    await api.must_do("POST", "/api/v1/namespaces/default/events", value)
+    other = await api.must_do("GET", "/apis/events.k8s.io/v1/namespaces/default/events/e")
     assert other["note"] == "hello" and other["regarding"]["name"] == "p" and other["apiVersion"] == "events.k8s.io/v1"
-    listing = await api.good("GET", "/api/v1/events?fieldSelector=involvedObject.name%3Dp,reason%3DR")
+    listing = await api.must_do("GET", "/api/v1/events?fieldSelector=involvedObject.name%3Dp,reason%3DR")
     assert len(listing["items"]) == 1
 
 
@@ -209,11 +209,11 @@ async def test_autoscalers_are_served_in_both_versions(api):
         "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"},
     }
     path = "namespaces/default/horizontalpodautoscalers"
-    await api.good("POST", f"/apis/autoscaling/v1/{path}", {"metadata": {"name": "h"}, "spec": spec})
-    second = await api.good("GET", f"/apis/autoscaling/v2/{path}/h")
+    await api.must_do("POST", f"/apis/autoscaling/v1/{path}", {"metadata": {"name": "h"}, "spec": spec})
+    second = await api.must_do("GET", f"/apis/autoscaling/v2/{path}/h")
     assert second["spec"]["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 50}
-    first = await api.good("GET", f"/apis/autoscaling/v1/{path}/h")
+    first = await api.must_do("GET", f"/apis/autoscaling/v1/{path}/h")
     assert first["spec"]["targetCPUUtilizationPercentage"] == 50 and first["apiVersion"] == "autoscaling/v1"
     media = "application/merge-patch+json"
-    await api.good("PATCH", f"/apis/autoscaling/v1/{path}/h", {"spec": {"maxReplicas": 9}}, media=media)
-    assert (await api.good("GET", f"/apis/autoscaling/v2/{path}/h"))["spec"]["maxReplicas"] == 9
+    await api.must_do("PATCH", f"/apis/autoscaling/v1/{path}/h", {"spec": {"maxReplicas": 9}}, media=media)
+    assert (await api.must_do("GET", f"/apis/autoscaling/v2/{path}/h"))["spec"]["maxReplicas"] == 9

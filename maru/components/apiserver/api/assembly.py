@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maru.components.apiserver.admission.review import Chain
 from maru.components.apiserver.admission.steps import builtin_steps
 from maru.components.apiserver.api.clients import LocalClients
-from maru.components.apiserver.api.edge import Edge
+from maru.components.apiserver.api.edge import Access, Edge
 from maru.components.apiserver.api.openapi import OpenApi
 from maru.components.apiserver.api.pages import Pages, Sources
 from maru.components.apiserver.api.resources import Resources
@@ -71,7 +71,8 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     tools = Tools(house, schema, given.book, given.tokens, passing, given.site)
     handlers = {place: post for place, (post, _, _) in posts(tools).items()}
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given))
-    edge = Edge(given.authenticator, given.book, Resources(house, specials(tools)), pages, given.audit, given.clock)
+    access = Access(given.authenticator, given.book, given.audit)
+    edge = Edge(access, Resources(house, specials(tools)), pages, given.clock)
     definitions = Definitions(house, schema)
     definitions.load()
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from maru.components.apiserver.engine.verbs.call import Call, House, Post
 from maru.components.apiserver.engine.verbs.create import create
-from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, open_feed
+from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, Wanted, open_feed
 from maru.components.apiserver.engine.verbs.intake import take_in
 from maru.components.apiserver.engine.verbs.listing import list_documents
 from maru.components.apiserver.engine.verbs.patching import patch as apply_patch
@@ -75,9 +75,8 @@ class LocalClient:
         house = self._house
         served = self._served(resource)
         options = ListOptions(version=str(since), watch=True, bookmarks=True)
-        feed = open_feed(
-            house.store, served.stored.storage, namespace, select(served, labels, fields), options, house.clock
-        )
+        wanted = Wanted(served.stored.storage, namespace, select(served, labels, fields))
+        feed = open_feed(house.store, wanted, options, house.clock)
         deadline_s = house.clock.monotonic_s() + WATCH_DEADLINE_S * (1 + house.ids.fraction())
         try:
             yield self._changes(served, feed.batches(deadline_s))
@@ -106,7 +105,7 @@ class LocalClient:
         force: bool = False,
     ) -> Value:
         call = self._call(resource, namespace, name, subresource)
-        call.options = WriteOptions(manager=self._manager, validation="Strict", force=force)
+        call.options = WriteOptions(field_manager=self._manager, validation="Strict", force=force)
         outcome = await apply_patch(self._house, call, _copied(patch), kind)
         return await self._value(call.served, outcome.document)
 
@@ -137,7 +136,7 @@ class LocalClient:
 
     def _call(self, resource: Resource, namespace: str, name: str = "", subresource: str = "") -> Call:
         served = self._served(resource)
-        options = WriteOptions(manager=self._manager, validation="Strict")
+        options = WriteOptions(field_manager=self._manager, validation="Strict")
         place = namespace if resource.namespaced else ""
         return Call(self._caller, served, place, name, subresource, options, is_own=True)
 

@@ -36,26 +36,27 @@ class _Asked:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who says who asks, who says whether they may, and what keeps the record."""
+
+    authenticator: Authenticator
+    authorizer: Authorizer
+    audit: AuditLog
+
+
 class Edge:
     """The handler of every listener."""
 
-    def __init__(
-        self,
-        authenticator: Authenticator,
-        authorizer: Authorizer,
-        resources: Resources,
-        pages: Pages,
-        audit: AuditLog,
-        clock: Clock,
-    ) -> None:
-        self._authenticator = authenticator
-        self._authorizer = authorizer
+    def __init__(self, access: Access, resources: Resources, pages: Pages, clock: Clock) -> None:
+        self._authenticator = access.authenticator
+        self._authorizer = access.authorizer
+        self._audit = access.audit
         self._resources = resources
         self._pages = pages
-        self._audit = audit
         self._clock = clock
 
-    async def handle(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """Answer one request; expected failures are Status bodies."""
         received_at = self._clock.now()
         asked = _Asked()

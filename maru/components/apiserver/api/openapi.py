@@ -49,9 +49,9 @@ class OpenApi:
 
     async def _answer_index(self) -> Answer:
         hashes: dict[str, str] = {}
-        for path in openapi.v3_paths(self._catalog.infos):
+        for path in openapi.v3_paths(self._catalog.entries):
             hashes[path] = self._hash_of(path)
-        return answers.of_value(openapi.v3_index(self._catalog.infos, hashes))
+        return answers.of_value(openapi.v3_index(self._catalog.entries, hashes))
 
     async def _answer_document(self, request: Request, path: str) -> Answer:
         kept = await self._document(path)
@@ -71,8 +71,8 @@ class OpenApi:
 
     async def _answer_v2(self, request: Request) -> Answer:
         if self._v2 is None:
-            infos, customs = self._catalog.infos, self._catalog.customs
-            value: Value = await asyncio.to_thread(openapi.v2_document, self._schema, infos, customs)
+            entries, customs = self._catalog.entries, self._catalog.customs
+            value: Value = await asyncio.to_thread(openapi.v2_document, self._schema, entries, customs)
             body = msgspec.json.encode(value)
             self._v2 = (body, hashlib.sha512(body).hexdigest().upper())
         body, digest = self._v2
@@ -84,8 +84,8 @@ class OpenApi:
     async def _document(self, path: str) -> tuple[bytes, str] | None:
         kept = self._documents.get(path)
         if kept is None:
-            infos, customs = self._catalog.infos, self._catalog.customs
-            value = await asyncio.to_thread(openapi.v3_document, self._schema, infos, path, customs)
+            entries, customs = self._catalog.entries, self._catalog.customs
+            value = await asyncio.to_thread(openapi.v3_document, self._schema, entries, path, customs)
             if value is None:
                 return None
             kept = (msgspec.json.encode(value), self._hash_of(path))
@@ -94,13 +94,13 @@ class OpenApi:
 
     def _hash_of(self, path: str) -> str:
         """Of what the document is made from, which is cheaper than the document."""
-        infos = [info for info in self._catalog.infos if _path_of(info.group, info.version) == path]
+        entries = [entry for entry in self._catalog.entries if _path_of(entry.group, entry.version) == path]
         customs = [
             (custom.resource, custom.schema)
             for custom in self._catalog.customs
             if _path_of(custom.resource.group, custom.resource.version) == path
         ]
-        made_from = msgspec.json.encode([self._schema.source, infos, customs], order="deterministic")
+        made_from = msgspec.json.encode([self._schema.source, entries, customs], order="deterministic")
         return hashlib.sha512(made_from).hexdigest().upper()
 
 

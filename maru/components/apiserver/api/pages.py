@@ -147,7 +147,7 @@ class Pages:
         return Answer(200, kept[1], headers)
 
     def _made(self, path: str, form: Form) -> Value | None:
-        resources = self._catalog.infos
+        resources = self._catalog.entries
         if form.shape:
             return discovery.aggregated(resources, core=path == "/api", version=form.version)
         parts = path.strip("/").split("/")
@@ -164,8 +164,8 @@ class Pages:
         return None
 
     def _paths(self) -> list[str]:
-        groups = {f"/apis/{info.group}" for info in self._catalog.infos if info.group}
-        versions = {f"/apis/{info.group}/{info.version}" for info in self._catalog.infos if info.group}
+        groups = {f"/apis/{entry.group}" for entry in self._catalog.entries if entry.group}
+        versions = {f"/apis/{entry.group}/{entry.version}" for entry in self._catalog.entries if entry.group}
         return sorted({*PATHS, *groups, *versions})
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.render import LIST_SHAPES, ONE_SHAPES, Renderer
 from maru.components.apiserver.engine.verbs.call import Call, House
-from maru.components.apiserver.engine.verbs.feed import INITIAL_END, Feed, open_feed
+from maru.components.apiserver.engine.verbs.feed import INITIAL_END, Feed, Wanted, open_feed
 from maru.components.apiserver.engine.verbs.listing import check_version, list_documents
 from maru.components.apiserver.engine.verbs.selection import select
 from maru.components.apiserver.errors import expired, not_found
@@ -58,7 +58,8 @@ async def watch(house: House, call: Call, request: Request, options: ListOptions
     selection = select(call.served, options.labels, options.fields)
     renderer = renderer_of(house, call, request, form)
     try:
-        feed = open_feed(house.store, call.served.stored.storage, call.namespace, selection, options, house.clock)
+        wanted = Wanted(call.served.stored.storage, call.namespace, selection)
+        feed = open_feed(house.store, wanted, options, house.clock)
     except Gone as error:
         return Answer(200, _once(answers.error_line(error)), {"Content-Type": JSON})
     deadline_s = options.timeout_s or WATCH_DEADLINE_S * (1 + house.ids.fraction())

@@ -140,7 +140,7 @@ class Definitions:
         served = self._house.catalog.of(DEFINITIONS)
         assert served is not None, "definitions are built in"
         call = Call(
-            SELF, served, "", document.key.name, subresource, WriteOptions(manager=MANAGER, validation="Ignore")
+            SELF, served, "", document.key.name, subresource, WriteOptions(field_manager=MANAGER, validation="Ignore")
         )
         async with self._house.locks.hold(document.key):
             await save(self._house, call, document, value)

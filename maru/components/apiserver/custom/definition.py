@@ -59,10 +59,10 @@ def _served(definition: Value, version: Value, stored: Resource, schema: Schema,
     if spec.get("preserveUnknownFields"):
         open_schema = {**open_schema, "x-kubernetes-preserve-unknown-fields": True}
     node = from_structural_schema(open_schema, schema) if open_schema else without_schema(schema)
-    info = _info(spec, version, is_going=is_going)
+    entry = _info(spec, version, is_going=is_going)
     resource = _resource(spec, name)
     return served(
-        info,
+        entry,
         node,
         CustomStrategy(open_schema, node),
         stored=stored,

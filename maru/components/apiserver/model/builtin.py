@@ -32,22 +32,22 @@ def builtin_kinds(schema: Schema, strategies: StrategyTable) -> Sequence[Served]
             Pair(autoscaler_to_v2, autoscaler_from_v2),
         ),
     }
-    return [_entry(info, schema, strategies, conversions) for info in schema.resources]
+    return [_entry(entry, schema, strategies, conversions) for entry in schema.resources]
 
 
 def _entry(
-    info: ResourceInfo,
+    entry: ResourceInfo,
     schema: Schema,
     strategies: StrategyTable,
     conversions: Mapping[tuple[str, str, str], tuple[Resource, Conversion]],
 ) -> Served:
-    node = schema.type_of(info.group, info.version, info.kind)
+    node = schema.type_of(entry.group, entry.version, entry.kind)
     if node is None:
-        if info.verbs != ("create",):
-            raise Broken(what=f"kind {info.kind}", why="the schema has no type for it", fix="build the schema again")
+        if entry.verbs != ("create",):
+            raise Broken(what=f"kind {entry.kind}", why="the schema has no type for it", fix="build the schema again")
         node = ANY
-    stored, conversion = conversions.get((info.group, info.version, info.plural), (None, None))
-    storage = (stored or Resource(info.group, info.version, info.plural, info.kind, info.namespaced)).storage
+    stored, conversion = conversions.get((entry.group, entry.version, entry.plural), (None, None))
+    storage = (stored or Resource(entry.group, entry.version, entry.plural, entry.kind, entry.namespaced)).storage
     is_definition = storage == CUSTOMRESOURCEDEFINITIONS.storage
     strategy = DefinitionStrategy() if is_definition else strategies.of(storage)
-    return served(info, node, strategy, stored=stored, conversion=conversion)
+    return served(entry, node, strategy, stored=stored, conversion=conversion)

@@ -51,7 +51,7 @@ class Custom:
 class Served:
     """One kind in one version. stored: the same kind as it is kept; conversion: None where they are the same."""
 
-    info: ResourceInfo
+    entry: ResourceInfo
     resource: Resource
     stored: Resource
     node: TypeNode
@@ -73,7 +73,7 @@ class Served:
 
 
 def served(
-    info: ResourceInfo,
+    entry: ResourceInfo,
     node: TypeNode,
     strategy: Strategy,
     *,
@@ -82,17 +82,17 @@ def served(
     custom: Custom | None = None,
 ) -> Served:
     """The entry of one kind."""
-    resource = Resource(info.group, info.version, info.plural, info.kind, info.namespaced)
+    resource = Resource(entry.group, entry.version, entry.plural, entry.kind, entry.namespaced)
     return Served(
-        info=info,
+        entry=entry,
         resource=resource,
         stored=stored or resource,
         node=node,
         strategy=strategy,
         conversion=conversion,
         custom=custom,
-        subresources={one.name: one for one in info.subresources},
-        verbs=frozenset(info.verbs),
+        subresources={one.name: one for one in entry.subresources},
+        verbs=frozenset(entry.verbs),
     )
 
 
@@ -130,18 +130,18 @@ class Catalog:
         return self._all
 
     @property
-    def infos(self) -> Sequence[ResourceInfo]:
+    def entries(self) -> Sequence[ResourceInfo]:
         """For discovery."""
-        return [one.info for one in self._all]
+        return [one.entry for one in self._all]
 
     @property
     def customs(self) -> Sequence[CustomSchema]:
         """For OpenAPI."""
-        return [CustomSchema(one.info, one.custom.schema) for one in self._all if one.custom is not None]
+        return [CustomSchema(one.entry, one.custom.schema) for one in self._all if one.custom is not None]
 
     def has_group_version(self, group: str, version: str) -> bool:
         """Whether anything is served there."""
-        return any(one.info.group == group and one.info.version == version for one in self._all)
+        return any(one.entry.group == group and one.entry.version == version for one in self._all)
 
     def put(self, name: str, kinds: Sequence[Served]) -> None:
         """Serve `kinds` under `name` (a definition's name), in place of what stood there; none removes."""
@@ -153,9 +153,9 @@ class Catalog:
 
     def _settle(self) -> None:
         self._all = tuple(one for kinds in self._sets.values() for one in kinds)
-        self._by_path = {(one.info.group, one.info.version, one.info.plural): one for one in self._all}
+        self._by_path = {(one.entry.group, one.entry.version, one.entry.plural): one for one in self._all}
         self._by_kind = {
-            (one.info.group, one.info.version, one.info.kind): one for one in self._all if not one.is_virtual
+            (one.entry.group, one.entry.version, one.entry.kind): one for one in self._all if not one.is_virtual
         }
         self._by_storage = {}
         for one in self._all:

@@ -8,11 +8,13 @@ pkg/apis/events/v1 conversion.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from maru.core.document import Value
+
+P = TypeVar("P")
 
 _METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 _CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"
@@ -61,23 +63,23 @@ def autoscaler_to_v2(value: Value) -> Value:
     metadata = dict(value.get("metadata") or {})
     annotations = dict(metadata.get("annotations") or {})
     spec, status = dict(value.get("spec") or {}), dict(value.get("status") or {})
-    metrics: list[Value] = _taken(annotations, _METRICS) or []
+    metrics: list[Value] = _taken(annotations, _METRICS, list[Value]) or []
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
         resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": target}}
         metrics.insert(0, {"type": "Resource", "resource": resource})
     if metrics:
         spec["metrics"] = metrics
-    behavior = _taken(annotations, _BEHAVIOR)
+    behavior = _taken(annotations, _BEHAVIOR, dict[str, object])
     if behavior is not None:
         spec["behavior"] = behavior
-    current: list[Value] = _taken(annotations, _CURRENT_METRICS) or []
+    current: list[Value] = _taken(annotations, _CURRENT_METRICS, list[Value]) or []
     used = status.pop("currentCPUUtilizationPercentage", None)
     if used is not None:
         current.insert(0, {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": used}}})
     if current:
         status["currentMetrics"] = current
-    conditions = _taken(annotations, _CONDITIONS)
+    conditions = _taken(annotations, _CONDITIONS, list[Value])
     if conditions is not None:
         status["conditions"] = conditions
     return _assembled(value, "autoscaling/v2", (metadata, annotations), spec, status)
@@ -113,12 +115,13 @@ def _is_cpu(metric: Value) -> bool:
     return metric.get("type") == "Resource" and (metric.get("resource") or {}).get("name") == "cpu"
 
 
-def _taken(annotations: Value, name: str) -> Any:
+def _taken(annotations: Value, name: str, kind: type[P]) -> P | None:
+    """What an annotation holds as JSON; left where it is if that is no `kind`."""
     text = annotations.pop(name, None)
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, TypeError):
         annotations[name] = text
         return None

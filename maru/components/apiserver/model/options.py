@@ -40,10 +40,10 @@ class ListOptions:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a create, update or patch is done. manager: fieldManager; force: of an apply."""
+    """How a create, update or patch is done. field_manager: fieldManager; force: of an apply."""
 
     dry_run: bool = False
-    manager: str = ""
+    field_manager: str = ""
     validation: str = "Warn"
     force: bool = False
 
@@ -114,12 +114,14 @@ def read_write(query: Query) -> WriteOptions:
         raise _invalid_options(
             f'fieldValidation: Unsupported value: "{validation}": supported values: "", "Ignore", "Strict", "Warn"'
         )
-    manager = query("fieldManager")
-    if len(manager) > 128:
+    field_manager = query("fieldManager")
+    if len(field_manager) > 128:
         raise _invalid_options("fieldManager: Too long: may not be more than 128 bytes")
-    if not manager.isprintable():
-        raise _invalid_options(f'fieldManager: Invalid value: "{manager}": should only contain printable characters')
-    return WriteOptions(_dry_run(query("dryRun")), manager, validation or "Warn", _flag(query, "force"))
+    if not field_manager.isprintable():
+        raise _invalid_options(
+            f'fieldManager: Invalid value: "{field_manager}": should only contain printable characters'
+        )
+    return WriteOptions(_dry_run(query("dryRun")), field_manager, validation or "Warn", _flag(query, "force"))
 
 
 def read_remove(query: Query, body: Value) -> RemoveOptions:

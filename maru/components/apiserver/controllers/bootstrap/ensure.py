@@ -40,7 +40,7 @@ async def ensure_all(house: House, site: Site, service_address: str, cluster_add
 
 async def ensure_api_services(house: House) -> None:
     """One APIService for each group version served."""
-    served = dict.fromkeys((one.info.group, one.info.version) for one in house.catalog.all)
+    served = dict.fromkeys((one.entry.group, one.entry.version) for one in house.catalog.all)
     for group, version in served:
         await ensure(house, documents.api_service(group, version), status=available(house))
 
@@ -51,7 +51,9 @@ async def ensure(house: House, value: Value, *, is_ours: bool = False, status: V
     served = house.catalog.of_kind(group, version, value["kind"])
     assert served is not None, f"{value['kind']} is built in"
     metadata = value["metadata"]
-    call = Call(SELF, served, metadata.get("namespace") or "", metadata["name"], options=WriteOptions(manager=MANAGER))
+    call = Call(
+        SELF, served, metadata.get("namespace") or "", metadata["name"], options=WriteOptions(field_manager=MANAGER)
+    )
     current = house.store.get(call.key)
     if current is None:
         document = await take_in(call, value)

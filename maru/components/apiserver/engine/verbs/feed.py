@@ -9,6 +9,7 @@ k8s.io/apiserver/pkg/storage/cacher.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -87,10 +88,18 @@ class Feed:
         return None
 
 
-def open_feed(
-    store: Store, storage: str, namespace: str, selection: Selection, options: ListOptions, clock: Clock
-) -> Feed:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which documents a watch is about. namespace: empty for all."""
+
+    storage: str
+    namespace: str
+    selection: Selection
+
+
+def open_feed(store: Store, wanted: Wanted, options: ListOptions, clock: Clock) -> Feed:
     """Start watching as `options` say. Raises Gone (410), or Deadline for a revision still to come."""
+    storage, namespace, selection = wanted.storage, wanted.namespace, wanted.selection
     version = check_version(store, options.version)
     wants_state = options.initial_events or (options.initial_events is None and version == 0)
     if wants_state:

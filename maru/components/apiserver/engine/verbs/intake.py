@@ -98,7 +98,7 @@ def place(call: Call, document: Value) -> None:
 
 def writer(call: Call, clock: Clock) -> Writer:
     """Who this write is recorded as in managedFields."""
-    manager = call.options.manager or call.user_agent.partition("/")[0] or "unknown"
+    name = call.options.field_manager or call.user_agent.partition("/")[0] or "unknown"
     return Writer(
-        manager[:_MANAGER_CHARACTERS_MAX], call.served.stored.api_version, call.subresource, rfc3339(clock.now())
+        name[:_MANAGER_CHARACTERS_MAX], call.served.stored.api_version, call.subresource, rfc3339(clock.now())
     )

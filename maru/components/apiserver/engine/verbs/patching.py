@@ -27,7 +27,7 @@ TRIES_MAX = 5
 
 async def patch(house: House, call: Call, body: object, kind: PatchKind) -> Outcome:
     """Change a document by `body`. Raises NotFound (but an apply creates), Conflict, Invalid, 400."""
-    if kind is PatchKind.APPLY and not call.options.manager:
+    if kind is PatchKind.APPLY and not call.options.field_manager:
         raise bad_request(
             'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         )
