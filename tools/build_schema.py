@@ -94,8 +94,8 @@ def _load_facts(root: Path) -> ModuleType:
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
+    assert spec.submodule_search_locations  # a namespace package has no file of its own
+    return Path(spec.submodule_search_locations[0])
 
 
 def _definitions() -> dict[str, Any]:
