@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 from maru.components.scheduler import component as scheduler
@@ -16,6 +17,7 @@ from maru.core.document import Resource, Value
 from maru.core.ids import SeededIds
 from maru.core.informer import Informers
 from maru.core.lifecycle import background
+from maru.core.site import Site
 from maru.kinds import resources
 from maru.kinds.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS
 from tests.fakes.client import Act, FakeClient, FakeClients
@@ -26,6 +28,9 @@ KINDS: tuple[Resource, ...] = tuple(
     value for value in vars(resources).values() if isinstance(value, Resource) and value.plural != "events"
 )
 Build = Callable[[Kit], Sequence[Runner]]
+
+
+SITE = Site(Path("/nonexistent/maru-sim"), "n1")
 
 
 class Kinds:
@@ -40,7 +45,7 @@ class Kinds:
 
 def everything(kit: Kit) -> Sequence[Runner]:
     """All controllers as the component runs them."""
-    return controllers(kit, Kinds(), WorkloadsConfig())
+    return controllers(kit, Kinds(), WorkloadsConfig(), SITE)
 
 
 class LateClient:

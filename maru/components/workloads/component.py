@@ -13,6 +13,7 @@ from maru.components.workloads.controllers.deployments import Deployments
 from maru.components.workloads.controllers.disruption_budgets import DisruptionBudgets
 from maru.components.workloads.controllers.endpoint_slices import EndpointSliceMirrors, EndpointSlices
 from maru.components.workloads.controllers.endpoints import Endpoints
+from maru.components.workloads.controllers.ephemeral_volumes import EphemeralVolumes
 from maru.components.workloads.controllers.finished_jobs import FinishedJobs
 from maru.components.workloads.controllers.garbage_collector import GarbageCollector
 from maru.components.workloads.controllers.jobs import Jobs
@@ -20,23 +21,30 @@ from maru.components.workloads.controllers.kit import Kit, Runner
 from maru.components.workloads.controllers.namespaces import Namespaces
 from maru.components.workloads.controllers.nodes import Nodes
 from maru.components.workloads.controllers.pod_garbage import PodGarbage
+from maru.components.workloads.controllers.protection import ClaimProtection, VolumeProtection
 from maru.components.workloads.controllers.replica_sets import ReplicaSets, ReplicationControllers
 from maru.components.workloads.controllers.resource_quotas import ResourceQuotas
 from maru.components.workloads.controllers.service_accounts import ServiceAccounts, ServiceAccountTokens
 from maru.components.workloads.controllers.stateful_sets import StatefulSets
 from maru.components.workloads.controllers.taint_evictions import TaintEvictions
+from maru.components.workloads.controllers.volumes import Volumes
 from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.ids import Ids
 from maru.core.informer import Informers
 from maru.core.lifecycle import background
+from maru.core.site import Site
 
 
 @dataclass(frozen=True)
 class Needs:
-    """clients: to write as system:controller:NAME; informers: run by whoever gives them."""
+    """site: where provisioned volumes are kept; clients: to write as system:controller:NAME.
 
+    informers: run by whoever gives them.
+    """
+
+    site: Site
     clients: Clients
     informers: Informers
     clock: Clock
@@ -55,12 +63,12 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     """Bring documents right until closed."""
     kit = Kit(needs.clients, needs.informers, needs.clock, needs.ids, needs.config.workers)
     async with background("workloads") as tasks:
-        for controller in controllers(kit, needs.kinds, needs.config):
+        for controller in controllers(kit, needs.kinds, needs.config, needs.site):
             tasks.start(controller.run(), name=controller.name)
         yield Gives()
 
 
-def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig) -> list[Runner]:
+def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig, site: Site) -> list[Runner]:
     """All of them, not yet running."""
     return [
         Deployments(kit),
@@ -82,5 +90,9 @@ def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig) -> list[R
         Nodes(kit, config.node_monitor_grace_s),
         TaintEvictions(kit),
         PodGarbage(kit, config.terminated_pods_max),
+        Volumes(kit, site),
+        EphemeralVolumes(kit),
+        ClaimProtection(kit),
+        VolumeProtection(kit),
         GarbageCollector(kit, kinds),
     ]

@@ -1,0 +1,1 @@
+"""What touches the machine: the folders of provisioned volumes."""
