@@ -162,3 +162,27 @@ async def test_who_asks_for_a_certificate_is_written_down_by_the_server(api):
     approved = {**made, "status": {"conditions": [condition]}, "spec": {**made["spec"], "username": "x"}}
     after = await api.must_do("PUT", f"{path}/c/approval", approved)
     assert after["status"]["conditions"][0]["type"] == "Approved" and after["spec"]["username"] == "jane"
+
+
+async def test_a_restricted_namespace_refuses_what_a_pod_may_not_do(api):
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "baseline"}
+    await api.must_do("POST", "/api/v1/namespaces", {"metadata": {"name": "safe", "labels": labels}})
+    await api.must_do("POST", "/api/v1/namespaces/safe/serviceaccounts", {"metadata": {"name": "default"}})
+    status = await api.must_refuse(403, "POST", "/api/v1/namespaces/safe/pods", pod())
+    assert status["message"] == (
+        'pods "p" is forbidden: violates PodSecurity "restricted:latest": '
+        'allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), '
+        'unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), '
+        'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), '
+        'seccompProfile (pod or container "c" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")'
+    )
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    good = pod(
+        containers=[{"name": "c", "image": "i", "securityContext": context}],
+        securityContext={"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    )
+    await api.must_do("POST", "/api/v1/namespaces/safe/pods", good)
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {**pod()["spec"], "hostNetwork": True}}
+    value = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    answer = await api.answer("POST", "/apis/apps/v1/namespaces/safe/deployments", value)
+    assert answer.status == 201 and "host namespaces (hostNetwork=true)" in answer.headers["Warning"]

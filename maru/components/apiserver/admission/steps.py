@@ -15,6 +15,7 @@ from maru.components.apiserver.admission.defaults import (
 from maru.components.apiserver.admission.limits import LimitRanger
 from maru.components.apiserver.admission.namespaces import NamespaceLifecycle
 from maru.components.apiserver.admission.nodes import NodeRestriction
+from maru.components.apiserver.admission.pod_security import PodSecurity
 from maru.components.apiserver.admission.pods import (
     DefaultTolerationSeconds,
     Priority,
@@ -39,6 +40,7 @@ def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, ids: Ids) -> S
         ServiceAccounts(store, ids),
         NodeRestriction(store),
         TaintNodesByCondition(),
+        PodSecurity(store),
         Priority(store),
         DefaultTolerationSeconds(),
         DefaultStorageClass(store),
