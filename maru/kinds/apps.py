@@ -69,11 +69,16 @@ class _Templated(Strategy):
                     invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
                 )
         causes += check_labels(labels, "spec.template.metadata.labels")
-        causes += check_pod_spec(template["spec"], "spec.template.spec")
+        causes += check_pod_spec(self.template_spec(spec), "spec.template.spec")
         policy = template["spec"].get("restartPolicy")
         if policy not in self.template_restart_policies:
             causes.append(unsupported("spec.template.spec.restartPolicy", policy, self.template_restart_policies))
         return [*causes, *self.validate_spec(spec)]
+
+    def template_spec(self, spec: Value) -> Value:
+        """The Pod specification that is checked: as the Pods will have it."""
+        template: Value = spec["template"]["spec"]
+        return template
 
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
         """The kind's own rules."""
@@ -161,6 +166,13 @@ class StatefulSetStrategy(_Templated):
             claim.setdefault("kind", "PersistentVolumeClaim")
             _default(claim.setdefault("spec", {}), "volumeMode", "Filesystem")
             _default(claim, "status", {"phase": "Pending"})
+
+    def template_spec(self, spec: Value) -> Value:
+        # Claim templates become volumes of the same name, which containers may mount.
+        template: Value = spec["template"]["spec"]
+        claimed = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or []]
+        kept = [volume for volume in template.get("volumes") or [] if volume.get("name") not in claimed]
+        return {**template, "volumes": [*kept, *({"name": name, "emptyDir": {}} for name in claimed)]}
 
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
         causes = check_one_of(spec["podManagementPolicy"], ("OrderedReady", "Parallel"), "spec.podManagementPolicy")
