@@ -1,7 +1,7 @@
 """Taking a platform off the machine: containers, mounts, bridges, rules; the documents stay.
 
 Runs after every worker has stopped. A component that leaves things on the machine has an async
-`tear_down(site)` beside its `open`; they are called in the reverse of the order of opening.
+`tear_down(site)` beside its `open`; they are called in the order of the list: containers end first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from maru.boot.site_file import read, site
 async def tear_down(data_dir: Path) -> None:
     """Idempotent; what is gone already is no error."""
     here = site(data_dir, read(data_dir))
-    for _, module in reversed(load(COMPONENTS)):
+    for _, module in load(COMPONENTS):
         if hasattr(module, "tear_down"):
             await module.tear_down(here)
 

@@ -17,6 +17,7 @@ from maru.components.node.controllers.references import References
 from maru.components.node.controllers.registration import Registration
 from maru.components.node.controllers.tokens import Tokens
 from maru.components.node.controllers.workshop import Workshop
+from maru.components.node.engine.clearing import clear_blocking
 from maru.components.node.engine.machine_figures import read_figures_blocking, read_pressure_blocking
 from maru.components.node.model.machine import machine_of
 from maru.contracts.image_store import ImageStore
@@ -92,3 +93,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         tasks.start(LogRotation(workshop).run(), name="log rotation")
         async with node_api(workshop, pods):
             yield Gives()
+
+
+async def tear_down(site: Site) -> None:
+    """Take sandboxes and mounts of a platform whose workers have stopped off the machine. Idempotent."""
+    await asyncio.to_thread(clear_blocking, site)
