@@ -11,6 +11,7 @@ from maru.components.apiserver.api.kinds import CatalogKinds
 from maru.components.apiserver.api.listening import cluster_address, listeners
 from maru.components.apiserver.config import ApiServerConfig
 from maru.components.apiserver.controllers.bootstrap.ensure import ensure_all
+from maru.components.apiserver.controllers.event_expiry import EventExpiry
 from maru.contracts.kinds_served import KindsServed
 from maru.core.client import Clients
 from maru.core.clock import Clock
@@ -21,6 +22,7 @@ from maru.core.identity.authenticator import Authenticator
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.ids import Ids
+from maru.core.lifecycle import background
 from maru.core.site import Site
 from maru.core.store.interface import Store
 
@@ -65,5 +67,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         address = cluster_address(needs.site, needs.config)
         await ensure_all(server.house, needs.site, server.services.first_address, address)
         places = listeners(needs.site, needs.config, needs.tls)
-        async with serve(places, server.edge.answer, name="apiserver"):
+        expiry = EventExpiry(needs.store, needs.clock, needs.config.event_life_s)
+        async with background("event expiry") as tasks, serve(places, server.edge.answer, name="apiserver"):
+            tasks.start(expiry.run())
             yield Gives(server.clients, CatalogKinds(server.house.catalog))

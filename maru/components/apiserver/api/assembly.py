@@ -13,6 +13,7 @@ from maru.components.apiserver.api.edge import Access, Edge
 from maru.components.apiserver.api.openapi import OpenApi
 from maru.components.apiserver.api.pages import Pages, Sources
 from maru.components.apiserver.api.resources import Resources
+from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.api.subresources.specials import Tools, posts, specials
 from maru.components.apiserver.controllers.definitions import Definitions
 from maru.components.apiserver.engine.allocation.services import Services
@@ -63,12 +64,14 @@ class Server:
 async def assembled(given: Given) -> AsyncIterator[Server]:
     """All parts over `given`; nothing listens yet."""
     schema = load_schema()
-    catalog = Catalog(builtin_kinds(schema, strategies()))
+    kinds = strategies()
+    catalog = Catalog(builtin_kinds(schema, kinds))
     chain = Chain(builtin_steps(given.store, catalog, given.book, given.ids))
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
     house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
     passing = Passing()
-    tools = Tools(house, schema, given.book, given.tokens, passing, given.site)
+    scales = Scales(house, schema, kinds.of("scales.autoscaling"))
+    tools = Tools(house, schema, given.book, given.tokens, passing, scales, given.site)
     handlers = {place: post for place, (post, _, _) in posts(tools).items()}
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given))
     access = Access(given.authenticator, given.book, given.audit)
@@ -78,7 +81,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     try:
         async with background("apiserver") as tasks:
             definitions.start(tasks)
-            yield Server(house, edge, LocalClients(house, handlers), services, definitions)
+            yield Server(house, edge, LocalClients(house, handlers, scales), services, definitions)
     finally:
         await passing.close()
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.engine.verbs.call import Call, House, Post
 from maru.components.apiserver.engine.verbs.create import create
 from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, Wanted, open_feed
@@ -36,22 +37,24 @@ V = TypeVar("V", Value, Operations, Value | Operations)
 class LocalClients:
     """posts: by (storage, subresource)."""
 
-    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post]) -> None:
+    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post], scales: Scales) -> None:
         self._house = house
         self._posts = posts
+        self._scales = scales
 
     def acting_as(self, user: str, groups: Sequence[str] = ()) -> Client:
         """As `core.client.Clients.acting_as`."""
         members = groups if GROUP_AUTHENTICATED in groups else (*groups, GROUP_AUTHENTICATED)
-        return LocalClient(self._house, self._posts, Caller(user, tuple(members)))
+        return LocalClient(self._house, self._posts, self._scales, Caller(user, tuple(members)))
 
 
 class LocalClient:
     """As `core.client.Client`."""
 
-    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post], caller: Caller) -> None:
+    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post], scales: Scales, caller: Caller) -> None:
         self._house = house
         self._posts = posts
+        self._scales = scales
         self._caller = caller
         self._manager = caller.name.removeprefix("system:").replace("controller:", "").replace(":", "-")
 
@@ -91,6 +94,8 @@ class LocalClient:
     async def update(self, resource: Resource, value: Value, *, subresource: str = "") -> Value:
         metadata = value["metadata"]
         call = self._call(resource, metadata.get("namespace") or "", metadata["name"], subresource)
+        if subresource == "scale":
+            return await self._scales.change(call, lambda _: value)
         return await self._value(call.served, (await replace(self._house, call, _copied(value))).document)
 
     async def patch(
@@ -106,6 +111,8 @@ class LocalClient:
     ) -> Value:
         call = self._call(resource, namespace, name, subresource)
         call.options = WriteOptions(field_manager=self._manager, validation="Strict", force=force)
+        if subresource == "scale":
+            return await self._scales.patch(call, patch, kind)
         outcome = await apply_patch(self._house, call, _copied(patch), kind)
         return await self._value(call.served, outcome.document)
 

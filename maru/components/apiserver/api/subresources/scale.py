@@ -5,14 +5,18 @@ Source: k8s.io/kubernetes/pkg/registry/apps/deployment/storage, ScaleREST.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from maru.components.apiserver.api import answers
+from maru.components.apiserver.api.render import ONE_SHAPES, Renderer
 from maru.components.apiserver.api.subresources.posted import Body, take
 from maru.components.apiserver.api.writes import read_body, read_patch
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.errors import bad_request, conflict, invalid, method_not_allowed, not_found
+from maru.components.apiserver.model.catalog import served
 from maru.components.apiserver.model.negotiate import choose
 from maru.components.apiserver.model.options import read_write
 from maru.components.apiserver.model.path import Target
@@ -20,44 +24,58 @@ from maru.components.apiserver.model.scale import scale_of, with_replicas
 from maru.core.client import PatchKind
 from maru.core.document import Document, Resource, Value
 from maru.core.front.message import Answer, Request
-from maru.kinds.strategy import Cause
+from maru.kinds.strategy import Cause, Strategy
 from maru.wire.k8s.patch import json_patch, merge_patch
-from maru.wire.k8s.schema import Schema, TypeNode
+from maru.wire.k8s.schema import ResourceInfo, Schema, TypeNode
 from maru.wire.k8s.strategic import strategic_patch
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale", namespaced=True)
 
 
 class Scales:
-    """Answers requests for scale."""
+    """Answers requests for scale. strategy: of Scale, for its columns."""
 
-    def __init__(self, house: House, schema: Schema) -> None:
+    def __init__(self, house: House, schema: Schema, strategy: Strategy) -> None:
         self._house = house
         node = schema.type_of("autoscaling", "v1", "Scale")
         assert node is not None, "Scale is built in"
         self._node: TypeNode = node
+        entry = ResourceInfo("autoscaling", "v1", "Scale", "scales", "scale", namespaced=True, verbs=("get",))
+        self._served = served(entry, node, strategy)
 
     async def answer(self, call: Call, request: Request, target: Target, verb: str) -> Answer:
         """Raises NotFound, Conflict, Invalid, 400, 405."""
-        form = choose(request.headers.get("Accept", ""))
-        current = self._current(call)
+        form = choose(request.headers.get("Accept", ""), ONE_SHAPES)
+        renderer = Renderer(self._served, form, self._house.clock.now(), include=request.query_get("includeObject"))
         if verb == "get":
-            return answers.of_value(scale_of(call.served, current.value), media=form.media)
-        if verb not in ("update", "patch"):
+            shown = scale_of(call.served, self._current(call).value)
+        elif verb == "update":
+            call.options = read_write(request.query_get)
+            decoded = await read_body(request)
+            shown = await self.change(call, lambda _: decoded.value, decoded.duplicates)
+        elif verb == "patch":
+            call.options = read_write(request.query_get)
+            kind, decoded = await read_patch(request)
+            shown = await self.patch(call, decoded.value, kind, decoded.duplicates)
+        else:
             raise method_not_allowed()
-        call.options = read_write(request.query_get)
+        version = int(shown["metadata"]["resourceVersion"])
+        document = Document(call.key, msgspec.json.encode(shown), version, shown)
+        body = await renderer.one(document)
+        return answers.of_bytes(body, content_type=form.content_type, warnings=call.warnings)
+
+    async def patch(self, call: Call, body: object, kind: PatchKind, duplicates: tuple[str, ...] = ()) -> Value:
+        """The Scale after a patch."""
+        return await self.change(call, lambda shown: patched(self._node, shown, body, kind), duplicates)
+
+    async def change(self, call: Call, make: Callable[[Value], object], duplicates: tuple[str, ...] = ()) -> Value:
+        """The Scale after it was made into what `make` wants."""
         async with self._house.locks.hold(call.key):
             current = self._current(call)
-            shown = scale_of(call.served, current.value)
-            if verb == "update":
-                decoded = await read_body(request)
-                wanted = decoded.value
-            else:
-                kind, decoded = await read_patch(request)
-                wanted = patched(self._node, shown, decoded.value, kind)
-            scale = take(call, wanted, Body("autoscaling/v1", "Scale", self._node), decoded.duplicates)
+            wanted = make(scale_of(call.served, current.value))
+            scale = take(call, wanted, Body("autoscaling/v1", "Scale", self._node), duplicates)
             written = await self.write(call, current, scale)
-        return answers.of_value(scale_of(call.served, written.value), media=form.media, warnings=call.warnings)
+        return scale_of(call.served, written.value)
 
     async def write(self, call: Call, current: Document, scale: Value) -> Document:
         """Take the replicas of `scale` over into `current`, whose lock the caller holds."""

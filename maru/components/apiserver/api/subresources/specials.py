@@ -35,6 +35,7 @@ class Tools:
     book: RoleBook
     tokens: TokenIssuer
     passing: Passing
+    scales: Scales
     site: Site
 
 
@@ -68,7 +69,7 @@ def specials(tools: Tools) -> Mapping[tuple[str, str], Special]:
     streams = NodeStreams(tools.house, tools.passing, tools.site.node_name, tools.site.socket("node"))
     proxies = Proxies(tools.house, tools.passing)
     table: dict[tuple[str, str], Special] = {
-        ("", "scale"): Scales(tools.house, tools.schema).answer,
+        ("", "scale"): tools.scales.answer,
         ("pods", "log"): streams.log,
         ("pods", "exec"): streams.exec,
         ("pods", "attach"): streams.attach,
