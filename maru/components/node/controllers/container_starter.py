@@ -33,6 +33,7 @@ from maru.contracts.image_store import Image
 from maru.contracts.runtime import ContainerSpec
 from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError
+from maru.wire.oci.reference import parse_reference
 
 MESSAGE_PATH = "/dev/termination-log"
 
@@ -255,12 +256,18 @@ def _labels(order: StartOrder, image: Image) -> Mapping[str, str]:
         view.LABEL_ATTEMPT: str(order.number),
         view.LABEL_SANDBOX: order.sandbox.id,
         view.LABEL_IMAGE: container.spec.get("image", ""),
-        view.LABEL_IMAGE_NAME: image.names[0] if image.names else container.spec.get("image", ""),
+        view.LABEL_IMAGE_NAME: _image_name(container.spec.get("image", ""), image),
         view.LABEL_IMAGE_ID: image.digests[0] if image.digests else image.id,
         view.LABEL_STOP_SIGNAL: signal,
         view.LABEL_MESSAGE_POLICY: container.spec.get("terminationMessagePolicy") or "File",
         view.LABEL_RESOURCES: hashlib.sha256(resources).hexdigest()[:16],
     }
+
+
+def _image_name(wanted: str, image: Image) -> str:
+    """The complete name the Pod means; another one of the image when it was named by digest or id."""
+    name = parse_reference(wanted).tagged
+    return name if name in image.names or not image.names else image.names[0]
 
 
 def process_path(folder: PodFolder, container: str, number: int) -> Path:

@@ -61,7 +61,8 @@ def shown(line: LogLine, options: LogOptions) -> bytes | None:
         if moment is not None and moment < options.since:
             return None
     content = line.content if line.is_partial else line.content + b"\n"
-    return line.stamp + b" " + content if options.timestamps else content
+    # The holder writes UTC as an offset, the kubelet's readers know it as Z.
+    return line.stamp.replace(b"+00:00", b"Z") + b" " + content if options.timestamps else content
 
 
 def _number(name: str, text: str, *, at_least: int) -> int:
