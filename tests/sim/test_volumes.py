@@ -88,7 +88,7 @@ async def test_a_pod_with_a_claim_of_the_built_in_class_gets_a_folder_of_its_nod
         volumes = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
         spec = {"containers": [{"name": "a", "image": "a"}], "volumes": volumes}
         await world.user.create(PODS, {"metadata": {"name": "one", "namespace": "default"}, "spec": spec})
-        await world.until(lambda: bool(world.get(PODS, "one")["spec"].get("nodeName")), 10)
+        await world.until(lambda: bool(world.get(PODS, "one")["spec"].get("nodeName")), 0.5)
         (made,) = world.api.all(PERSISTENTVOLUMES)
         assert phase(world, "data") == "Bound" and made["status"]["phase"] == "Bound"
         (term,) = made["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]

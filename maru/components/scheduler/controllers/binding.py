@@ -99,10 +99,7 @@ class Binder:
             self.event(victim.value, "Normal", "Preempted", f"Preempted by pod {pod.uid} on node {chosen.node}")
 
     async def choose_node_for(self, claims: Sequence[Value], node: str) -> bool:
-        """Tell the provisioner of waiting claims which node was chosen; False when that failed.
-
-        The caller comes back once they are bound: their change stirs the queue.
-        """
+        """Tell the provisioner of waiting claims which node was chosen; False when that failed."""
         for claim in claims:
             metadata = claim["metadata"]
             if (metadata.get("annotations") or {}).get(SELECTED_NODE) == node:

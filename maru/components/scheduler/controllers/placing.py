@@ -26,6 +26,10 @@ from maru.core.ids import Ids
 from maru.core.informer import Informers
 from maru.core.lifecycle import Background
 
+CLAIMS_BIND_S = 600.0  # kube-scheduler's bindTimeoutSeconds
+CLAIMS_LOOK_FIRST_S = 0.01
+CLAIMS_LOOK_MAX_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -137,18 +141,32 @@ class Placing:
         await self._binder.say(pod, "Unschedulable", outcome.message, nominated)
 
     async def _bind(self, entry: Waiting, pod: PodFacts, node: str) -> None:
-        claims = claim_demand(pod.namespace, pod.claims, self._feeds.volumes())
-        waiting: tuple[Value, ...] = claims.delayed
-        if waiting:
-            bound = await self._binder.choose_node_for(waiting, node)
-            again = claim_demand(pod.namespace, pod.claims, self._feeds.volumes())
-            if not bound or again.delayed:
-                self._release(entry, pod)
-                return
+        if not await self._bind_claims(pod, node):
+            self._release(entry, pod)
+            return
         if await self._binder.bind(pod, node):
             self._queue.done(entry)
             return
         self._release(entry, pod)
+
+    async def _bind_claims(self, pod: PodFacts, node: str) -> bool:
+        """Have claims that waited for a node bound on it; False when that failed, or took too long."""
+        delayed = self._delayed_claims(pod)
+        if not delayed:
+            return True
+        if not await self._binder.choose_node_for(delayed, node):
+            return False
+        until_s = self._clock.monotonic_s() + CLAIMS_BIND_S
+        pause_s = CLAIMS_LOOK_FIRST_S
+        while self._delayed_claims(pod):
+            if not self._feeds.is_current(pod) or self._clock.monotonic_s() > until_s:
+                return False
+            await self._clock.sleep(pause_s)
+            pause_s = min(pause_s * 2, CLAIMS_LOOK_MAX_S)
+        return True
+
+    def _delayed_claims(self, pod: PodFacts) -> tuple[Value, ...]:
+        return claim_demand(pod.namespace, pod.claims, self._feeds.volumes()).delayed if pod.claims else ()
 
     def _release(self, entry: Waiting, pod: PodFacts) -> None:
         if self._snapshot.is_assumed(pod.uid):
