@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from maru.components.apiserver.admission.review import Chain
 from maru.components.apiserver.admission.steps import builtin_steps
-from maru.components.apiserver.api.clients import LocalClients
+from maru.components.apiserver.api.clients import LocalClients, Parts
 from maru.components.apiserver.api.edge import Access, Edge
 from maru.components.apiserver.api.openapi import OpenApi
 from maru.components.apiserver.api.pages import Pages, Sources
@@ -81,7 +81,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     try:
         async with background("apiserver") as tasks:
             definitions.start(tasks)
-            yield Server(house, edge, LocalClients(house, handlers, scales), services, definitions)
+            yield Server(house, edge, LocalClients(Parts(house, handlers, scales, given.audit)), services, definitions)
     finally:
         await passing.close()
 

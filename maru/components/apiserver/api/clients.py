@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -22,39 +24,50 @@ from maru.components.apiserver.engine.verbs.patching import patch as apply_patch
 from maru.components.apiserver.engine.verbs.removal import remove
 from maru.components.apiserver.engine.verbs.selection import select
 from maru.components.apiserver.engine.verbs.update import replace
-from maru.components.apiserver.errors import no_path, not_found
+from maru.components.apiserver.errors import from_wire, no_path, not_found, status_of
 from maru.components.apiserver.model.catalog import Served
 from maru.components.apiserver.model.options import ListOptions, RemoveOptions, WriteOptions
-from maru.core.access import GROUP_AUTHENTICATED, Caller
+from maru.core.access import GROUP_AUTHENTICATED, Attributes, Caller
 from maru.core.client import Change, Client, DeleteOptions, Operations, Page, PatchKind
 from maru.core.document import Document, Resource, Value
-from maru.core.errors import NotSupported
+from maru.core.errors import MaruError, NotSupported
+from maru.core.identity.audit import AuditedRequest, AuditLog
 from maru.core.limits import WATCH_DEADLINE_S
+from maru.wire.k8s.errors import WireError
 
 V = TypeVar("V", Value, Operations, Value | Operations)
 
 
-class LocalClients:
-    """posts: by (storage, subresource)."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What clients stand on. posts: by (storage, subresource)."""
 
-    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post], scales: Scales) -> None:
-        self._house = house
-        self._posts = posts
-        self._scales = scales
+    house: House
+    posts: Mapping[tuple[str, str], Post]
+    scales: Scales
+    audit: AuditLog
+
+
+class LocalClients:
+    """Hands out clients by identity."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def acting_as(self, user: str, groups: Sequence[str] = ()) -> Client:
         """As `core.client.Clients.acting_as`."""
         members = groups if GROUP_AUTHENTICATED in groups else (*groups, GROUP_AUTHENTICATED)
-        return LocalClient(self._house, self._posts, self._scales, Caller(user, tuple(members)))
+        return LocalClient(self._parts, Caller(user, tuple(members)))
 
 
 class LocalClient:
     """As `core.client.Client`."""
 
-    def __init__(self, house: House, posts: Mapping[tuple[str, str], Post], scales: Scales, caller: Caller) -> None:
-        self._house = house
-        self._posts = posts
-        self._scales = scales
+    def __init__(self, parts: Parts, caller: Caller) -> None:
+        self._house = parts.house
+        self._posts = parts.posts
+        self._scales = parts.scales
+        self._audit = parts.audit
         self._caller = caller
         self._manager = caller.name.removeprefix("system:").replace("controller:", "").replace(":", "-")
 
@@ -88,15 +101,19 @@ class LocalClient:
 
     async def create(self, resource: Resource, value: Value) -> Value:
         call = self._call(resource, (value.get("metadata") or {}).get("namespace") or "")
-        document = await take_in(call, _copied(value))
-        return await self._value(call.served, (await create(self._house, call, document)).document)
+        async with self._recorded("create", call):
+            document = await take_in(call, _copied(value))
+            outcome = await create(self._house, call, document)
+        return await self._value(call.served, outcome.document)
 
     async def update(self, resource: Resource, value: Value, *, subresource: str = "") -> Value:
         metadata = value["metadata"]
         call = self._call(resource, metadata.get("namespace") or "", metadata["name"], subresource)
-        if subresource == "scale":
-            return await self._scales.change(call, lambda _: value)
-        return await self._value(call.served, (await replace(self._house, call, _copied(value))).document)
+        async with self._recorded("update", call):
+            if subresource == "scale":
+                return await self._scales.change(call, lambda _: value)
+            outcome = await replace(self._house, call, _copied(value))
+        return await self._value(call.served, outcome.document)
 
     async def patch(
         self,
@@ -111,9 +128,10 @@ class LocalClient:
     ) -> Value:
         call = self._call(resource, namespace, name, subresource)
         call.options = WriteOptions(field_manager=self._manager, validation="Strict", force=force)
-        if subresource == "scale":
-            return await self._scales.patch(call, patch, kind)
-        outcome = await apply_patch(self._house, call, _copied(patch), kind)
+        async with self._recorded("patch", call):
+            if subresource == "scale":
+                return await self._scales.patch(call, patch, kind)
+            outcome = await apply_patch(self._house, call, _copied(patch), kind)
         return await self._value(call.served, outcome.document)
 
     async def delete(self, resource: Resource, namespace: str, name: str, options: DeleteOptions | None = None) -> None:
@@ -124,7 +142,9 @@ class LocalClient:
             uid=options.uid,
             version=options.resource_version,
         )
-        await remove(self._house, self._call(resource, namespace, name), how)
+        call = self._call(resource, namespace, name)
+        async with self._recorded("delete", call):
+            await remove(self._house, call, how)
 
     async def post(self, resource: Resource, namespace: str, name: str, subresource: str, value: Value) -> Value:
         call = self._call(resource, namespace, name, subresource)
@@ -133,7 +153,43 @@ class LocalClient:
             raise NotSupported(
                 what=f"POST to {resource.plural}/{subresource}", why="it is no subresource that is posted to"
             )
-        return await handler(call, value)
+        async with self._recorded("create", call):
+            return await handler(call, value)
+
+    @asynccontextmanager
+    async def _recorded(self, verb: str, call: Call) -> AsyncIterator[None]:
+        """Put on record how what is inside ends."""
+        received_at = self._house.clock.now()
+        code, message = 201 if verb == "create" else 200, ""
+        try:
+            yield
+        except MaruError as error:
+            status = status_of(error)
+            code, message = status["code"], status["message"]
+            raise
+        except WireError as error:
+            code, message = 400, error.message
+            raise from_wire(error) from error
+        finally:
+            if self._audit.wants(verb, code):
+                self._audit.record(self._request(verb, call, received_at, code, message))
+
+    def _request(self, verb: str, call: Call, received_at: datetime, code: int, message: str) -> AuditedRequest:
+        resource = call.served.resource
+        attributes = Attributes(
+            verb, resource.group, resource.version, resource.plural, call.subresource, call.namespace, call.name
+        )
+        return AuditedRequest(
+            real=self._caller,
+            caller=self._caller,
+            attributes=attributes,
+            uri=resource.path(call.namespace, call.name, call.subresource),
+            address="127.0.0.1",
+            user_agent="maru",
+            received_at=received_at,
+            code=code,
+            message=message,
+        )
 
     def _served(self, resource: Resource) -> Served:
         served = self._house.catalog.of(resource)

@@ -31,10 +31,11 @@ async def ensure_all(house: House, site: Site, service_address: str, cluster_add
     others: Sequence[Value] = [
         *documents.priority_classes(),
         *documents.priority_levels(),
-        *documents.flow_schemas(),
     ]
     for value in others:
         await ensure(house, value)
+    for value in documents.flow_schemas():
+        await ensure(house, value, status=_found(house, value))
     await ensure_api_services(house)
 
 
@@ -88,6 +89,24 @@ def available(house: House) -> Value:
                 "lastTransitionTime": rfc3339(house.clock.now()),
                 "reason": "Local",
                 "message": "Local APIServices are always available",
+            }
+        ]
+    }
+
+
+def _found(house: House, schema: Value) -> Value:
+    """The status of a FlowSchema whose priority level is there."""
+    level = schema["spec"]["priorityLevelConfiguration"]["name"]
+    return {
+        "conditions": [
+            {
+                "type": "Dangling",
+                "status": "False",
+                "lastTransitionTime": rfc3339(house.clock.now()),
+                "reason": "Found",
+                "message": (
+                    f'This FlowSchema references the PriorityLevelConfiguration object named "{level}" and it exists'
+                ),
             }
         ]
     }
