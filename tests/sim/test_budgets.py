@@ -13,7 +13,7 @@ async def test_a_budget_allows_what_is_beyond_its_minimum() -> None:
         await world.user.create(DEPLOYMENTS, deployment())
         spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}
         await world.user.create(PODDISRUPTIONBUDGETS, {"metadata": {"name": "b", "namespace": "default"}, "spec": spec})
-        await roll_out(world)
+        assert await roll_out(world)
         await world.run(0.1)
         status = world.get(PODDISRUPTIONBUDGETS, "b")["status"]
         assert (status["disruptionsAllowed"], status["currentHealthy"], status["desiredHealthy"]) == (1, 3, 2)
@@ -27,7 +27,7 @@ async def test_a_percentage_counts_the_replicas_of_the_deployment() -> None:
         await world.user.create(DEPLOYMENTS, deployment(replicas=4))
         spec = {"maxUnavailable": "50%", "selector": {"matchLabels": {"app": "web"}}}
         await world.user.create(PODDISRUPTIONBUDGETS, {"metadata": {"name": "b", "namespace": "default"}, "spec": spec})
-        await roll_out(world)
+        assert await roll_out(world)
         await world.run(0.1)
         status = world.get(PODDISRUPTIONBUDGETS, "b")["status"]
         assert (status["expectedPods"], status["disruptionsAllowed"]) == (4, 2)
@@ -53,7 +53,7 @@ async def test_a_quota_says_what_is_used() -> None:
             RESOURCEQUOTAS, {"metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}}
         )
         await world.user.create(CONFIGMAPS, {"metadata": {"name": "c", "namespace": "default"}})
-        await roll_out(world)
+        assert await roll_out(world)
         await world.run(0.1)
         used = world.get(RESOURCEQUOTAS, "q")["status"]["used"]
         assert used == {

@@ -30,10 +30,10 @@ async def test_every_node_has_one_pod_also_those_that_come_later_or_are_cordoned
     await world.setup(nodes=2)
     async with world.running():
         await world.user.create(DAEMONSETS, daemon_set())
-        await world.until(lambda: places(world) == ["n1", "n2"], 5)
+        assert await world.until(lambda: places(world) == ["n1", "n2"], 5)
         await world.user.patch(NODES, "", "n2", {"spec": {"unschedulable": True}})
         await world.add_node("n3")
-        await world.until(lambda: places(world) == ["n1", "n2", "n3"], 5)
+        assert await world.until(lambda: places(world) == ["n1", "n2", "n3"], 5)
         status = world.get(DAEMONSETS, "agent")["status"]
         assert (status["desiredNumberScheduled"], status["numberReady"], status["numberMisscheduled"]) == (3, 3, 0)
 
@@ -43,7 +43,7 @@ async def test_an_update_replaces_one_pod_at_a_time() -> None:
     await world.setup(nodes=3)
     async with world.running():
         await world.user.create(DAEMONSETS, daemon_set())
-        await world.until(lambda: len(places(world)) == 3, 5)
+        assert await world.until(lambda: len(places(world)) == 3, 5)
         await world.change(DAEMONSETS, "agent", template=template("agent", "agent:2"))
         for _ in range(60):
             await world.run(0.1)
@@ -58,7 +58,7 @@ async def test_an_update_with_surge_never_lacks_a_pod() -> None:
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     async with world.running():
         await world.user.create(DAEMONSETS, daemon_set(updateStrategy=rolling))
-        await world.until(lambda: len(places(world)) == 2, 5)
+        assert await world.until(lambda: len(places(world)) == 2, 5)
         await world.change(DAEMONSETS, "agent", template=template("agent", "agent:2"))
         for _ in range(60):
             await world.run(0.1)
@@ -74,6 +74,6 @@ async def test_a_node_that_does_not_fit_has_no_pod() -> None:
         wanted = daemon_set()
         wanted["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
         await world.user.create(DAEMONSETS, wanted)
-        await world.until(lambda: places(world) == ["n2"], 5)
+        assert await world.until(lambda: places(world) == ["n2"], 5)
         await world.user.patch(NODES, "", "n2", {"metadata": {"labels": {"disk": None}}})
-        await world.until(lambda: world.pods(app="agent") == [], 5)
+        assert await world.until(lambda: world.pods(app="agent") == [], 5)

@@ -11,7 +11,7 @@ async def test_a_deployment_becomes_ready_pods_on_nodes() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         pods = world.pods(app="web")
         assert len(pods) == 3 and all(is_ready(pod) and pod["spec"]["nodeName"] == "n1" for pod in pods)
         status = world.get(DEPLOYMENTS, "web")["status"]
@@ -30,7 +30,7 @@ async def test_a_settled_system_writes_nothing() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         await world.run(5)
         before = len(world.writes())
         await world.run(300)

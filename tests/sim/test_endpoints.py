@@ -31,7 +31,7 @@ async def test_ready_pods_stand_behind_their_service() -> None:
     async with world.running():
         await world.user.create(SERVICES, service())
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         await world.run(0.1)
         (endpoints,) = world.api.all(ENDPOINTS)
         (subset,) = endpoints["subsets"]
@@ -54,7 +54,7 @@ async def test_a_pod_that_stops_is_terminating_and_no_longer_ready() -> None:
     async with world.running():
         await world.user.create(SERVICES, service())
         await world.user.create(DEPLOYMENTS, deployment(replicas=1))
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.patch(DEPLOYMENTS, "default", "web", {"spec": {"replicas": 0}})
         await world.run(1)
         assert [flags for _, *flags in addresses(world)] == [[False, True]]

@@ -50,7 +50,7 @@ async def play(seed: int, build: Build = everything) -> list[str]:
                 await world.run(chance.uniform(0.2, 4))
     async with world.running(build):
         try:
-            await world.until(lambda: "Complete" in verdicts(world), 900, step_s=1)
+            assert await world.until(lambda: "Complete" in verdicts(world), 900, step_s=1)
         except AssertionError:
             return ["it never completed"]
     phases = [phase(pod) for pod in world.pods(app="once")]

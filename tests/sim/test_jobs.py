@@ -35,7 +35,7 @@ async def test_a_job_completes_and_counts_each_pod_once() -> None:
     world.script = lambda pod: Behaviour(exit_s=1)
     async with world.running():
         await world.user.create(JOBS, job(completions=5, parallelism=2))
-        await world.until(lambda: "Complete" in verdicts(world), 30)
+        assert await world.until(lambda: "Complete" in verdicts(world), 30)
         status = world.get(JOBS, "once")["status"]
         assert status["succeeded"] == 5 and not status.get("failed") and "completionTime" in status
         assert status["uncountedTerminatedPods"] == {} and not status.get("active")
@@ -52,7 +52,7 @@ async def test_failures_back_off_and_end_the_job() -> None:
         await world.user.create(JOBS, job(backoffLimit=2))
         await world.run(5)
         assert len(world.pods(app="once")) == 1
-        await world.until(lambda: "Failed" in verdicts(world), 120)
+        assert await world.until(lambda: "Failed" in verdicts(world), 120)
         assert verdicts(world)["Failed"] == "BackoffLimitExceeded"
         assert world.get(JOBS, "once")["status"]["failed"] == 3
 
@@ -64,7 +64,7 @@ async def test_a_deadline_stops_what_runs() -> None:
         await world.user.create(JOBS, job(activeDeadlineSeconds=5))
         await world.run(3)
         assert len(world.pods(app="once")) == 1
-        await world.until(lambda: "Failed" in verdicts(world), 10)
+        assert await world.until(lambda: "Failed" in verdicts(world), 10)
         assert verdicts(world)["Failed"] == "DeadlineExceeded"
         assert world.pods(app="once") == []
 
@@ -75,7 +75,7 @@ async def test_an_indexed_job_gives_every_index_its_number_and_name() -> None:
     world.script = lambda pod: Behaviour(exit_s=1)
     async with world.running():
         await world.user.create(JOBS, job(completions=3, parallelism=3, completionMode="Indexed"))
-        await world.until(lambda: "Complete" in verdicts(world), 30)
+        assert await world.until(lambda: "Complete" in verdicts(world), 30)
         assert world.get(JOBS, "once")["status"]["completedIndexes"] == "0-2"
         assert sorted(pod["spec"]["hostname"] for pod in world.pods(app="once")) == ["once-0", "once-1", "once-2"]
         (variable,) = world.pods(app="once")[0]["spec"]["containers"][0]["env"]
@@ -95,7 +95,7 @@ async def test_an_index_that_keeps_failing_fails_alone() -> None:
             JOBS,
             job(completions=3, parallelism=3, completionMode="Indexed", backoffLimitPerIndex=1, backoffLimit=2**31 - 1),
         )
-        await world.until(lambda: "Failed" in verdicts(world), 60)
+        assert await world.until(lambda: "Failed" in verdicts(world), 60)
         status = world.get(JOBS, "once")["status"]
         assert (status["completedIndexes"], status["failedIndexes"]) == ("0,2", "1")
         assert verdicts(world)["Failed"] == "FailedIndexes" and status["failed"] == 2
@@ -108,7 +108,7 @@ async def test_a_policy_can_fail_the_job_at_once_or_ignore_a_failure() -> None:
     rules = [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]
     async with world.running():
         await world.user.create(JOBS, job(podFailurePolicy={"rules": rules}))
-        await world.until(lambda: "Failed" in verdicts(world), 20)
+        assert await world.until(lambda: "Failed" in verdicts(world), 20)
         assert verdicts(world)["Failed"] == "PodFailurePolicy"
         message = next(e["message"] for e in world.get(JOBS, "once")["status"]["conditions"] if e["type"] == "Failed")
         assert "failed with exit code 42 matching FailJob rule at index 0" in message
@@ -125,7 +125,7 @@ async def test_a_suspended_job_stops_and_resumes_without_counting_failures() -> 
         await world.run(2)
         assert world.pods(app="once") == [] and "startTime" not in world.get(JOBS, "once")["status"]
         await world.change(JOBS, "once", suspend=False)
-        await world.until(lambda: "Complete" in verdicts(world), 30)
+        assert await world.until(lambda: "Complete" in verdicts(world), 30)
         assert not world.get(JOBS, "once")["status"].get("failed")
 
 
@@ -136,7 +136,7 @@ async def test_a_success_policy_ends_a_job_early() -> None:
     policy = {"rules": [{"succeededIndexes": "0"}]}
     async with world.running():
         await world.user.create(JOBS, job(completions=3, parallelism=3, completionMode="Indexed", successPolicy=policy))
-        await world.until(lambda: "Complete" in verdicts(world), 60)
+        assert await world.until(lambda: "Complete" in verdicts(world), 60)
         assert verdicts(world)["Complete"] == "SuccessPolicy"
 
 
@@ -147,7 +147,7 @@ async def test_a_deleted_job_leaves_no_pod_behind() -> None:
         await world.user.create(JOBS, job(completions=2, parallelism=2))
         await world.run(2)
         await world.user.delete(JOBS, "default", "once")
-        await world.until(lambda: not world.api.all(PODS) and not world.api.all(JOBS), 10)
+        assert await world.until(lambda: not world.api.all(PODS) and not world.api.all(JOBS), 10)
 
 
 async def test_a_finished_job_goes_when_its_time_is_over() -> None:
@@ -156,10 +156,10 @@ async def test_a_finished_job_goes_when_its_time_is_over() -> None:
     world.script = lambda pod: Behaviour(exit_s=1)
     async with world.running():
         await world.user.create(JOBS, job(ttlSecondsAfterFinished=30))
-        await world.until(lambda: "Complete" in verdicts(world), 10)
+        assert await world.until(lambda: "Complete" in verdicts(world), 10)
         await world.run(20)
         assert world.api.all(JOBS)
-        await world.until(lambda: not world.api.all(JOBS) and not world.api.all(PODS), 15)
+        assert await world.until(lambda: not world.api.all(JOBS) and not world.api.all(PODS), 15)
 
 
 def cron_job(**spec: object) -> Value:

@@ -28,7 +28,7 @@ async def test_a_silent_node_is_unknown_tainted_and_its_pods_move_after_their_to
     await world.setup(nodes=2)
     async with world.running():
         await world.user.create(DEPLOYMENTS, tolerant())
-        await roll_out(world)
+        assert await roll_out(world)
         assert world.kubelet is not None
         world.kubelet.broken.add("n1")
         await world.run(45)
@@ -69,9 +69,9 @@ async def test_pods_of_a_deleted_node_are_removed() -> None:
     await world.setup(nodes=2)
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment(replicas=2))
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.delete(NODES, "", "n1")
-        await world.until(
+        assert await world.until(
             lambda: [pod["spec"]["nodeName"] for pod in world.pods(app="web") if is_ready(pod)] == ["n2", "n2"], 90
         )
         assert len(world.api.all(PODS)) == 2
@@ -89,4 +89,4 @@ async def test_a_cordoned_node_gets_the_taint_and_no_new_pods() -> None:
         scheduled = condition(pod, "PodScheduled")
         assert scheduled is not None and scheduled["reason"] == "Unschedulable"
         await world.user.patch(NODES, "", "n1", {"spec": {"unschedulable": None}})
-        await roll_out(world, seconds=15)
+        assert await roll_out(world, seconds=15)

@@ -27,9 +27,9 @@ async def test_a_deleted_deployment_takes_its_sets_and_pods_along() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.delete(DEPLOYMENTS, "default", "web")
-        await world.until(lambda: not world.api.all(REPLICASETS) and not world.api.all(PODS), 5)
+        assert await world.until(lambda: not world.api.all(REPLICASETS) and not world.api.all(PODS), 5)
 
 
 async def test_orphaned_replica_sets_stay_and_are_released() -> None:
@@ -37,9 +37,9 @@ async def test_orphaned_replica_sets_stay_and_are_released() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.delete(DEPLOYMENTS, "default", "web", DeleteOptions(propagation="Orphan"))
-        await world.until(lambda: not world.api.all(DEPLOYMENTS), 5)
+        assert await world.until(lambda: not world.api.all(DEPLOYMENTS), 5)
         (left,) = world.api.all(REPLICASETS)
         assert not left["metadata"].get("ownerReferences")
         assert len(world.pods(app="web")) == 3
@@ -50,11 +50,11 @@ async def test_foreground_deletion_waits_for_the_pods() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.delete(DEPLOYMENTS, "default", "web", DeleteOptions(propagation="Foreground"))
         await world.run(0.01)
         assert world.get(DEPLOYMENTS, "web")["metadata"]["finalizers"] == ["foregroundDeletion"]
-        await world.until(lambda: not world.api.all(DEPLOYMENTS), 5)
+        assert await world.until(lambda: not world.api.all(DEPLOYMENTS), 5)
         assert not world.api.all(REPLICASETS) and not world.api.all(PODS)
 
 
@@ -70,7 +70,7 @@ async def test_a_dependent_goes_only_with_its_last_owner() -> None:
         references = world.get(CONFIGMAPS, "child")["metadata"]["ownerReferences"]
         assert [each["name"] for each in references] == ["two"]
         await world.user.delete(CONFIGMAPS, "default", "two")
-        await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
+        assert await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
 
 
 async def test_a_dependent_of_something_that_never_was_goes() -> None:
@@ -79,7 +79,7 @@ async def test_a_dependent_of_something_that_never_was_goes() -> None:
     async with world.running():
         ghost = {"metadata": {"name": "ghost", "uid": "00000000-0000-0000-0000-000000000000"}}
         await world.user.create(CONFIGMAPS, config("child", ghost))
-        await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
+        assert await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
 
 
 async def test_owners_deleted_while_the_control_plane_was_down_are_noticed() -> None:
@@ -91,7 +91,7 @@ async def test_owners_deleted_while_the_control_plane_was_down_are_noticed() -> 
         await world.run(1)
     await world.api.remove(CONFIGMAPS, "default", "one")
     async with world.running():
-        await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
+        assert await world.until(lambda: world.api.find(CONFIGMAPS, "default", "child") is None, 2)
 
 
 async def test_a_circle_of_owners_can_be_deleted_in_the_foreground() -> None:
@@ -103,7 +103,7 @@ async def test_a_circle_of_owners_can_be_deleted_in_the_foreground() -> None:
         await world.user.patch(CONFIGMAPS, "default", "one", config("one", two, blocks=True))
         await world.user.delete(CONFIGMAPS, "default", "one", DeleteOptions(propagation="Foreground"))
         names = ("one", "two")
-        await world.until(lambda: all(world.api.find(CONFIGMAPS, "default", name) is None for name in names), 5)
+        assert await world.until(lambda: all(world.api.find(CONFIGMAPS, "default", name) is None for name in names), 5)
 
 
 async def test_a_deleted_namespace_is_emptied_and_goes() -> None:
@@ -112,9 +112,9 @@ async def test_a_deleted_namespace_is_emptied_and_goes() -> None:
     async with world.running():
         await world.user.create(DEPLOYMENTS, deployment())
         await world.user.create(CONFIGMAPS, config("one"))
-        await roll_out(world)
+        assert await roll_out(world)
         await world.user.delete(NAMESPACES, "", "default")
-        await world.until(lambda: not world.api.all(NAMESPACES), 10)
+        assert await world.until(lambda: not world.api.all(NAMESPACES), 10)
         assert not world.api.all(PODS) and not world.api.all(CONFIGMAPS) and not world.api.all(DEPLOYMENTS)
 
 
@@ -131,7 +131,7 @@ async def test_a_namespace_says_what_it_waits_for() -> None:
         assert conditions["NamespaceContentRemaining"]["reason"] == "SomeResourcesRemain"
         assert "example.com/hold in 1 resource instances" in conditions["NamespaceFinalizersRemaining"]["message"]
         await world.user.patch(CONFIGMAPS, "default", "one", {"metadata": {"finalizers": None}})
-        await world.until(lambda: not world.api.all(NAMESPACES), 10)
+        assert await world.until(lambda: not world.api.all(NAMESPACES), 10)
 
 
 async def test_every_namespace_has_its_default_service_account() -> None:

@@ -43,7 +43,7 @@ async def test_a_pod_that_fits_nowhere_says_why_and_is_placed_when_a_node_comes(
         (event,) = [each for each in world.api.all(EVENTS) if each["reason"] == "FailedScheduling"]
         assert event["message"] == expected and event["type"] == "Warning"
         await world.add_node("n2", cpu="4")
-        await world.until(lambda: node_of(world, "big") == "n2", 3)
+        assert await world.until(lambda: node_of(world, "big") == "n2", 3)
 
 
 async def test_a_pod_is_placed_when_another_leaves() -> None:
@@ -56,7 +56,7 @@ async def test_a_pod_is_placed_when_another_leaves() -> None:
         await world.run(1)
         assert "No preemption victims found for incoming pod" in why(world, "two")
         await world.user.delete(PODS, "default", "one")
-        await world.until(lambda: node_of(world, "two") == "n1", 5)
+        assert await world.until(lambda: node_of(world, "two") == "n1", 5)
 
 
 async def test_without_nodes_the_message_says_so() -> None:
@@ -157,7 +157,7 @@ async def test_gates_hold_a_pod_until_the_last_is_gone() -> None:
         scheduled = condition(world.get(PODS, "one"), "PodScheduled")
         assert node_of(world, "one") == "" and scheduled is not None and scheduled["reason"] == "SchedulingGated"
         await world.user.patch(PODS, "default", "one", {"spec": {"schedulingGates": None}})
-        await world.until(lambda: node_of(world, "one") == "n1", 1)
+        assert await world.until(lambda: node_of(world, "one") == "n1", 1)
 
 
 async def test_the_important_take_the_place_of_the_unimportant() -> None:
@@ -174,7 +174,7 @@ async def test_the_important_take_the_place_of_the_unimportant() -> None:
         assert world.get(PODS, "high")["status"]["nominatedNodeName"] == "n1"
         reasons = {each["type"]: each.get("reason") for each in world.get(PODS, "low")["status"]["conditions"]}
         assert reasons["DisruptionTarget"] == "PreemptionByScheduler"
-        await world.until(lambda: node_of(world, "high") == "n1", 15)
+        assert await world.until(lambda: node_of(world, "high") == "n1", 15)
         assert node_of(world, "middle") == "n1"
         assert "Preempted" in {each["reason"] for each in world.api.all(EVENTS)}
 

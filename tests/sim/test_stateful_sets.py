@@ -62,9 +62,9 @@ async def test_pods_come_one_by_one_with_their_names_and_claims() -> None:
         await world.user.create(STATEFULSETS, wanted)
         await world.run(0.1)
         assert names(world) == ["db-0"]
-        await world.until(lambda: len(names(world)) == 2, 5)
+        assert await world.until(lambda: len(names(world)) == 2, 5)
         assert is_ready(world.pods(**{"apps.kubernetes.io/pod-index": "0"})[0])
-        await world.until(lambda: is_settled(world), 10)
+        assert await world.until(lambda: is_settled(world), 10)
         pod = world.pods(**{"statefulset.kubernetes.io/pod-name": "db-2"})[0]
         assert pod["spec"]["hostname"] == "db-2" and pod["spec"]["subdomain"] == "db"
         assert pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == "data-db-2"
@@ -88,7 +88,7 @@ async def test_an_update_goes_down_to_the_partition() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(STATEFULSETS, stateful_set())
-        await world.until(lambda: is_settled(world), 10)
+        assert await world.until(lambda: is_settled(world), 10)
         strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
         await world.change(STATEFULSETS, "db", template=template("db", "db:2"), updateStrategy=strategy)
         await world.run(20)
@@ -96,7 +96,7 @@ async def test_an_update_goes_down_to_the_partition() -> None:
         await world.change(
             STATEFULSETS, "db", updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
         )
-        await world.until(lambda: is_settled(world), 20)
+        assert await world.until(lambda: is_settled(world), 20)
         assert set(images(world).values()) == {"db:2"}
         assert [each["revision"] for each in world.api.all(CONTROLLERREVISIONS)].count(2) == 1
 
@@ -107,12 +107,12 @@ async def test_scaling_down_takes_the_highest_first_and_one_at_a_time() -> None:
     world.script = lambda pod: Behaviour(stop_s=2)
     async with world.running():
         await world.user.create(STATEFULSETS, stateful_set())
-        await world.until(lambda: is_settled(world), 10)
+        assert await world.until(lambda: is_settled(world), 10)
         await world.change(STATEFULSETS, "db", replicas=1)
         await world.run(1)
         going = [p["metadata"]["name"] for p in world.pods(app="db") if p["metadata"].get("deletionTimestamp")]
         assert going == ["db-2"]
-        await world.until(lambda: names(world) == ["db-0"], 10)
+        assert await world.until(lambda: names(world) == ["db-0"], 10)
 
 
 async def test_going_back_to_an_old_template_reuses_its_revision() -> None:
@@ -120,13 +120,13 @@ async def test_going_back_to_an_old_template_reuses_its_revision() -> None:
     await world.setup()
     async with world.running():
         await world.user.create(STATEFULSETS, stateful_set())
-        await world.until(lambda: is_settled(world), 10)
+        assert await world.until(lambda: is_settled(world), 10)
         first = world.get(STATEFULSETS, "db")["status"]["currentRevision"]
         await world.change(STATEFULSETS, "db", template=template("db", "db:2"))
         await world.run(0.1)
-        await world.until(lambda: is_settled(world), 20)
+        assert await world.until(lambda: is_settled(world), 20)
         await world.change(STATEFULSETS, "db", template=template("db", "db:1"))
         await world.run(0.1)
-        await world.until(lambda: is_settled(world), 20)
+        assert await world.until(lambda: is_settled(world), 20)
         assert world.get(STATEFULSETS, "db")["status"]["currentRevision"] == first
         assert sorted(each["revision"] for each in world.api.all(CONTROLLERREVISIONS)) == [2, 3]

@@ -88,14 +88,14 @@ async def test_a_pod_with_a_claim_of_the_built_in_class_gets_a_folder_of_its_nod
         volumes = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
         spec = {"containers": [{"name": "a", "image": "a"}], "volumes": volumes}
         await world.user.create(PODS, {"metadata": {"name": "one", "namespace": "default"}, "spec": spec})
-        await world.until(lambda: bool(world.get(PODS, "one")["spec"].get("nodeName")), 0.5)
+        assert await world.until(lambda: bool(world.get(PODS, "one")["spec"].get("nodeName")), 0.5)
         (made,) = world.api.all(PERSISTENTVOLUMES)
         assert phase(world, "data") == "Bound" and made["status"]["phase"] == "Bound"
         (term,) = made["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
         assert term["matchExpressions"][0]["values"] == [world.get(PODS, "one")["spec"]["nodeName"]]
         await world.user.delete(PODS, "default", "one")
         await world.user.delete(PERSISTENTVOLUMECLAIMS, "default", "data")
-        await world.until(lambda: not world.api.all(PERSISTENTVOLUMES), 5)
+        assert await world.until(lambda: not world.api.all(PERSISTENTVOLUMES), 5)
         assert removed == [made["metadata"]["name"]]
 
 
@@ -127,4 +127,4 @@ async def test_a_claim_in_use_is_deleted_only_when_its_pod_has_ended() -> None:
         await world.run(5)
         assert world.api.all(PERSISTENTVOLUMECLAIMS)
         await world.user.delete(PODS, "default", "one")
-        await world.until(lambda: not world.api.all(PERSISTENTVOLUMECLAIMS), 5)
+        assert await world.until(lambda: not world.api.all(PERSISTENTVOLUMECLAIMS), 5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -126,8 +125,8 @@ class World:
     async def run(self, seconds: float) -> None:
         await self.clock.advance(seconds)
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 120, step_s: float = 0.25) -> None:
-        """Turn time until `holds`; fails after `seconds`."""
+    async def until(self, holds: Callable[[], bool], seconds: float = 120, step_s: float = 0.25) -> bool:
+        """Turn time until `holds`, and say so; fails after `seconds`."""
         passed = 0.0
         await self.clock.settle()
         while not holds():
@@ -135,6 +134,7 @@ class World:
                 raise AssertionError(f"did not come about within {seconds} s")
             await self.clock.advance(step_s)
             passed += step_s
+        return True
 
     def writes(self) -> list[Act]:
         """Everything that controllers and the scheduler wrote so far."""
@@ -190,10 +190,5 @@ def is_rolled_out(value: Value) -> bool:
     )
 
 
-async def roll_out(world: World, name: str = "web", seconds: float = 60) -> None:
-    await world.until(lambda: is_rolled_out(world.get(DEPLOYMENTS, name)), seconds)
-
-
-async def yield_often() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
+async def roll_out(world: World, name: str = "web", seconds: float = 60) -> bool:
+    return await world.until(lambda: is_rolled_out(world.get(DEPLOYMENTS, name)), seconds)

@@ -62,7 +62,7 @@ class Placing:
                 continue
             await self._attempt(entry, tasks)
             # Events that came meanwhile are heard before the next choice.
-            await asyncio.sleep(0)
+            await self._clock.sleep(0)
 
     def decide(self, pod: PodFacts) -> Outcome:
         """Where `pod` goes, as things stand. Local."""
