@@ -45,3 +45,9 @@ async def test_version_keys_and_unknown_paths(api):
     assert issuer["issuer"] == "https://issuer" and issuer["jwks_uri"].endswith("/openid/v1/jwks")
     answer = await api.answer("GET", "/nowhere")
     assert answer.status == 404 and answer.body == b"404 page not found\n"
+
+
+async def test_requests_are_counted(api):
+    await api.must_do("GET", "/api/v1/nodes")
+    answer = await api.answer("GET", "/metrics")
+    assert b'maru_apiserver_requests_total{verb="list",code="200"} 1' in answer.body

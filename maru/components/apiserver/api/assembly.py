@@ -19,6 +19,7 @@ from maru.components.apiserver.controllers.definitions import Definitions
 from maru.components.apiserver.engine.allocation.services import Services
 from maru.components.apiserver.engine.passing import Passing
 from maru.components.apiserver.engine.verbs.call import House
+from maru.components.apiserver.metrics import Metrics
 from maru.components.apiserver.model.builtin import builtin_kinds
 from maru.components.apiserver.model.catalog import Catalog
 from maru.core.clock import Clock
@@ -28,6 +29,7 @@ from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.ids import Ids
 from maru.core.lifecycle import background
+from maru.core.meter import Meter
 from maru.core.site import PORT_KUBERNETES, Site
 from maru.core.store.interface import Store
 from maru.kinds.catalog import strategies
@@ -73,9 +75,10 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     scales = Scales(house, schema, kinds.of("scales.autoscaling"))
     tools = Tools(house, schema, given.book, given.tokens, passing, scales, given.site)
     handlers = {place: post for place, (post, _, _) in posts(tools).items()}
-    pages = Pages(catalog, OpenApi(schema, catalog), _sources(given))
+    metrics = Metrics(Meter())
+    pages = Pages(catalog, OpenApi(schema, catalog), _sources(given, metrics))
     access = Access(given.authenticator, given.book, given.audit)
-    edge = Edge(access, Resources(house, specials(tools)), pages, given.clock)
+    edge = Edge(access, Resources(house, specials(tools)), pages, metrics, given.clock)
     definitions = Definitions(house, schema)
     definitions.load()
     try:
@@ -86,7 +89,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
         await passing.close()
 
 
-def _sources(given: Given) -> Sources:
+def _sources(given: Given, metrics: Metrics) -> Sources:
     address = f"{given.site.listen}:{given.site.port(PORT_KUBERNETES)}"
     jwks_uri = f"https://{address}/openid/v1/jwks"
     return Sources(
@@ -94,5 +97,5 @@ def _sources(given: Given) -> Sources:
         ready=lambda: True,
         jwks=given.tokens.jwks,
         openid=lambda: given.tokens.discovery(jwks_uri),
-        metrics=lambda: "",
+        metrics=lambda: metrics.meter.exposition().decode(),
     )

@@ -12,6 +12,7 @@ from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.pages import Pages
 from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.errors import from_wire
+from maru.components.apiserver.metrics import Metrics
 from maru.components.apiserver.model.path import Target, parse, verb_of
 from maru.core.access import Attributes, Authorizer
 from maru.core.clock import Clock
@@ -48,17 +49,18 @@ class Access:
 class Edge:
     """The handler of every listener."""
 
-    def __init__(self, access: Access, resources: Resources, pages: Pages, clock: Clock) -> None:
+    def __init__(self, access: Access, resources: Resources, pages: Pages, metrics: Metrics, clock: Clock) -> None:
         self._authenticator = access.authenticator
         self._authorizer = access.authorizer
         self._audit = access.audit
         self._resources = resources
         self._pages = pages
+        self._metrics = metrics
         self._clock = clock
 
     async def answer(self, request: Request) -> Answer:
         """Answer one request; expected failures are Status bodies."""
-        received_at = self._clock.now()
+        received_at, began_s = self._clock.now(), self._clock.monotonic_s()
         asked = _Asked()
         target = parse(request.path)
         try:
@@ -74,6 +76,8 @@ class Edge:
         except WireError as error:
             asked.message = error.message
             answer = answers.of_error(from_wire(error))
+        self._metrics.requests.add(1.0, verb, str(answer.status))
+        self._metrics.duration.observe(self._clock.monotonic_s() - began_s, verb)
         if self._audit.wants(verb, answer.status):
             self._audit.record(
                 AuditedRequest(

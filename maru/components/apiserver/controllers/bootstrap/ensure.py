@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from maru.components.apiserver.controllers.bootstrap import documents
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.create import create
@@ -12,7 +14,7 @@ from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.model.options import WriteOptions
 from maru.core.access import GROUP_MASTERS, Caller
 from maru.core.clock import rfc3339
-from maru.core.document import Value
+from maru.core.document import Document, Value
 from maru.core.site import PORT_KUBERNETES, Site
 
 SELF = Caller("system:apiserver", (GROUP_MASTERS, "system:authenticated"))
@@ -62,7 +64,7 @@ async def ensure(house: House, value: Value, *, is_ours: bool = False, status: V
         if status is not None:
             call.subresource = "status"
             async with house.locks.hold(call.key):
-                await save(house, call, current, {**_fresh(current.value), "status": status})
+                await save(house, call, current, {**_fresh(current), "status": status})
     elif is_ours:
         async with house.locks.hold(call.key):
             await save(
@@ -70,8 +72,10 @@ async def ensure(house: House, value: Value, *, is_ours: bool = False, status: V
             )
 
 
-def _fresh(value: Value) -> Value:
-    return {**value, "metadata": dict(value["metadata"])}
+def _fresh(document: Document) -> Value:
+    """A copy of one's own."""
+    value: Value = msgspec.json.decode(document.body)
+    return value
 
 
 def _merged(have: Value, want: Value) -> Value:
