@@ -265,7 +265,6 @@ async def test_thirty_pods_at_once_run_soon(node: Kubelet) -> None:
         for number in range(30):
             await node.until(f"many-{number}", ready)
         took_s = node.clock.monotonic_s() - started_s
-        print(f"30 Pods in {took_s:.2f} s")
         for number in range(30):
             await node.delete(f"many-{number}", grace_s=0)
         for number in range(30):
