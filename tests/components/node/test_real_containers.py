@@ -32,9 +32,11 @@ async def _run(node: Kubelet, name: str, script: str, **spec: object) -> str:
 
 async def test_pod_runs_a_real_process_and_stops_it(node: Kubelet) -> None:
     async with node.running():
-        await node.create(pod("web", "sh", "-c", "echo started; trap 'echo bye; exit 0' TERM; sleep 100 & wait"))
+        await node.create(pod("web", "sh", "-c", "trap 'echo bye; exit 0' TERM; echo started; sleep 100 & wait"))
         value = await node.until("web", ready)
         assert "running" in state(value)
+        while "started" not in await _output(node, "web"):
+            pass
         await node.delete("web")
         value = await node.until("web", lambda value: "terminated" in state(value))
         assert state(value)["terminated"]["exitCode"] == 0
