@@ -14,8 +14,8 @@ import signal
 import socket
 import struct
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -89,19 +89,8 @@ def _holds_pid_namespace(path: Path, pid: int) -> bool:
 
 def _in_thread(work: Callable[[], None]) -> None:
     """Run `work` on a thread that ends with it; raises what it raises."""
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run, name="sandbox")
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="sandbox") as thread:
+        thread.submit(work).result()
 
 
 def _unshare_and_hold(folder: Path, kinds: Sequence[str], hostname: str, sysctls: Mapping[str, str]) -> None:

@@ -101,7 +101,7 @@ class WindowUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class DataFrame:
     """Bytes of a stream."""
 
     stream_id: int
@@ -109,7 +109,7 @@ class Data:
     is_last: bool = False
 
 
-Frame = SynStream | SynReply | MoreHeaders | Reset | Settings | Ping | GoAway | WindowUpdate | Data
+Frame = SynStream | SynReply | MoreHeaders | Reset | Settings | Ping | GoAway | WindowUpdate | DataFrame
 
 
 class Decoder:
@@ -133,7 +133,7 @@ class Decoder:
             body = bytes(self._buffer[8 : 8 + length])
             del self._buffer[: 8 + length]
             if not is_control:
-                yield Data(first & 0x7FFFFFFF, body, bool(flags & FLAG_FIN))
+                yield DataFrame(first & 0x7FFFFFFF, body, bool(flags & FLAG_FIN))
                 continue
             if (first >> 16) & 0x7FFF != VERSION:
                 raise SpdyError(f"SPDY version {(first >> 16) & 0x7FFF}")
@@ -194,7 +194,7 @@ class Encoder:
 
     def encode(self, frame: Frame) -> bytes:
         """One frame."""
-        if isinstance(frame, Data):
+        if isinstance(frame, DataFrame):
             assert len(frame.chunk) <= FRAME_BYTES_MAX
             flags = FLAG_FIN if frame.is_last else 0
             return struct.pack(">II", frame.stream_id, flags << 24 | len(frame.chunk)) + frame.chunk

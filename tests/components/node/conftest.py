@@ -41,7 +41,7 @@ def busybox_layer(folder: Path) -> str:
     shutil.copy2("/bin/busybox", folder / "bin" / "busybox")
     for name in PROGRAMS.split():
         (folder / "bin" / name).symlink_to("busybox")
-    (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nana:x:1000:1001:ana:/home/ana:/bin/sh\n")
+    (folder / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nana:x:1000:1001:ana:/people/ana:/bin/sh\n")
     (folder / "etc" / "group").write_text("root:x:0:\nana:x:1001:\nteam:x:2000:ana\n")
     return str(folder)
 

@@ -27,8 +27,8 @@ from maru.core.ids import SystemIds
 from maru.core.site import Site
 from maru.kinds.resources import EVENTS, PODS
 from maru.linux.mounts import mount_points
-from tests.components.node.fast_clock import FastClock
 from tests.fakes.client import FakeClients
+from tests.fakes.fast_clock import FastClock
 from tests.fakes.images import FakeImages
 from tests.fakes.pod_network import FakePodNetwork
 from tests.fakes.runtime import FakeRuntime

@@ -24,7 +24,7 @@ from maru.core.document import Value
 from maru.core.errors import Invalid
 
 HERE = Surroundings("node", ["192.0.2.1"], ["10.0.0.2"], {"cpu": "4", "memory": "8Gi"})
-DATABASE = UserDatabase(["root:x:0:0::/root:/bin/sh", "ana:x:1000:1001::/home/ana:/bin/sh"], ["team:x:2000:ana"])
+DATABASE = UserDatabase(["root:x:0:0::/root:/bin/sh", "ana:x:1000:1001::/people/ana:/bin/sh"], ["team:x:2000:ana"])
 
 
 def pod(**spec: object) -> Value:
@@ -117,7 +117,7 @@ def test_user_comes_from_pod_image_or_root() -> None:
     container: Value = {"name": "c"}
     assert user_of(pod(), container, "", DATABASE).uid == 0
     by_name = user_of(pod(), container, "ana", DATABASE)
-    assert (by_name.uid, by_name.gid, by_name.home) == (1000, 1001, "/home/ana")
+    assert (by_name.uid, by_name.gid, by_name.home) == (1000, 1001, "/people/ana")
     assert 2000 in by_name.groups
     context = {"runAsUser": 5, "runAsGroup": 6}
     assert user_of(pod(securityContext=context), container, "ana", DATABASE).gid == 6

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maru.wire.spdy.dictionary import DICTIONARY
 from maru.wire.spdy.frames import (
-    Data,
+    DataFrame,
     Decoder,
     Encoder,
     Frame,
@@ -31,8 +31,8 @@ FRAMES: list[Frame] = [
     SynStream(3, [("streamtype", "data"), ("requestid", "0")], is_last=True),
     SynReply(1, []),
     MoreHeaders(1, [("a", "b")]),
-    Data(1, b"hello"),
-    Data(1, b"", is_last=True),
+    DataFrame(1, b"hello"),
+    DataFrame(1, b"", is_last=True),
     Reset(3, 5),
     Settings([(7, 65536)]),
     Ping(7),

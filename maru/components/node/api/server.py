@@ -38,12 +38,12 @@ _STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
 @asynccontextmanager
 async def node_api(workshop: Workshop, pods: Pods) -> AsyncIterator[None]:
     """Serve until closed."""
-    handle = partial(_handle, workshop, pods, _routes())
-    async with serve([UnixListener(workshop.site.socket("node"))], handle, name="node api"):
+    answer = partial(_dispatch, workshop, pods, _routes())
+    async with serve([UnixListener(workshop.site.socket("node"))], answer, name="node api"):
         yield
 
 
-async def _handle(
+async def _dispatch(
     workshop: Workshop, pods: Pods, routes: Sequence[tuple[str, re.Pattern[str], Route]], request: Request
 ) -> Answer:
     for methods, pattern, route in routes:

@@ -112,7 +112,9 @@ def _of_source(pod: Value, name: str, source: Value, mode: int, material: Materi
         wanted = reference.get("name", "")
         document = material.configmaps.get(wanted)
         contents = None if document is None else _configmap_contents(document)
-        return _select(name, f'configmap "{wanted}" not found', "config", contents, reference, mode)
+        if contents is None and not reference.get("optional"):
+            raise MountFailed(name, f'configmap "{wanted}" not found')
+        return _select(_Wanted(name, "config", reference, mode), contents or {})
     if source.get("secret"):
         reference = source["secret"]
         wanted = reference.get("secretName") or reference.get("name", "")
@@ -120,7 +122,9 @@ def _of_source(pod: Value, name: str, source: Value, mode: int, material: Materi
         contents = None
         if document is not None:
             contents = {key: base64.b64decode(value) for key, value in (document.get("data") or {}).items()}
-        return _select(name, f'secret "{wanted}" not found', "secret", contents, reference, mode)
+        if contents is None and not reference.get("optional"):
+            raise MountFailed(name, f'secret "{wanted}" not found')
+        return _select(_Wanted(name, "secret", reference, mode), contents or {})
     if source.get("serviceAccountToken"):
         token = source["serviceAccountToken"]
         key = (token.get("audience") or "", int(token.get("expirationSeconds") or TOKEN_SECONDS_DEFAULT))
@@ -139,25 +143,28 @@ def _configmap_contents(document: Value) -> dict[str, bytes]:
     return contents
 
 
-def _select(
-    name: str, missing: str, kind: str, contents: Mapping[str, bytes] | None, reference: Value, mode: int
-) -> Payload:
-    is_optional = bool(reference.get("optional"))
-    if contents is None:
-        if is_optional:
-            return {}
-        raise MountFailed(name, missing)
-    items = reference.get("items")
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a volume takes of a ConfigMap or Secret. kind: config or secret, as messages name it."""
+
+    volume: str
+    kind: str
+    reference: Value
+    mode: int
+
+
+def _select(wanted: _Wanted, contents: Mapping[str, bytes]) -> Payload:
+    items = wanted.reference.get("items")
     if not items:
-        return {key: File(content, mode) for key, content in contents.items()}
+        return {key: File(content, wanted.mode) for key, content in contents.items()}
     files: Payload = {}
     for item in items:
         if item["key"] not in contents:
-            if is_optional:
+            if wanted.reference.get("optional"):
                 continue
-            raise MountFailed(name, f"references non-existent {kind} key: {item['key']}")
+            raise MountFailed(wanted.volume, f"references non-existent {wanted.kind} key: {item['key']}")
         item_mode = item.get("mode")
-        files[item["path"]] = File(contents[item["key"]], mode if item_mode is None else item_mode)
+        files[item["path"]] = File(contents[item["key"]], wanted.mode if item_mode is None else item_mode)
     return files
 
 

@@ -225,6 +225,7 @@ def no_new_privileges(container: Value) -> bool:
 
 
 def is_privileged(container: Value) -> bool:
+    """True when the container may do what the machine's root may."""
     return bool((container.get("securityContext") or {}).get("privileged"))
 
 

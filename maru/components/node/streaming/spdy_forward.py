@@ -20,17 +20,17 @@ TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 class SpdyForwardedPort:
     """One connection. As ForwardedPort."""
 
-    def __init__(self, session: SpdySession, port: int, data: SpdyStream, error: SpdyStream) -> None:
+    def __init__(self, session: SpdySession, port: int, content: SpdyStream, error: SpdyStream) -> None:
         self.port = port
         self._session = session
-        self._data = data
+        self._content = content
         self._error = error
 
     async def read(self) -> bytes:
-        return await self._data.read()
+        return await self._content.read()
 
     async def write(self, chunk: bytes) -> None:
-        await self._data.write(chunk)
+        await self._content.write(chunk)
 
     async def fail(self, message: str) -> None:
         try:
@@ -40,8 +40,8 @@ class SpdyForwardedPort:
 
     async def close(self) -> None:
         await self._error.close()
-        await self._data.close()
-        self._session.forget(self._data)
+        await self._content.close()
+        self._session.forget(self._content)
         self._session.forget(self._error)
 
 

@@ -17,7 +17,7 @@ from maru.wire.spdy.frames import (
     STATUS_PROTOCOL_ERROR,
     STATUS_REFUSED_STREAM,
     WINDOW_BYTES_DEFAULT,
-    Data,
+    DataFrame,
     Decoder,
     Encoder,
     Frame,
@@ -74,7 +74,7 @@ class SpdyStream:
         for start in range(0, len(chunk), CHUNK_BYTES_MAX):
             piece = chunk[start : start + CHUNK_BYTES_MAX]
             await self._wait_for_window(len(piece))
-            await self._session.send(Data(self.stream_id, piece))
+            await self._session.send(DataFrame(self.stream_id, piece))
 
     async def close(self) -> None:
         """Our side has no more to send; idempotent."""
@@ -82,7 +82,7 @@ class SpdyStream:
             return
         self._has_closed = True
         try:
-            await self._session.send(Data(self.stream_id, b"", is_last=True))
+            await self._session.send(DataFrame(self.stream_id, b"", is_last=True))
         except Unavailable:
             return
 
@@ -193,7 +193,7 @@ class SpdySession:
     async def _take(self, frame: Frame) -> None:
         if isinstance(frame, SynStream):
             await self._open(frame)
-        elif isinstance(frame, Data):
+        elif isinstance(frame, DataFrame):
             stream = self._streams.get(frame.stream_id)
             if stream is not None:
                 await stream.take(frame.chunk, is_last=frame.is_last)
