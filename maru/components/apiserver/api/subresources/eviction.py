@@ -69,7 +69,7 @@ class Evictions:
             except Conflict:
                 continue
             return
-        raise _refused("the disruption budget changes too fast")
+        raise _refused("the disruption budget changes too fast", _RETRY_S)
 
     def _budgets(self, namespace: str, labels: Value) -> list[Document]:
         found = self._house.store.list(PODDISRUPTIONBUDGETS.storage, namespace).documents
@@ -112,7 +112,7 @@ def _decremented(budget: Document, pod: str, now: str) -> Value:
     status = value.setdefault("status", {})
     name = budget.key.name
     if int(status.get("observedGeneration") or 0) < int(value["metadata"].get("generation") or 0):
-        raise _refused(f"The disruption budget {name} is still being processed by the server.")
+        raise _refused(f"The disruption budget {name} is still being processed by the server.", _RETRY_S)
     allowed = int(status.get("disruptionsAllowed") or 0)
     if allowed < 0:
         raise denied(PODDISRUPTIONBUDGETS, name, "pdb disruptions allowed is negative")
@@ -131,6 +131,7 @@ def _decremented(budget: Document, pod: str, now: str) -> Value:
     return value
 
 
-def _refused(why: str) -> Throttled:
+def _refused(why: str, retry_after_s: int = 0) -> Throttled:
+    """`retry_after_s` 0: only the budget's owner can tell when, so clients are not told to wait and try by themselves."""
     causes = [{"reason": "DisruptionBudget", "message": why}]
-    return Throttled(what=_VIOLATES, why=why, message=_VIOLATES, causes=causes, retry_after_s=_RETRY_S)
+    return Throttled(what=_VIOLATES, why=why, message=_VIOLATES, causes=causes, retry_after_s=retry_after_s)
