@@ -132,6 +132,6 @@ def _decremented(budget: Document, pod: str, now: str) -> Value:
 
 
 def _refused(why: str, retry_after_s: int = 0) -> Throttled:
-    """`retry_after_s` 0: only the budget's owner can tell when, so clients are not told to wait and try by themselves."""
+    """`retry_after_s` 0: nobody can tell when, so clients are not told to wait."""
     causes = [{"reason": "DisruptionBudget", "message": why}]
     return Throttled(what=_VIOLATES, why=why, message=_VIOLATES, causes=causes, retry_after_s=retry_after_s)
