@@ -9,6 +9,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from maru.core.errors import Unavailable
+
+LOCAL_DOMAIN = "maru.local"  # the registry part of names that mean this machine's own store: never asked over a network
+
+
+class RegistryUnreachable(Unavailable):
+    """The registry did not answer at all: no route, no name, refused, or silent; an answer that refuses is no such."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryAuth:
@@ -77,7 +85,9 @@ class ImageStore(Protocol):
     def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         """Fetch and unpack; digests are verified. After the last Progress `find` answers.
 
-        Raises NotFound, Denied (the registry refuses), Unavailable (no route, time-out), Invalid (digest).
+        Names under LOCAL_DOMAIN are only looked up. Raises NotFound, Denied (the registry refuses),
+        RegistryUnreachable (at once when it is plain, within seconds when the image is here already),
+        Unavailable (the registry cannot now), Invalid (digest).
         """
         ...
 

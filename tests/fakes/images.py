@@ -17,7 +17,14 @@ from pathlib import Path
 
 import msgspec
 
-from maru.contracts.image_store import Image, ImageConfig, Progress, RegistryAuth
+from maru.contracts.image_store import (
+    LOCAL_DOMAIN,
+    Image,
+    ImageConfig,
+    Progress,
+    RegistryAuth,
+    RegistryUnreachable,
+)
 from maru.core.errors import Conflict, Denied, Invalid, NotFound
 from maru.wire.oci.reference import Reference, parse_reference
 
@@ -31,6 +38,7 @@ class FakeImages:
         self._offered: dict[str, tuple[ImageConfig, RegistryAuth | None]] = {}
         self._in_use = in_use
         self.pulls: list[str] = []
+        self.is_unreachable = False  # whether registries are out of reach
         self.pull_gate: asyncio.Event | None = None  # when set to an Event, pulls wait for it
 
     def offer(self, reference: str, config: ImageConfig | None = None, auth: RegistryAuth | None = None) -> None:
@@ -79,6 +87,13 @@ class FakeImages:
     async def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         name = _parse(reference)
         self.pulls.append(reference)
+        if name.domain == LOCAL_DOMAIN:
+            if self.find(reference) is None:
+                raise NotFound(what=f"image {name}", why="it is not in this machine's own store", fix="load it")
+            yield Progress(status="It is here")
+            return
+        if self.is_unreachable:
+            raise RegistryUnreachable(what=f"image {name}", why="there is no network", fix="")
         yield Progress(status="Pulling")
         if self.pull_gate is not None:
             await self.pull_gate.wait()

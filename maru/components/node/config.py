@@ -22,4 +22,5 @@ class NodeConfig(Config, frozen=True):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     reserved_cpu: str = "0"  # quantities kept back from what Pods may use
     reserved_memory: str = "0"
+    use_present_when_unreachable: bool = True  # of images whose policy is Always; see quirks.py
     address: str = ""  # the node's InternalIP; "" takes the pod network's

@@ -64,6 +64,10 @@ class RegistryServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Answer no more; its address refuses connections from now on."""
         assert self._runner is not None
         await self._runner.cleanup()
 

@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import io
 import os
+import re
+import socket
 import stat
 import tarfile
 from collections.abc import AsyncIterator
@@ -16,8 +18,8 @@ import zstandard
 
 from maru.components.engine import component
 from maru.components.engine.engine.images import Images
-from maru.contracts.image_store import Image, RegistryAuth
-from maru.core.errors import Invalid, NotFound, Unavailable
+from maru.contracts.image_store import Image, RegistryAuth, RegistryUnreachable
+from maru.core.errors import Denied, Invalid, NotFound, Unavailable
 from maru.core.site import Site
 from maru.linux.mounts import mount_blocking, unmount_blocking
 from tests.components.engine.registry_server import RegistryServer, digest_of, layer_tar
@@ -294,6 +296,49 @@ async def test_base_image_is_the_same_every_time_and_has_busybox(images: Images)
     assert image.config.command == ("sh",)
     assert (await images.build_base(["busybox"])).id == image.id
     assert [found.id for found in images.list()] == [image.id]
+
+
+async def test_base_image_has_its_version_as_a_tag(images: Images) -> None:
+    image = await images.build_base()
+    tags = {name.rpartition(":")[2] for name in image.names if name.startswith("docker.io/library/busybox:")}
+    (short,) = [tag for tag in tags if re.fullmatch(r"\d+\.\d+", tag)]
+    assert tags == {"latest", short, next(tag for tag in tags if tag.startswith(f"{short}."))}
+    assert images.find(f"busybox:{short}") == images.find("maru.local/base")
+
+
+async def test_local_names_are_looked_up_and_never_asked_for(images: Images) -> None:
+    with pytest.raises(NotFound, match="own store"):
+        await told(images.pull("maru.local/base"))
+    await images.build_base(["maru.local/base:latest"])
+    assert await told(images.pull("maru.local/base"))
+
+
+async def test_refused_connection_is_an_unreachable_registry(images: Images, server: RegistryServer) -> None:
+    reference = server.put_image("team/app:v1", [layer_tar({"a": b"1"})])
+    await pulled(images, reference)
+    await server.stop()
+    with pytest.raises(RegistryUnreachable):
+        await told(images.pull(reference))
+
+
+async def test_silent_network_is_given_up_soon_when_the_image_is_here(images: Images) -> None:
+    with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)  # its queue is full after these, so the kernel answers no more
+        for caller in (first, second):
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        reference = f"127.0.0.1:{deaf.getsockname()[1]}/team/app:v1"
+        await images.build_base([reference])
+        async with asyncio.timeout(10):
+            with pytest.raises(RegistryUnreachable):
+                await told(images.pull(reference))
+
+
+async def test_registry_that_answers_is_not_called_unreachable(images: Images, server: RegistryServer) -> None:
+    reference = server.put_image("team/app:v1", [layer_tar({"a": b"1"})], auth=RegistryAuth("ada", "secret"))
+    with pytest.raises(Denied):
+        await told(images.pull(reference))
 
 
 async def test_plain_docker_archive_loads(images: Images, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import msgspec
 
 from maru.components.engine.api.edge import Route, is_true
 from maru.components.engine.api.progress import as_lines, base_lines, credentials, loaded_lines, pulled_lines
-from maru.components.engine.engine.base_image import NAMES
 from maru.components.engine.engine.content import disk_errors
 from maru.components.engine.engine.images import Images
 from maru.components.engine.model.image_filter import ImageFilter
@@ -112,9 +111,9 @@ class ImageApi:
         return json_answer([{"Deleted" if is_digest(each) else "Untagged": familiar(each)} for each in gone])
 
     async def base(self, request: Request, _: str) -> Answer:
-        names = [value for key, value in request.query if key == "tag" and value] or list(NAMES)
+        names = [value for key, value in request.query if key == "tag" and value]
         image = await self.images.build_base(names)
-        return Answer(200, as_lines(base_lines(image, names)), JSON_LINES)
+        return Answer(200, as_lines(base_lines(image, names or [familiar(name) for name in image.names])), JSON_LINES)
 
     def _want(self, name: str) -> Image:
         image = self.images.find(name)

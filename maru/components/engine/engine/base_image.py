@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +19,15 @@ import msgspec
 from maru.components.engine.engine.content import Content, Pin
 from maru.components.engine.engine.oci import ENVIRONMENT, find_tool
 from maru.components.engine.engine.transfer import Pulled
+from maru.contracts.image_store import LOCAL_DOMAIN
 from maru.core.errors import Unavailable
 from maru.linux.processes import Command, run
 from maru.wire.oci.manifest import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform
 
-NAMES = ("maru.local/base:latest", "docker.io/library/busybox:latest")
+NAMES = (f"{LOCAL_DOMAIN}/base:latest", "docker.io/library/busybox:latest")
 CREATED = "1970-01-01T00:00:00Z"
 LIST_DEADLINE_S = 10.0
+_VERSION = re.compile(rb"v(\d+\.\d+)\.\d+")
 
 _FOLDERS = {
     "bin": 0o755,
@@ -59,6 +62,19 @@ mail:x:8:
 www-data:x:33:
 nogroup:x:65534:
 """
+
+
+async def names() -> Sequence[str]:
+    """What the image is called unless told otherwise: latest, and busybox's own version (1.35 and 1.35.0).
+
+    A tag that is not latest is pulled only when it is not there. Raises Unavailable when busybox is missing.
+    """
+    said = await run(Command([find_tool("busybox")], ENVIRONMENT), LIST_DEADLINE_S)
+    version = _VERSION.search(said.output)
+    if version is None:
+        return NAMES
+    whole, short = version[0][1:].decode(), version[1].decode()
+    return (*NAMES, *(f"docker.io/library/busybox:{tag}" for tag in (short, whole)))
 
 
 async def build(content: Content, platform: Platform, pin: Pin) -> Pulled:

@@ -16,12 +16,13 @@ from maru.components.engine.engine import archive as archives
 from maru.components.engine.engine import base_image
 from maru.components.engine.engine.content import Content, disk_errors
 from maru.components.engine.engine.index import Index, Stored, parse
-from maru.components.engine.engine.transfer import Pulled, Transfer
-from maru.contracts.image_store import Image, ImageConfig, Progress, RegistryAuth
+from maru.components.engine.engine.transfer import Order, Pulled, Transfer
+from maru.contracts.image_store import LOCAL_DOMAIN, Image, ImageConfig, Progress, RegistryAuth
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.log import Log
 from maru.wire.oci.image import RunConfig, parse_image
 from maru.wire.oci.manifest import platform_of
+from maru.wire.oci.reference import Reference
 
 PROGRESS_QUEUE_MAX = 1024  # steps nobody has read; byte counts beyond it are dropped, never results
 Report = Callable[[Progress], None]
@@ -56,8 +57,12 @@ class Images:
     def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
             wanted = parse(reference)
+            is_here = self._index.find(reference) is not None
+            if wanted.domain == LOCAL_DOMAIN:
+                _look_up(wanted, report, is_here=is_here)
+                return
             with self._content.pinned() as pin:
-                pulled = await self._transfer.pull(wanted, auth or RegistryAuth(), report, pin)
+                pulled = await self._transfer.pull(Order(wanted, auth or RegistryAuth(), is_here), report, pin)
                 stored = self._keep(pulled)
                 self._index.name(stored, wanted, pulled.top_digest)
                 await self._save()
@@ -112,12 +117,12 @@ class Images:
         """The image's configuration as stored."""
         return self._content.blob(image.id).read_bytes()
 
-    async def build_base(self, names: Sequence[str]) -> Image:
+    async def build_base(self, names: Sequence[str] = ()) -> Image:
         """The image of this machine's busybox, under `names`; the same busybox gives the same digest.
 
-        Raises Unavailable when busybox is not installed.
+        Without names it gets the usual ones. Raises Unavailable when busybox is not installed.
         """
-        wanted = [parse(name) for name in names]
+        wanted = [parse(name) for name in names or await base_image.names()]
         with self._content.pinned() as pin:
             with disk_errors("image store"):
                 built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
@@ -226,6 +231,14 @@ class Images:
             if missing:
                 self._log.error("an image lost content and is forgotten", image=stored.id, missing=missing[0])
                 self._index.drop(stored.id)
+
+
+def _look_up(wanted: Reference, report: Report, *, is_here: bool) -> None:
+    if not is_here:
+        why = f"names under {LOCAL_DOMAIN} are looked up in this machine's own store only, and it is not there"
+        fix = "make it with 'maru image build-base', 'maru image load' or 'maru image tag'"
+        raise NotFound(what=f"image {wanted}", why=why, fix=fix)
+    report(Progress(status=f"{wanted} is in this machine's own store"))
 
 
 def config_of(config: RunConfig) -> ImageConfig:

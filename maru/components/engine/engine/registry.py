@@ -25,7 +25,8 @@ from maru.wire.oci.manifest import ACCEPTED, MANIFEST_BYTES_MAX
 from maru.wire.oci.reference import DEFAULT_DOMAIN, Reference
 
 HUB = "registry-1.docker.io"  # where docker.io's registry listens
-CONNECT_S = 20.0
+CONNECT_S = 20.0  # for name, connection and handshake together
+CONNECT_HASTY_S = 1.5  # the same, when an image of that name is here already
 READ_S = 60.0  # between two pieces of a body
 ERROR_BYTES_MAX = 64 * 1024
 _AGENT = "maru/0.1"
@@ -39,11 +40,13 @@ class Registries:
     ca_file: str = ""
 
     @asynccontextmanager
-    async def repository(self, reference: Reference, auth: RegistryAuth) -> AsyncIterator[Repository]:
-        """The repository of `reference`. Raises Unavailable when the registry cannot be reached."""
+    async def repository(
+        self, reference: Reference, auth: RegistryAuth, *, hasty: bool = False
+    ) -> AsyncIterator[Repository]:
+        """The repository of `reference`. hasty: give up soon on a registry that is silent."""
         is_insecure = is_loopback(reference.domain) or reference.domain in self.insecure
         connector = aiohttp.TCPConnector(ssl=self._trust(verified=not is_insecure))
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_HASTY_S if hasty else CONNECT_S, sock_read=READ_S)
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,

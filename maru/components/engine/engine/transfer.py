@@ -17,7 +17,7 @@ import aiohttp
 
 from maru.components.engine.engine.content import READ_BYTES, Content, Pin
 from maru.components.engine.engine.registry import Registries, Repository
-from maru.contracts.image_store import Progress, RegistryAuth
+from maru.contracts.image_store import Progress, RegistryAuth, RegistryUnreachable
 from maru.core.clock import Clock
 from maru.core.errors import Invalid, NotFound, NotSupported, Unavailable
 from maru.wire.oci.image import parse_image
@@ -36,6 +36,7 @@ from maru.wire.oci.reference import Reference
 RETRY_BASE_S = 0.2
 RETRY_MAX_S = 5.0
 BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
+UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError, TimeoutError, ConnectionError)
 Report = Callable[[Progress], None]
 
 
@@ -52,6 +53,15 @@ class Pulled:
     blobs: tuple[str, ...]
     layers: tuple[str, ...]
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to pull, as whom. is_here: an older one is present, so nobody has to wait long for the registry."""
+
+    reference: Reference
+    auth: RegistryAuth
+    is_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +85,23 @@ class Transfer:
         self._limits = limits
         self._fetching: dict[str, asyncio.Lock] = {}
 
-    async def pull(self, reference: Reference, auth: RegistryAuth, report: Report, pin: Pin) -> Pulled:
-        """Raises NotFound, Denied, Unavailable, Invalid (a digest or a document is wrong)."""
+    async def pull(self, order: Order, report: Report, pin: Pin) -> Pulled:
+        """Raises NotFound, Denied, RegistryUnreachable, Unavailable, Invalid (a digest or a document is wrong)."""
+        reference = order.reference
         report(Progress(status=f"Pulling from {reference.path}"))
         try:
-            async with self._registries.repository(reference, auth) as repository:
+            async with self._registries.repository(reference, order.auth, hasty=order.is_here) as repository:
                 return await self._pull(repository, reference, report, pin)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from group
-        except BROKEN as error:
+        except aiohttp.ClientSSLError as error:
+            why = f"the registry's certificate is not trusted: {error}"
+            raise Unavailable(what=f"image {reference}", why=why, fix="set engine.registry_ca_file") from error
+        except UNREACHABLE as error:
             why = f"the registry cannot be reached: {error or type(error).__name__}"
+            raise RegistryUnreachable(what=f"image {reference}", why=why, fix="check network and name") from error
+        except BROKEN as error:
+            why = f"the registry cannot be understood: {error or type(error).__name__}"
             raise Unavailable(what=f"image {reference}", why=why, fix="check network and name") from error
 
     async def _pull(self, repository: Repository, reference: Reference, report: Report, pin: Pin) -> Pulled:

@@ -15,7 +15,8 @@ from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.errors import StartFailed
 from maru.components.node.model.backoff import Backoff, raised
 from maru.components.node.model.view import Container
-from maru.contracts.image_store import Image, RegistryAuth
+from maru.components.node.quirks import present_suffices
+from maru.contracts.image_store import LOCAL_DOMAIN, Image, RegistryAuth, RegistryUnreachable
 from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError
 from maru.wire.oci.reference import Reference, parse_reference
@@ -41,7 +42,8 @@ class ImagePuller:
             raise StartFailed("InvalidImageName", message) from error
         policy = container.spec.get("imagePullPolicy") or _default_policy(reference)
         present = self._workshop.images.find(wanted)
-        if present is not None and policy != "Always":
+        is_local = reference.domain == LOCAL_DOMAIN
+        if present is not None and (policy != "Always" or is_local):
             message = f'Container image "{wanted}" already present on machine'
             self._event(pod, container, "Normal", "Pulled", f"{message} and can be accessed by the pod")
             return present
@@ -65,6 +67,7 @@ class ImagePuller:
             raise StartFailed("ImagePullBackOff", f"{message}: ErrImagePull: {held[1]}")
         self._event(pod, container, "Normal", "Pulling", f'Pulling image "{wanted}"')
         started_s = clock.monotonic_s()
+        present = self._workshop.images.find(wanted)
         failure: MaruError | None = None
         for auth in await self._credentials(pod, reference):
             try:
@@ -74,6 +77,14 @@ class ImagePuller:
                 break
             except MaruError as error:
                 failure = error
+                if isinstance(error, RegistryUnreachable):
+                    break
+        is_allowed = self._workshop.config.use_present_when_unreachable
+        if failure is not None and present is not None and present_suffices(failure, present, is_allowed=is_allowed):
+            self._backoffs.pop(wanted, None)
+            words = "already present on machine and used as it is: its registry cannot be reached"
+            self._event(pod, container, "Normal", "Pulled", f'Container image "{wanted}" {words}')
+            return present
         image = self._workshop.images.find(wanted)
         if failure is not None or image is None:
             why = str(failure) if failure is not None else "the image is not there after its pull"
