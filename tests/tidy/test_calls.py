@@ -7,7 +7,14 @@ import re
 
 from tests.tidy.sources import Source, dotted, functions, sources
 
-CLOCK_PLACES = ("maru/core/clock.py", "maru/core/ids.py", "maru/cli/", "maru/boot/supervisor.py", "maru/core/log.py")
+CLOCK_PLACES = (
+    "maru/core/clock.py",
+    "maru/core/ids.py",
+    "maru/cli/",
+    "maru/boot/supervisor.py",
+    "maru/boot/holding.py",
+    "maru/core/log.py",
+)
 BANNED_CALLS = (
     "time.time",
     "time.time_ns",
