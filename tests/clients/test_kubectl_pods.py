@@ -168,6 +168,7 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: ordered}}
 spec:
+  terminationGracePeriodSeconds: 1
   restartPolicy: Never
   volumes: [{{name: shared, emptyDir: {{}}}}]
   initContainers:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.clients.platform import Kubectl, wait_until
 
-IMAGE = "busybox:latest"
+IMAGE = "maru.local/base:latest"
 
 WEB = """
 apiVersion: apps/v1

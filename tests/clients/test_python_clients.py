@@ -88,8 +88,8 @@ def api(kubectl36: Kubectl) -> client.CoreV1Api:
     return client.CoreV1Api()
 
 
-def boat(name: str, **spec: object) -> dict[str, object]:
-    return {"apiVersion": "harbour.example.com/v1", "kind": "Boat", "metadata": {"name": name}, "spec": spec}
+def boat(called: str, **spec: object) -> dict[str, object]:
+    return {"apiVersion": "harbour.example.com/v1", "kind": "Boat", "metadata": {"name": called}, "spec": spec}
 
 
 def test_python_client_runs_a_pod_execs_and_forwards(kubectl36: Kubectl, api: client.CoreV1Api) -> None:
@@ -169,6 +169,7 @@ def test_lightkube_creates_patches_and_lists(boats: Kubectl, kubectl36: Kubectl)
 def test_kopf_operator_sees_and_answers(boats: Kubectl, kubectl36: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubectl36.platform.kubeconfig))
     registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(kopf.login_via_client)
 
     @kopf.on.create("harbour.example.com", "v1", "boats", registry=registry)
     def moor(spec: kopf.Spec, patch: kopf.Patch, **_: object) -> None:
