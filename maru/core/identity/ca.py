@@ -120,13 +120,14 @@ class CertificateAuthority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _BACKDATE)
             .not_valid_after(min(now + leaf.life, self.certificate.not_valid_after_utc))
-            .add_extension(_key_usage(leaf.usages), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
             )
         )
+        if leaf.usages:  # an empty bit string is no usage, and no client can read it
+            builder = builder.add_extension(_key_usage(leaf.usages), critical=True)
         if leaf.extended_usages:
             builder = builder.add_extension(x509.ExtendedKeyUsage(leaf.extended_usages), critical=False)
         if leaf.alternatives:

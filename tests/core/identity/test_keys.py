@@ -10,10 +10,12 @@ from datetime import timedelta
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from maru.core.errors import Broken, Unauthenticated
-from maru.core.identity.ca import CertificateAuthority
+from maru.core.identity.ca import CertificateAuthority, Leaf, subject_of
 from maru.core.identity.certificate import read_certificate
 from maru.core.identity.kubeconfig import kubeconfig
 from maru.core.identity.rotation import CHECK_S, Kept, Rotation
@@ -65,6 +67,19 @@ def test_server_certificate_answers_to_its_names(authority):
     certificate.verify_directly_issued_by(authority.certificate)
     usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+def test_certificate_without_key_usages_has_no_such_extension(authority, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf = Leaf(subject_of("jane", []), usages=frozenset(), extended_usages=[ExtendedKeyUsageOID.CLIENT_AUTH])
+    pem = authority.sign(key.public_key(), leaf)
+    (tmp_path / "jane.crt").write_bytes(pem)
+    (tmp_path / "jane.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    ssl.create_default_context().load_cert_chain(tmp_path / "jane.crt", tmp_path / "jane.key")
+    with pytest.raises(x509.ExtensionNotFound):
+        x509.load_pem_x509_certificate(pem).extensions.get_extension_for_class(x509.KeyUsage)
 
 
 def test_client_certificate_reads_back_as_its_caller(authority):
