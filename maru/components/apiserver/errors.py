@@ -51,7 +51,7 @@ OPTIMISTIC_LOCK = "the object has been modified; please apply your changes to th
 
 def status_of(error: MaruError) -> Value:
     """The Status that says `error`. details of the error that it shows: message, code, reason, name, group, kind,
-    uid, causes, retry_after_s.
+    uid, causes, retry_after_s. Its keys come in the real server's order: clients compare the text.
     """
     code, reason = _row(error)
     code = int(error.details.get("code", code))
@@ -63,19 +63,17 @@ def status_of(error: MaruError) -> Value:
         "status": "Failure",
         "message": error.details.get("message") or _message(error),
         "reason": reason,
-        "code": code,
     }
     details = _details(error)
     if details:
         status["details"] = details
-    return status
+    return {**status, "code": code}
 
 
 def success(resource: Resource, name: str, uid: str) -> Value:
     """What a delete answers when it is done."""
-    details: Value = {"name": name, "kind": resource.plural, "uid": uid}
-    if resource.group:
-        details["group"] = resource.group
+    group = {"group": resource.group} if resource.group else {}
+    details: Value = {"name": name, **group, "kind": resource.plural, "uid": uid}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 

@@ -234,3 +234,20 @@ async def test_a_lease_needs_its_version(api):
     await api.must_do("POST", path, lease)
     status = await api.must_refuse(422, "PUT", f"{path}/l", lease)
     assert status["details"]["causes"][0]["field"] == "metadata.resourceVersion"
+
+
+REPLICA_SETS = "/apis/apps/v1/namespaces/default/replicasets"
+
+
+async def test_a_new_status_has_the_numbers_that_typed_clients_require(api):
+    made = await api.must_do("POST", DEPLOYMENTS, deployment())
+    assert made["status"] == {}
+    made = await api.must_do("POST", REPLICA_SETS, deployment() | {"kind": "ReplicaSet"})
+    assert made["status"] == {"replicas": 0}
+
+
+async def test_the_keys_of_a_status_come_in_the_order_of_the_real_server(api):
+    await api.must_do("POST", DEPLOYMENTS, deployment())
+    status = await api.must_refuse(409, "POST", DEPLOYMENTS, deployment())
+    assert list(status) == ["kind", "apiVersion", "metadata", "status", "message", "reason", "details", "code"]
+    assert list(status["details"]) == ["name", "group", "kind"]

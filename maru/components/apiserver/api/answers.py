@@ -32,8 +32,9 @@ def of_bytes(
 
 
 def of_value(value: Value, status: int = 200, *, media: str = JSON, warnings: Sequence[str] = ()) -> Answer:
-    """A value as JSON or YAML."""
-    return of_bytes(finish(msgspec.json.encode(value), media), status, content_type=media, warnings=warnings)
+    """A value as JSON or YAML; it ends with a line feed, as the real server's do."""
+    body = finish(msgspec.json.encode(value) + b"\n", media)
+    return of_bytes(body, status, content_type=media, warnings=warnings)
 
 
 def of_error(error: MaruError, *, media: str = JSON, warnings: Sequence[str] = ()) -> Answer:

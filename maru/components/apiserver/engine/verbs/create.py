@@ -23,6 +23,7 @@ from maru.core.errors import AlreadyExists, Broken
 from maru.core.store.interface import ABSENT, Change
 from maru.kinds.strategy import Cause
 from maru.wire.k8s.managed_fields import track_update
+from maru.wire.k8s.schema import TypeNode
 
 NAME_TRIES_MAX = 8  # with generateName; the real server's bound
 STATUS_FROM_CREATOR = frozenset({"nodes"})
@@ -105,8 +106,18 @@ def _begin(house: House, call: Call, document: Value) -> None:
         if served.custom is None:
             document["status"] = {}
     served.strategy.prepare_create(document)
+    if served.has_status and served.custom is None:
+        _show_status(served.node, document)
     if counts_generation(call):
         document["metadata"]["generation"] = 1
+
+
+def _show_status(node: TypeNode, document: Value) -> None:
+    """A status is never left out, and its required numbers are 0: typed clients refuse it otherwise."""
+    status, kind = document.setdefault("status", {}), node.fields["status"]
+    for name in kind.required:
+        if kind.fields[name].kind == "integer":
+            status.setdefault(name, 0)
 
 
 async def _write(house: House, call: Call, document: Value, changes: Sequence[Change], prefix: str) -> Document:
