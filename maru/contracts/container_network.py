@@ -101,7 +101,8 @@ class Network:
 class Join:
     """How a container joins a network. network: id, or name, or the beginning of an id.
 
-    aliases: further names on this network; links: (container id, alias) pairs, seen by this container alone;
+    aliases: further names on this network; links: (container name or id, alias) pairs that this container alone
+    knows, also before there is such a container;
     ip, ip6, mac: "" for any. link_local_ips: further addresses of the device. gateway_priority: the highest
     has the default route.
     """

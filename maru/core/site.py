@@ -17,8 +17,9 @@ DEFAULT_DATA_DIR = Path("/var/lib/maru")
 class Site:
     """data_dir: absolute. port_offset: added to every conventional port (0..50000).
 
-    pod_cidr, service_cidr: IPv4 ranges; bridge: at most 15 characters; instance: a short name unique
-    on the machine, for tables, cgroups and namespaces ("maru" for the default folder).
+    pod_cidr, service_cidr: IPv4 ranges; container_cidr: what container networks are cut from, "" for the
+    well-known 172.17.0.0/16 to 172.31.0.0/16 and 192.168.0.0/16; bridge: at most 14 characters; instance:
+    a short name unique on the machine, for tables, cgroups and namespaces ("maru" for the default folder).
     """
 
     data_dir: Path
@@ -28,6 +29,7 @@ class Site:
     bridge: str = "maru0"
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.96.0.0/16"
+    container_cidr: str = ""
     cluster_dns_ip: str = "10.96.0.10"
     cluster_domain: str = "cluster.local"
     listen: str = "127.0.0.1"

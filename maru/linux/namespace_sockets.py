@@ -11,12 +11,14 @@ import socket
 from maru.linux.namespaces import standing_in
 
 
-def socket_in_blocking(netns_path: str, family: socket.AddressFamily) -> socket.socket:
-    """A non-blocking TCP socket in the namespace ("" is the process's own). Raises OSError."""
+def socket_in_blocking(
+    netns_path: str, family: socket.AddressFamily, kind: socket.SocketKind = socket.SOCK_STREAM
+) -> socket.socket:
+    """A non-blocking socket (TCP, or of `kind`) in the namespace ("" is the process's own). Raises OSError."""
     if netns_path:
         with standing_in(netns_path):
-            made = socket.socket(family, socket.SOCK_STREAM)
+            made = socket.socket(family, kind)
     else:
-        made = socket.socket(family, socket.SOCK_STREAM)
+        made = socket.socket(family, kind)
     made.setblocking(False)
     return made

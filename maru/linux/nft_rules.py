@@ -17,10 +17,12 @@ _FIRST_REGISTER = 8
 _VERDICT_REGISTER = 0
 _NETWORK, _TRANSPORT = 1, 2
 EQUAL, NOT_EQUAL = 0, 1
-_META_PRIORITY, _META_MARK, _META_INPUT, _META_OUTPUT, _META_PROTOCOL = 2, 3, 6, 7, 16
-_CT_STATE = 0
+_META_PRIORITY, _META_MARK, _META_INPUT, _META_OUTPUT, _META_FAMILY, _META_PROTOCOL = 2, 3, 6, 7, 15, 16
+_CT_STATE, _CT_STATUS = 0, 2
 STATE_NEW = 8
 STATE_KNOWN = 2 | 4  # established, related
+STATUS_REWRITTEN = 0x20  # the destination was
+IPV4, IPV6 = 2, 10
 _FIB_TYPE, _FIB_SOURCE, _FIB_DESTINATION = 3, 1, 2
 _LOCAL = 2
 _RANDOM = 1
@@ -35,6 +37,26 @@ def source_address(register: int = 0) -> bytes:
 def destination_address(register: int = 0) -> bytes:
     """Load the IPv4 destination address."""
     return _payload(_NETWORK, 16, 4, register)
+
+
+def destination_address6(register: int = 0) -> bytes:
+    """Load the IPv6 destination address, into four registers."""
+    return _payload(_NETWORK, 24, 16, register)
+
+
+def family_is(family: int) -> bytes:
+    """Go on only for IPV4 or IPV6, in an inet table."""
+    return _expression("meta", _be(1, _FIRST_REGISTER), _be(2, _META_FAMILY)) + compare(bytes([family]))
+
+
+def input_device(register: int = 0) -> bytes:
+    """Load the name of the device the packet came in at, into four registers."""
+    return _expression("meta", _be(1, _FIRST_REGISTER + register), _be(2, _META_INPUT))
+
+
+def output_device(register: int = 0) -> bytes:
+    """Load the name of the device the packet leaves by, into four registers."""
+    return _expression("meta", _be(1, _FIRST_REGISTER + register), _be(2, _META_OUTPUT))
 
 
 def protocol(register: int = 0) -> bytes:
@@ -95,8 +117,12 @@ def protocol_is(value: int) -> bytes:
 
 def state_in(states: int) -> bytes:
     """Go on only if the connection is in one of the states (bits)."""
-    load = _expression("ct", _be(1, _FIRST_REGISTER), _be(2, _CT_STATE))
-    return load + masked(struct.pack("=I", states), bytes(4)) + compare(bytes(4), 0, NOT_EQUAL)
+    return _connection_has(_CT_STATE, states)
+
+
+def status_in(bits: int) -> bytes:
+    """Go on only if the connection has one of the status bits."""
+    return _connection_has(_CT_STATUS, bits)
 
 
 def destination_is_local() -> bytes:
@@ -169,10 +195,10 @@ def remember(name: str, key: int, value: int | None, timeout_ms: int, operation:
     return _expression("dynset", body)
 
 
-def rewrite_destination(address: int, port: int) -> bytes:
+def rewrite_destination(address: int, port: int, family: int = IPV4) -> bytes:
     """DNAT to the address and port in registers. Ends the chain."""
     registers = _be(3, _FIRST_REGISTER + address) + _be(5, _FIRST_REGISTER + port)
-    return _expression("nat", _be(1, 1), _be(2, 2), registers)
+    return _expression("nat", _be(1, 1), _be(2, family), registers)
 
 
 def masquerade() -> bytes:
@@ -197,6 +223,11 @@ def finish(verdict: Verdict) -> bytes:
 
 def _expression(name: str, *body: bytes) -> bytes:
     return nested(1, text(1, name), nested(2, *body))
+
+
+def _connection_has(key: int, bits: int) -> bytes:
+    load = _expression("ct", _be(1, _FIRST_REGISTER), _be(2, key))
+    return load + masked(struct.pack("=I", bits), bytes(4)) + compare(bytes(4), 0, NOT_EQUAL)
 
 
 def _be(kind: int, value: int) -> bytes:

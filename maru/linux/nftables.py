@@ -1,7 +1,8 @@
 """nftables by its own netlink family: tables, chains, sets and elements in one transaction.
 
 Functions build requests and touch nothing; `commit_blocking` runs them so that all take effect at
-one instant or none does. Rules are lists of expressions (`nft_rules.py`). IPv4 family only.
+one instant or none does. Rules are lists of expressions (`nft_rules.py`). Requests are for an IPv4
+table; `in_family` makes them those of an inet one, which sees both families.
 Source: linux/netfilter/nf_tables.h, net/netfilter/nf_tables_api.c; numbers as `nft --debug=netlink` shows them.
 """
 
@@ -11,7 +12,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maru.linux.netlink import (
     CREATE,
@@ -37,8 +38,11 @@ SET_INTERVAL, SET_MAP, SET_TIMEOUT, SET_EVAL, SET_CONCAT = 0x4, 0x8, 0x10, 0x20,
 _VERDICT_TYPE = 0xFFFFFF00
 DROP, ACCEPT, JUMP, GOTO, RETURN = 0, 1, -3, -4, -5
 
-IPV4_ADDRESS, PROTOCOL, PORT, MARK = 7, 12, 13, 19
+IPV4_ADDRESS, IPV6_ADDRESS, PROTOCOL, PORT, MARK, DEVICE = 7, 8, 12, 13, 19, 41
 """Data types as the nft command numbers them, so that it prints elements readably."""
+
+INET = 1
+"""The family whose tables see IPv4 and IPv6."""
 
 _ATTRIBUTE_BYTES_MAX = 60_000  # a nest's length is 16 bits wide
 
@@ -142,6 +146,11 @@ def add_set(table: str, spec: SetSpec, identifier: int) -> Request:
     return Request(_kind(_NEW_SET), body, f"add set {spec.name}", CREATE)
 
 
+def in_family(requests: Iterable[Request], family: int) -> list[Request]:
+    """The same requests, for a table of another family (INET)."""
+    return [replace(request, body=bytes([family]) + request.body[1:]) for request in requests]
+
+
 def add_elements(table: str, name: str, elements: Iterable[tuple[bytes, bytes | Verdict | None]]) -> list[Request]:
     """Elements as (key, value): value None in a set, packed fields or a Verdict in a map."""
     encoded = (_element(key, value) for key, value in elements)
@@ -218,10 +227,10 @@ def list_elements_blocking(sock: NetlinkSocket, table: str, name: str) -> list[E
     return found
 
 
-def has_table_blocking(sock: NetlinkSocket, table: str) -> bool:
+def has_table_blocking(sock: NetlinkSocket, table: str, family: int = socket.AF_INET) -> bool:
     """Whether the table is there."""
     try:
-        sock.get_blocking(_kind(_GET_TABLE), _header() + text(1, table), f"find table {table}")
+        sock.get_blocking(_kind(_GET_TABLE), _header(family) + text(1, table), f"find table {table}")
     except OSError as error:
         if error.errno == errno.ENOENT:
             return False
@@ -257,11 +266,13 @@ def _type_number(fields: tuple[int, ...]) -> int:
 
 
 def _length(fields: tuple[int, ...]) -> int:
-    return 4 * len(fields) if len(fields) > 1 else _field_bytes(fields[0])
+    if len(fields) == 1:
+        return _field_bytes(fields[0])
+    return sum((_field_bytes(field) + 3) // 4 * 4 for field in fields)
 
 
 def _field_bytes(field: int) -> int:
-    return {PROTOCOL: 1, PORT: 2}.get(field, 4)
+    return {PROTOCOL: 1, PORT: 2, IPV6_ADDRESS: 16, DEVICE: 16}.get(field, 4)
 
 
 def _element(key: bytes, value: bytes | Verdict | None) -> bytes:

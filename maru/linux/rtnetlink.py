@@ -1,7 +1,8 @@
 """Links, addresses, routes and neighbours, as netlink requests.
 
 Functions build requests and touch nothing; a caller collects them and runs them in one batch
-(`netlink.NetlinkSocket.run_blocking`). Addresses are text, prefixes are lengths in bits. IPv4 only.
+(`netlink.NetlinkSocket.run_blocking`). Addresses are text, IPv4 or IPv6 unless said otherwise, prefixes
+are lengths in bits.
 Source: rtnetlink(7), linux/if_link.h, linux/rtnetlink.h.
 """
 
@@ -37,10 +38,12 @@ _NUD_PERMANENT = 0x80
 _TABLE_MAIN, _UNICAST = 254, 1
 _PROTOCOL_BOOT, PROTOCOL_MARU = 3, 77
 
-_ADDRESS, _IFNAME, _MTU, _MASTER, _LINKINFO, _GROUP, _NET_NS_FD = 1, 3, 4, 10, 18, 27, 28
+_ADDRESS, _IFNAME, _MTU, _LINK, _MASTER, _LINKINFO, _GROUP, _NET_NS_FD = 1, 3, 4, 5, 10, 18, 27, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
 _VETH_PEER = 1
-_PORT_HAIRPIN = 4
+_PORT_HAIRPIN, _PORT_ISOLATED = 4, 33
+_MACVLAN_MODE = 1
+_NO_DUPLICATE_CHECK = 0x02
 _LINK_HEADER = struct.Struct("=BxHiII")
 
 
@@ -58,7 +61,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An IPv4 route. destination: a network in CIDR form; gateway "" when on the link; device: an index."""
+    """A route. destination: a network in CIDR form; gateway "" when on the link; device: an index."""
 
     destination: str
     device: int
@@ -78,6 +81,18 @@ class VethPair:
     master: int
     netns: int
     mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class MacvlanLink:
+    """A macvlan to make. parent: the index of the device below; mode: bridge 4, private 1, vepa 2, passthru 8."""
+
+    name: str
+    mac: str
+    parent: int
+    netns: int
+    mtu: int
+    mode: int = 4
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -108,6 +123,25 @@ def set_hairpin(name: str) -> Request:
     return Request(NEW_LINK, body, f"set hairpin on {name}")
 
 
+def set_isolated(name: str) -> Request:
+    """Let no frame go from this port of a bridge to another one that is isolated as well."""
+    slave = nested(_INFO_SLAVE_DATA, attribute(_PORT_ISOLATED, b"\1"))
+    body = _link() + text(_IFNAME, name) + nested(_LINKINFO, text(_INFO_SLAVE_KIND, "bridge"), slave)
+    return Request(NEW_LINK, body, f"isolate {name}")
+
+
+def add_macvlan(link: MacvlanLink) -> Request:
+    """A device of its own hardware address on another one's wire, made in another namespace."""
+    kind = nested(
+        _LINKINFO,
+        text(_INFO_KIND, "macvlan"),
+        nested(_INFO_DATA, attribute(_MACVLAN_MODE, struct.pack("=I", link.mode))),
+    )
+    body = _link() + text(_IFNAME, link.name) + attribute(_ADDRESS, mac_bytes(link.mac)) + u32(_LINK, link.parent)
+    body += u32(_MTU, link.mtu) + u32(_NET_NS_FD, link.netns) + kind
+    return Request(NEW_LINK, body, f"add macvlan {link.name}", CREATE | EXCL)
+
+
 def set_up(index: int, name: str = "") -> Request:
     """Bring a link up."""
     return Request(NEW_LINK, _link(index=index, flags=_IFF_UP), f"bring up link {name or index}")
@@ -130,9 +164,8 @@ def delete_group(group: int) -> Request:
 
 
 def add_address(device: int, address: str, prefix: int, scope: int = SCOPE_GLOBAL) -> Request:
-    """Give `device` an address; done if it has it."""
-    packed = _packed(address)
-    body = struct.pack("=BBBBI", socket.AF_INET, prefix, 0, scope, device) + attribute(2, packed) + attribute(1, packed)
+    """Give `device` an address; done if it has it. IPv6 is usable at once: nobody is asked whether they have it."""
+    body = _address_body(device, address, prefix, scope)
     return Request(NEW_ADDRESS, body, f"add address {address}/{prefix}", CREATE | REPLACE, (errno.EEXIST,))
 
 
@@ -209,17 +242,30 @@ def _link(index: int = 0, flags: int = 0) -> bytes:
     return _LINK_HEADER.pack(0, 0, index, flags, flags)
 
 
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def _packed(address: str) -> bytes:
-    return socket.inet_aton(address)
+    return socket.inet_pton(_family(address), address)
+
+
+def _address_body(device: int, address: str, prefix: int, scope: int) -> bytes:
+    packed, family = _packed(address), _family(address)
+    flags = _NO_DUPLICATE_CHECK if family == socket.AF_INET6 else 0
+    header = struct.pack("=BBBBI", family, prefix, flags, scope, device)
+    return header + attribute(2, packed) + attribute(1, packed)
 
 
 def _route_body(route: Route) -> bytes:
-    network = ipaddress.IPv4Network(route.destination)
+    network = ipaddress.ip_network(route.destination)
     header = struct.pack(
         "=BBBBBBBBI",
-        *(socket.AF_INET, network.prefixlen, 0, 0, _TABLE_MAIN, route.protocol, route.scope, _UNICAST, 0),
+        *(_family(route.destination), network.prefixlen, 0, 0, _TABLE_MAIN, route.protocol, route.scope, _UNICAST, 0),
     )
-    body = header + u32(4, route.device)
+    body = header
+    if route.device:
+        body += u32(4, route.device)
     if network.prefixlen:
         body += attribute(1, network.network_address.packed)
     if route.gateway:
@@ -230,7 +276,7 @@ def _route_body(route: Route) -> bytes:
 
 
 def _neighbour(device: int, address: str) -> bytes:
-    return struct.pack("=BxHiHBB", socket.AF_INET, 0, device, _NUD_PERMANENT, 0, 0) + attribute(1, _packed(address))
+    return struct.pack("=BxHiHBB", _family(address), 0, device, _NUD_PERMANENT, 0, 0) + attribute(1, _packed(address))
 
 
 def _parse_link(body: bytes) -> Link:
