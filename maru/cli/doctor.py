@@ -5,18 +5,25 @@ Each finding says what was looked at, what was seen, and the command that mends 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from maru.cli import supervised
+from maru.components.engine.engine import oci
+from maru.components.network.engine.doctor import examine_blocking
+from maru.core.errors import MaruError
 from maru.core.site import PORT_KUBERNETES, Site
+from maru.linux import cgroups
 
 FREE_BYTES_MIN = 512 * 1024 * 1024
+KERNEL_UNTOUCHABLE = "the kernel does not let this process ask"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -30,18 +37,54 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(here: Site) -> Sequence[Finding]:
-    """All findings, in the order in which they matter."""
+    """What can be seen at a glance, in the order in which it matters."""
     return [
         _root(),
-        _programs("a container runtime", ("crun", "runc"), "apt-get install -y runc"),
-        _programs("conmon, which holds containers", ("conmon",), "apt-get install -y conmon"),
-        _busybox(),
+        _program("a container runtime", oci.NAMES, "apt-get install -y runc"),
+        _program("conmon, which holds containers", ("conmon",), "apt-get install -y conmon"),
+        _program("busybox, for the base image and to try runtimes", ("busybox",), "apt-get install -y busybox-static"),
         _overlay(),
         _cgroups(),
         _netfilter(),
+        _folder(here),
         _disk(here),
         _port(here),
     ]
+
+
+def examine_closely(here: Site) -> Sequence[Finding]:
+    """What takes a try: each runtime runs a container that does nothing, the network is asked. Needs root."""
+    return [*asyncio.run(_runtimes()), *_network(here)]
+
+
+def are_ranges_free(here: Site) -> bool:
+    """Whether no way of this machine leads into the address ranges of `here`."""
+    return all(finding.is_well for finding in _network(here) if finding.what.endswith("addresses"))
+
+
+async def _runtimes() -> list[Finding]:
+    findings = []
+    with tempfile.TemporaryDirectory(prefix="maru-doctor-", dir="/run") as folder:
+        for name in oci.NAMES:
+            try:
+                await oci.choose(name, f"{folder}/state", Path(folder), cgroups.detect())
+                findings.append(Finding(name, "it ran a container", is_well=True))
+            except MaruError as error:
+                fix = error.fix or "the other one is used where it works"
+                findings.append(Finding(name, error.why or error.what, is_well=False, fix=fix))
+    if not any(finding.is_well for finding in findings):
+        findings = [msgspec.structs.replace(finding, is_fatal=True) for finding in findings]
+    return findings
+
+
+def _network(here: Site) -> list[Finding]:
+    try:
+        seen = examine_blocking(here)
+    except OSError as error:
+        return [
+            Finding("network", f"{KERNEL_UNTOUCHABLE}: {error.strerror or error}", is_well=False, fix="run it as root")
+        ]
+    return [Finding(look.what, look.why, look.is_well, fix=look.fix) for look in seen]
 
 
 def _root() -> Finding:
@@ -50,16 +93,17 @@ def _root() -> Finding:
     return Finding("root", seen, is_root, not is_root, "run it as root: sudo maru ...")
 
 
-def _programs(what: str, names: Sequence[str], fix: str) -> Finding:
-    found = [path for name in names if (path := shutil.which(name))]
-    missing = f"none of {', '.join(names)} is installed"
+def _program(what: str, names: Sequence[str], fix: str) -> Finding:
+    found = []
+    for name in names:
+        try:
+            found.append(oci.find_tool(name))
+        except MaruError:
+            continue
+    missing = (
+        f"{' or '.join(names)} is not installed" if len(names) == 1 else f"none of {', '.join(names)} is installed"
+    )
     return Finding(what, ", ".join(found) or missing, bool(found), not found, fix)
-
-
-def _busybox() -> Finding:
-    found = shutil.which("busybox")
-    seen = found or "not installed: `maru image build-base` cannot make its image"
-    return Finding("busybox, for the base image", seen, bool(found), fix="apt-get install -y busybox-static")
 
 
 def _overlay() -> Finding:
@@ -84,8 +128,23 @@ def _netfilter() -> Finding:
     return Finding("nftables", "the kernel answers", is_well=True)
 
 
+def _folder(here: Site) -> Finding:
+    what, folder = f"folder {here.data_dir}", _nearest(here.data_dir)
+    if not folder.is_dir():
+        return _fatal(what, f"{folder} is no folder", "choose another: maru up --data-dir DIR")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return Finding(what, "writable", is_well=True)
+    except OSError as error:
+        return _fatal(what, f"{error.strerror}", "make it writable, or choose another: maru up --data-dir DIR")
+
+
+def _nearest(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
 def _disk(here: Site) -> Finding:
-    folder = next(path for path in (here.data_dir, *here.data_dir.parents) if path.exists())
+    folder = _nearest(here.data_dir)
     free = shutil.disk_usage(folder).free
     seen = f"{free // 1024 // 1024} MiB free under {folder}"
     return Finding("disk", seen, free >= FREE_BYTES_MIN, free < FREE_BYTES_MIN, f"free some space on {folder}")

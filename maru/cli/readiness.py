@@ -12,30 +12,34 @@ from maru.cli.terminal import DIM, GREEN, colour, say
 from maru.core.errors import MaruError, Unavailable
 
 READY_DEADLINE_S = 90.0
+SUPERVISOR_DEADLINE_S = 10.0  # for it to answer; far more than it takes
 RESTARTS_MAX = 3  # a process that failed this often will not come by itself
 
 
-def wait_ready(data_dir: Path, began: float) -> None:
+def wait_ready(data_dir: Path, began: float, *, is_quiet: bool = False) -> None:
     """Return when all processes are ready; `began` is a time.monotonic() that ages are shown against.
 
-    Raises Unavailable with the failing process's own words; it is then stopped.
+    Raises Unavailable with the failing process's own words.
     """
     shown: set[str] = set()
+    waited_from = time.monotonic()
     while True:
         workers = _workers_or_none(data_dir)
         for worker in workers:
             if worker.state == "ready" and worker.name not in shown:
                 shown.add(worker.name)
-                parts = ", ".join(part for part in worker.parts if part not in ("store", "remote", "informers"))
-                took = colour(f"{time.monotonic() - began:4.1f} s", DIM)
-                say(f"  {colour('✓', GREEN)} {worker.name.ljust(9)}{took}   {colour(parts, DIM)}")
+                if not is_quiet:
+                    _show(worker, time.monotonic() - began)
         if workers and len(shown) == len(workers):
             return
-        failing = [worker for worker in workers if worker.restarts >= RESTARTS_MAX and worker.problem]
-        if failing:
-            supervised.stop(data_dir)
-            raise _problem_of(failing[0], data_dir)
-        if time.monotonic() - began > READY_DEADLINE_S:
+        waited_s = time.monotonic() - waited_from
+        for worker in workers:
+            if worker.problem and (worker.is_hopeless or worker.restarts >= RESTARTS_MAX):
+                raise _problem_of(worker, data_dir)
+        if not workers and waited_s > SUPERVISOR_DEADLINE_S and not supervised.supervisor_pid(data_dir):
+            why = supervised.last_words(data_dir) or "its supervisor ended"
+            raise Unavailable(what="starting Maru", why=why, fix=f"read {data_dir / 'log' / 'supervisor.log'}")
+        if waited_s > READY_DEADLINE_S:
             waiting = ", ".join(worker.name for worker in workers if worker.name not in shown) or "the supervisor"
             raise Unavailable(
                 what="starting Maru",
@@ -43,6 +47,12 @@ def wait_ready(data_dir: Path, began: float) -> None:
                 fix=f"read {data_dir / 'log'}, then `maru doctor`",
             )
         time.sleep(supervised.POLL_S)
+
+
+def _show(worker: WorkerStatus, age_s: float) -> None:
+    parts = ", ".join(part for part in worker.parts if part not in ("store", "remote", "informers"))
+    took = colour(f"{age_s:4.1f} s", DIM)
+    say(f"  {colour('✓', GREEN)} {worker.name.ljust(9)}{took}   {colour(parts, DIM)}")
 
 
 def _workers_or_none(data_dir: Path) -> list[WorkerStatus]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
 from maru.core.errors import MaruError
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 GREEN, RED, YELLOW, DIM, BOLD = "32", "31", "33", "2", "1"
 
@@ -21,10 +24,20 @@ def colour(text: str, code: str) -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, three spaces between, no trailing blanks."""
     lines = [list(header), *[list(row) for row in rows]]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+    widths = [max(width_of(line[index]) for line in lines) for index in range(len(header))]
     return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        "   ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def width_of(text: str) -> int:
+    """The columns that `text` takes on a terminal: colours take none."""
+    return len(_ESCAPES.sub("", text))
+
+
+def pad(text: str, width: int) -> str:
+    """`text` with blanks behind it up to `width` columns."""
+    return text + " " * (width - width_of(text))
 
 
 def say(text: str = "") -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 import msgspec
 
 from maru.boot.site_file import Told, default_node_name, read, site
-from maru.cli.doctor import examine
+from maru.cli.doctor import examine, examine_closely
 from maru.cli.terminal import GREEN, RED, YELLOW, colour, say
 from maru.core.errors import NotFound
 
@@ -22,7 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
         told = read(arguments.data_dir)
     except NotFound:
         told = Told(node_name=default_node_name(), port_offset=0)
-    findings = examine(site(arguments.data_dir, told))
+    here = site(arguments.data_dir, told)
+    findings = [*examine(here), *(examine_closely(here) if os.geteuid() == 0 else ())]
     if arguments.output == "json":
         say(msgspec.json.encode(findings).decode())
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from maru.boot.site_file import read
 from maru.cli import supervised
 from maru.cli.terminal import say
 
@@ -15,8 +14,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Idempotent; works also after a crash."""
-    read(arguments.data_dir)
-    was_running = supervised.stop(arguments.data_dir)
-    supervised.tear_down(arguments.data_dir)
+    supervised.must_be_root(arguments.data_dir, "down")
+    with supervised.at_work(arguments.data_dir, "down"):
+        was_running = supervised.stop(arguments.data_dir)
+        supervised.tear_down(arguments.data_dir)
     say("Maru is down; its documents are kept." if was_running else "Maru was not running; nothing of it is left.")
     return 0

@@ -6,7 +6,6 @@ import argparse
 import time
 from pathlib import Path
 
-from maru.boot.site_file import read
 from maru.cli import supervised
 from maru.cli.readiness import wait_ready
 from maru.cli.terminal import say
@@ -19,10 +18,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Raises NotFound when nothing was ever started in the folder."""
     data_dir: Path = arguments.data_dir
-    read(data_dir)
+    supervised.must_be_root(data_dir, "restart")
     began = time.monotonic()
-    supervised.stop(data_dir)
-    supervised.start(data_dir, foreground=False)
-    wait_ready(data_dir, began)
+    with supervised.at_work(data_dir, "restart"):
+        supervised.stop(data_dir)
+        supervised.start(data_dir, foreground=False)
+        wait_ready(data_dir, began)
     say(f"Maru runs anew after {time.monotonic() - began:.1f} s; its workloads never stopped.")
     return 0

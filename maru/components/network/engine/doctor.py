@@ -66,7 +66,7 @@ def range_finding(name: str, cidr: str, routes: Iterable[Route], own_device: int
         is_ours = route.device == own_device or route.protocol == rtnetlink.PROTOCOL_MARU
         if not is_default and not is_ours and IPv4Network(route.destination).overlaps(network):
             why = f"{cidr} overlaps {route.destination}, which the machine reaches another way"
-            return Finding(name, why, is_well=False, fix="choose others: maru up --port-offset 1000")
+            return Finding(name, why, is_well=False, fix="each folder has ranges of its own: maru up --data-dir DIR")
     return Finding(name, f"{cidr} is free", is_well=True)
 
 
