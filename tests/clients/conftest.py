@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from maru.boot.site_file import Told, site
 from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform
 
 PORT_OFFSET = 21000
@@ -29,7 +30,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     if os.geteuid() != 0:
         pytest.skip("a platform needs root")
     assert (BINARIES / "v36" / "kubectl").exists(), "the clients are not unpacked: run `make test`"
-    before = leftovers()
     # Unix socket paths are short, and pytest's folders are not.
     folder = Path(f"/tmp/maru-clients-{os.getpid()}")
     running = Platform(folder, PORT_OFFSET)
@@ -37,7 +37,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     yield running
     running.maru("reset", "--yes")
     folder.rmdir()
-    assert leftovers() == before
+    assert leftovers(running) == set()
 
 
 @pytest.fixture(params=VERSIONS)
@@ -57,10 +57,22 @@ def _in_namespace(platform: Platform, version: str) -> Iterator[Kubectl]:
     client("delete", "namespace", client.namespace, "--wait=false")
 
 
-def leftovers() -> set[str]:
-    """What a platform could leave on the machine: mounts, links, rules, cgroups, namespaces."""
+def leftovers(platform: Platform) -> set[str]:
+    """What a platform could leave on the machine: mounts, its bridge, its table, its control groups, processes."""
+    here = site(platform.data_dir, Told(node_name="", port_offset=0))
     mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
-    links = {f"link {path.name}" for path in Path("/sys/class/net").iterdir()}
-    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout.splitlines()
-    groups = {str(path) for path in Path("/sys/fs/cgroup").glob("**/maru*")}
-    return mounts | links | set(tables) | groups
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return {
+        *(mount for mount in mounts if mount.startswith(str(platform.data_dir))),
+        *(path.name for path in Path("/sys/class/net").iterdir() if path.name == here.bridge),
+        *(table for table in tables if table.split()[-1].startswith(here.instance)),
+        *(str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{here.instance}")),
+        *(path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if str(platform.data_dir) in _read(path)),
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

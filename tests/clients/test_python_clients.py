@@ -169,7 +169,7 @@ def test_lightkube_creates_patches_and_lists(boats: Kubectl, kubectl36: Kubectl)
 def test_kopf_operator_sees_and_answers(boats: Kubectl, kubectl36: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubectl36.platform.kubeconfig))
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(kopf.login_via_client)
+    kopf.on.login(registry=registry)(kopf.login_with_kubeconfig)
 
     @kopf.on.create("harbour.example.com", "v1", "boats", registry=registry)
     def moor(spec: kopf.Spec, patch: kopf.Patch, **_: object) -> None:
