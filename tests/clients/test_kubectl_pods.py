@@ -122,7 +122,10 @@ def test_port_forward_reaches_the_pod(kubectl: Kubectl) -> None:
 
 def test_describe_tells_events_and_state(kubectl: Kubectl) -> None:
     start(kubectl, "story", "sleep", "1000")
-    wait_until(lambda: "Started container story" in kubectl("describe", "pod", "story"), "events are described")
+    wait_until(
+        lambda: "spec.containers{story}: Container started" in kubectl("describe", "pod", "story"),
+        "events are described",
+    )
     said = kubectl("describe", "pod", "story")
     assert "Successfully assigned" in said
     assert "State:          Running" in said

@@ -15,13 +15,13 @@ from maru.components.node.model.downward import Surroundings, field_value, resou
 from maru.components.node.model.environment import Sources, expand, variables
 from maru.components.node.model.hosts import Resolver, hostname_of, parse_resolver, resolver_of
 from maru.components.node.model.log_options import LogOptions, parse_log_options, shown
-from maru.components.node.model.machine import Figures, machine_of
+from maru.components.node.model.machine import Figures, Machine, machine_of
 from maru.components.node.model.payload import Material, payload_of
 from maru.components.node.model.resources import oci_resources, oom_score_adj, pod_request, qos_class
-from maru.components.node.model.seccomp import default_profile
-from maru.components.node.model.security import UserDatabase, capabilities_of, user_of
+from maru.components.node.model.security import UserDatabase, apparmor_name, capabilities_of, selinux_label, user_of
 from maru.core.document import Value
 from maru.core.errors import Invalid
+from maru.wire.oci.seccomp import default_profile
 
 HERE = Surroundings("node", ["192.0.2.1"], ["10.0.0.2"], {"cpu": "4", "memory": "8Gi"})
 DATABASE = UserDatabase(["root:x:0:0::/root:/bin/sh", "ana:x:1000:1001::/people/ana:/bin/sh"], ["team:x:2000:ana"])
@@ -153,14 +153,6 @@ def test_capabilities_add_and_drop() -> None:
         of(add=["FLY"])
 
 
-def test_default_profile_refuses_mounting_but_to_those_who_may() -> None:
-    refused = default_profile([])["syscalls"][0]["names"]
-    assert {"mount", "unshare", "bpf", "reboot"} <= set(refused)
-    allowed = default_profile(["CAP_SYS_ADMIN"])["syscalls"][0]["names"]
-    assert "mount" not in allowed
-    assert "reboot" in allowed
-
-
 def test_quality_of_service_and_its_scores() -> None:
     limits = {"cpu": "1", "memory": "1Gi"}
     guaranteed = pod(containers=[{"name": "c", "resources": {"limits": limits}}])
@@ -244,3 +236,49 @@ def test_bad_log_parameters_are_named() -> None:
         parse_log_options(lambda name: "-1" if name == "tailLines" else "", datetime.now(UTC))
     with pytest.raises(Invalid, match="stream"):
         parse_log_options(lambda name: "Both" if name == "stream" else "", datetime.now(UTC))
+
+
+def _refusal(value: Value, **figures: bool) -> str:
+    machine = Machine(4, 8 << 30, {}, {"cpu": "4", "memory": "8Gi", "pods": "10"}, **figures)
+    try:
+        check_fits(value, [], machine, None)
+    except Refused as error:
+        return error.reason
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("Unconfined", ""), ("RuntimeDefault", "AppArmor"), ("Localhost", "AppArmor")]
+)
+def test_apparmor_is_refused_where_the_kernel_has_none(kind: str, reason: str) -> None:
+    profile = {"type": kind, "localhostProfile": "mine"}
+    container = {"name": "app", "securityContext": {"appArmorProfile": profile}}
+    assert _refusal(pod(containers=[container])) == reason
+    assert _refusal(pod(containers=[container]), has_apparmor=True) == ""
+    assert _refusal(pod(containers=[{"name": "app"}], securityContext={"appArmorProfile": profile})) == reason
+
+
+def test_apparmor_annotation_counts_as_its_field() -> None:
+    value = pod(containers=[{"name": "app"}])
+    value["metadata"]["annotations"] = {"container.apparmor.security.beta.kubernetes.io/app": "localhost/mine"}
+    assert _refusal(value) == "AppArmor"
+    assert apparmor_name(value, {"name": "app"}, {"mine"}) == "mine"
+    with pytest.raises(StartFailed, match="not found mine"):
+        apparmor_name(value, {"name": "app"}, {"other"})
+
+
+def test_selinux_is_refused_where_the_kernel_has_none() -> None:
+    value = pod(containers=[{"name": "app", "securityContext": {"seLinuxOptions": {"level": "s0:c1,c2"}}}])
+    assert _refusal(value) == "SELinux"
+    assert _refusal(value, has_selinux=True) == ""
+    assert selinux_label(value, value["spec"]["containers"][0]) == "system_u:system_r:container_t:s0:c1,c2"
+    assert _refusal(pod(containers=[{"name": "app", "securityContext": {"seLinuxOptions": {}}}])) == ""
+
+
+def test_default_profile_refuses_what_it_does_not_know() -> None:
+    profile = default_profile(["CAP_CHOWN"])
+    assert (profile["defaultAction"], profile["defaultErrnoRet"]) == ("SCMP_ACT_ERRNO", 1)
+    plain = {name for rule in profile["syscalls"] if not rule.get("args") for name in rule["names"]}
+    assert {"read", "execve", "futex"} <= plain
+    assert not {"mount", "bpf", "keyctl", "io_uring_setup", "clone", "unshare", "kexec_load", "chroot"} & plain
+    assert {"mount", "clone", "clone3"} <= set(default_profile(["CAP_SYS_ADMIN"])["syscalls"][0]["names"])

@@ -18,6 +18,7 @@ from maru.components.node.controllers.image_puller import ImagePuller
 from maru.components.node.controllers.sandbox_maker import folder_of, material_of, pod_cgroup, shared_memory
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.devices import host_devices_blocking
+from maru.components.node.engine.machine_figures import loaded_profiles_blocking
 from maru.components.node.engine.pod_folder import PodFolder, Sandbox
 from maru.components.node.engine.user_database import read_user_database_blocking
 from maru.components.node.engine.volume_setup import Place, sub_path_blocking
@@ -27,13 +28,13 @@ from maru.components.node.model.environment import Sources, expand, variables
 from maru.components.node.model.hosts import hostname_of
 from maru.components.node.model.oci_spec import Blueprint, MountPoint, oci_spec
 from maru.components.node.model.resources import oom_score_adj
-from maru.components.node.model.seccomp import default_profile
-from maru.components.node.model.security import capabilities_of, effective, is_privileged, user_of
+from maru.components.node.model.security import apparmor_name, capabilities_of, effective, is_privileged, user_of
 from maru.contracts.image_store import Image
 from maru.contracts.runtime import ContainerSpec
 from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError
 from maru.wire.oci.reference import parse_reference
+from maru.wire.oci.seccomp import default_profile
 
 MESSAGE_PATH = "/dev/termination-log"
 
@@ -91,14 +92,14 @@ async def _run(workshop: Workshop, order: StartOrder, spec: ContainerSpec) -> No
     except MaruError as error:
         _event(workshop, order, "Warning", "Failed", f"Error: {error}")
         raise StartFailed(REASON_CREATE, str(error)) from error
-    _event(workshop, order, "Normal", "Created", f"Created container: {order.container.name}")
+    _event(workshop, order, "Normal", "Created", "Container created")
     try:
         await runtime.start(spec.id)
     except MaruError as error:
         _event(workshop, order, "Warning", "Failed", f"Error: {error}")
         await runtime.remove(spec.id)
         raise RuntimeRefused(REASON_RUN, str(error)) from error
-    _event(workshop, order, "Normal", "Started", f"Started container {order.container.name}")
+    _event(workshop, order, "Normal", "Started", "Container started")
 
 
 async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> ContainerSpec:
@@ -146,6 +147,7 @@ async def _blueprint(workshop: Workshop, order: StartOrder, image: Image, cgroup
         shm_path=await shared_memory(workshop, pod),
         oom_score_adj=oom_score_adj(pod, container.spec, workshop.machine.memory_bytes),
         seccomp=await _seccomp(workshop, pod, container.spec),
+        apparmor=apparmor_name(pod, container.spec, await asyncio.to_thread(loaded_profiles_blocking)),
         devices=devices,
     )
 

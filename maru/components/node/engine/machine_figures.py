@@ -34,6 +34,8 @@ def read_figures_blocking(folder: Path) -> Figures:
         os_image=names.get("PRETTY_NAME", "Linux"),
         machine_id=_line("/etc/machine-id"),
         boot_id=_line("/proc/sys/kernel/random/boot_id"),
+        has_apparmor=_line("/sys/module/apparmor/parameters/enabled") == "Y",
+        has_selinux=Path("/sys/fs/selinux/enforce").exists(),
     )
 
 
@@ -47,6 +49,12 @@ def read_pressure_blocking(folder: Path) -> dict[str, bool]:
         "DiskPressure": usage.free < usage.total * DISK_LEFT_FRACTION_MIN,
         "PIDPressure": pids_max - pids < PIDS_LEFT_MIN,
     }
+
+
+def loaded_profiles_blocking() -> frozenset[str]:
+    """The names of the AppArmor profiles in the kernel; none without AppArmor."""
+    lines = _line("/sys/kernel/security/apparmor/profiles").splitlines()
+    return frozenset(line.rpartition(" (")[0] for line in lines)
 
 
 def _memory(name: str) -> int:

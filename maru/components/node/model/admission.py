@@ -1,6 +1,7 @@
 """Whether the node takes a Pod that was bound to it.
 
-Source: pkg/kubelet/lifecycle, predicate.go (OutOfcpu, NodeAffinity), pkg/kubelet/sysctl (SysctlForbidden).
+Source: pkg/kubelet/lifecycle, predicate.go (OutOfcpu, NodeAffinity), pkg/kubelet/sysctl (SysctlForbidden),
+pkg/security/apparmor (what is asked for must be there; Unconfined asks for nothing).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from maru.components.node.errors import Refused
 from maru.components.node.model.machine import Machine
 from maru.components.node.model.resources import pod_request
+from maru.components.node.model.security import apparmor_profile, selinux_label
+from maru.components.node.model.view import containers_of
 from maru.core.document import Value
 from maru.kinds.quantity import parse
 
@@ -45,6 +48,7 @@ def check_fits(pod: Value, present: Sequence[Value], machine: Machine, node: Val
     for entry in (spec.get("securityContext") or {}).get("sysctls") or ():
         if entry["name"].replace("/", ".") not in _SAFE_SYSCTLS:
             raise Refused("SysctlForbidden", f'forbidden sysctl: "{entry["name"]}" not allowlisted')
+    _check_confinement(pod, machine)
     pods_max = int(machine.allocatable["pods"])
     if len(present) + 1 > pods_max:
         words = f"requested: 1, used: {len(present)}, capacity: {pods_max}"
@@ -57,3 +61,13 @@ def check_fits(pod: Value, present: Sequence[Value], machine: Machine, node: Val
         if wanted and used + wanted > bound:
             words = f"requested: {wanted}, used: {used}, capacity: {bound}"
             raise Refused(f"OutOf{name}", f"Pod was rejected: Node didn't have enough resource: {name}, {words}")
+
+
+def _check_confinement(pod: Value, machine: Machine) -> None:
+    """Fields that confine are never ignored: without the kernel's part the Pod does not run here."""
+    for container in containers_of(pod):
+        profile = apparmor_profile(pod, container.spec)
+        if profile.get("type", "Unconfined") != "Unconfined" and not machine.has_apparmor:
+            raise Refused("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+        if selinux_label(pod, container.spec) and not machine.has_selinux:
+            raise Refused("SELinux", "Cannot enforce SELinux: SELinux is not enabled on the host")

@@ -22,6 +22,8 @@ class Machine:
     os_image: str = "Linux"
     machine_id: str = ""
     boot_id: str = ""
+    has_apparmor: bool = False
+    has_selinux: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Figures:
     os_image: str
     machine_id: str
     boot_id: str
+    has_apparmor: bool = False
+    has_selinux: bool = False
 
 
 def machine_of(figures: Figures, config: NodeConfig) -> Machine:
@@ -64,4 +68,6 @@ def machine_of(figures: Figures, config: NodeConfig) -> Machine:
         figures.os_image,
         figures.machine_id,
         figures.boot_id,
+        figures.has_apparmor,
+        figures.has_selinux,
     )

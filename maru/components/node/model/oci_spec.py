@@ -14,16 +14,16 @@ from maru.components.node.errors import StartFailed
 from maru.components.node.model.environment import expand
 from maru.components.node.model.resources import oci_resources
 from maru.components.node.model.security import (
-    MASKED_PATHS,
-    READONLY_PATHS,
     User,
     capabilities_of,
     is_privileged,
     is_unmasked,
     no_new_privileges,
+    selinux_label,
 )
 from maru.contracts.image_store import ImageConfig
 from maru.core.document import Value
+from maru.wire.oci.confinement import MASKED_PATHS, READONLY_PATHS
 
 PATH_DEFAULT = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
@@ -69,6 +69,7 @@ class Blueprint:
     shm_path: str = ""
     oom_score_adj: int = 0
     seccomp: Value | None = None
+    apparmor: str = ""  # a loaded profile
     devices: Sequence[Device] = field(default_factory=tuple)
 
 
@@ -91,6 +92,8 @@ def oci_spec(plan: Blueprint) -> Value:
         linux["readonlyPaths"] = list(READONLY_PATHS)
     if plan.seccomp is not None:
         linux["seccomp"] = plan.seccomp
+    if label := selinux_label(plan.pod, container):
+        linux["mountLabel"] = label.replace(":container_t:", ":container_file_t:")
     if plan.devices:
         linux["devices"] = [
             {
@@ -133,7 +136,9 @@ def command_of(container: Value, image: ImageConfig, variables: Mapping[str, str
 def process_of(plan: Blueprint, args: Sequence[str], *, terminal: bool) -> Value:
     """The OCI process object for the container's first process, or for one more in it."""
     capabilities = list(capabilities_of(plan.container))
+    confinement = {"apparmorProfile": plan.apparmor, "selinuxLabel": selinux_label(plan.pod, plan.container)}
     return {
+        **{name: value for name, value in confinement.items() if value},
         "terminal": terminal,
         "user": {"uid": plan.user.uid, "gid": plan.user.gid, "additionalGids": list(plan.user.groups)},
         "args": list(args),

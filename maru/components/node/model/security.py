@@ -7,92 +7,15 @@ capabilities, masked and read-only paths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from maru.components.node.errors import REASON_CONFIG, StartFailed
 from maru.core.document import Value
+from maru.wire.oci.confinement import CAPABILITIES_ALL, CAPABILITIES_DEFAULT
 
-CAPABILITIES_DEFAULT = (
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-)
-
-# Linux's capabilities in their numeric order, 0 to 40. Source: linux/capability.h.
-CAPABILITIES_ALL = tuple(
-    "CAP_" + name
-    for name in [
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "DAC_READ_SEARCH",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "SETGID",
-        "SETUID",
-        "SETPCAP",
-        "LINUX_IMMUTABLE",
-        "NET_BIND_SERVICE",
-        "NET_BROADCAST",
-        "NET_ADMIN",
-        "NET_RAW",
-        "IPC_LOCK",
-        "IPC_OWNER",
-        "SYS_MODULE",
-        "SYS_RAWIO",
-        "SYS_CHROOT",
-        "SYS_PTRACE",
-        "SYS_PACCT",
-        "SYS_ADMIN",
-        "SYS_BOOT",
-        "SYS_NICE",
-        "SYS_RESOURCE",
-        "SYS_TIME",
-        "SYS_TTY_CONFIG",
-        "MKNOD",
-        "LEASE",
-        "AUDIT_WRITE",
-        "AUDIT_CONTROL",
-        "SETFCAP",
-        "MAC_OVERRIDE",
-        "MAC_ADMIN",
-        "SYSLOG",
-        "WAKE_ALARM",
-        "BLOCK_SUSPEND",
-        "AUDIT_READ",
-        "PERFMON",
-        "BPF",
-        "CHECKPOINT_RESTORE",
-    ]
-)
-
-MASKED_PATHS = (
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)
-READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+# Profiles that the runtimes of this world load as their default, the first that is loaded is taken.
+APPARMOR_DEFAULTS = ("maru-default", "cri-containerd.apparmor.d", "docker-default", "containers-default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +45,44 @@ def effective(pod: Value, container: Value) -> Value:
         {name: value for name, value in (container.get("securityContext") or {}).items() if value is not None}
     )
     return merged
+
+
+def apparmor_profile(pod: Value, container: Value) -> Value:
+    """The AppArmor profile asked for, from the field or the annotation it had before; empty if none is.
+
+    Source: Kubernetes documentation, "Restrict a Container's Access to Resources with AppArmor".
+    """
+    profile: Value = effective(pod, container).get("appArmorProfile") or {}
+    name = f"container.apparmor.security.beta.kubernetes.io/{container['name']}"
+    noted = (pod["metadata"].get("annotations") or {}).get(name, "")
+    if profile or not noted:
+        return profile
+    kind = {"unconfined": "Unconfined", "runtime/default": "RuntimeDefault"}.get(noted, "Localhost")
+    return (
+        {"type": kind, "localhostProfile": noted.removeprefix("localhost/")} if kind == "Localhost" else {"type": kind}
+    )
+
+
+def apparmor_name(pod: Value, container: Value, loaded: Collection[str]) -> str:
+    """The loaded profile the container runs under, "" for none. Raises StartFailed when it is not loaded."""
+    profile = apparmor_profile(pod, container)
+    kind = profile.get("type", "Unconfined")
+    if kind == "Unconfined" or is_privileged(container):
+        return ""
+    candidates = APPARMOR_DEFAULTS if kind == "RuntimeDefault" else (profile.get("localhostProfile", ""),)
+    for name in candidates:
+        if name in loaded:
+            return name
+    raise StartFailed("CreateContainerError", f"apparmor profile not found {candidates[0]}")
+
+
+def selinux_label(pod: Value, container: Value) -> str:
+    """user:role:type:level of the container's processes, "" when none is asked for."""
+    options = effective(pod, container).get("seLinuxOptions") or {}
+    if not any(options.values()):
+        return ""
+    defaults = {"user": "system_u", "role": "system_r", "type": "container_t", "level": "s0"}
+    return ":".join(options.get(name) or default for name, default in defaults.items())
 
 
 def user_of(pod: Value, container: Value, image_user: str, database: UserDatabase) -> User:
