@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.apiserver.model.metadata import quoted
-from maru.components.apiserver.model.names import label_1035, subdomain
 from maru.core.document import Value
 from maru.kinds.columns.cells import at
+from maru.kinds.rules.text import invalid, is_dns_1035_label, is_dns_subdomain, required, unsupported
 from maru.kinds.strategy import NAME_COLUMN, Cause, Column, Strategy
 
 _ONE_STORAGE = "must have exactly one version marked as storage version"
@@ -56,24 +55,18 @@ class DefinitionStrategy(Strategy):
         group, plural = spec.get("group") or "", names.get("plural") or ""
         causes: list[Cause] = []
         if not group:
-            causes.append(_required("spec.group"))
+            causes.append(required("spec.group"))
         elif "." not in group:
-            causes.append(_invalid("spec.group", group, "should be a domain with at least one dot"))
+            causes.append(invalid("spec.group", group, "should be a domain with at least one dot"))
         else:
-            causes += [_invalid("spec.group", group, text) for text in subdomain(group)]
+            causes += [invalid("spec.group", group, text) for text in is_dns_subdomain(group)]
         expected = f"{plural}.{group}"
         if value["metadata"].get("name") != expected:
             causes.append(
-                _invalid("metadata.name", value["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group')
+                invalid("metadata.name", value["metadata"].get("name"), 'must be spec.names.plural+"."+spec.group')
             )
         if spec.get("scope") not in _SCOPES:
-            causes.append(
-                Cause(
-                    "spec.scope",
-                    "FieldValueNotSupported",
-                    f'Unsupported value: "{spec.get("scope") or ""}": supported values: "Cluster", "Namespaced"',
-                )
-            )
+            causes.append(unsupported("spec.scope", spec.get("scope") or "", _SCOPES))
         causes += _check_names(names)
         return [*causes, *_check_versions(spec.get("versions") or [], status=value.get("status") or {})]
 
@@ -87,7 +80,7 @@ class DefinitionStrategy(Strategy):
             for field in ("plural", "kind")
             if new["names"].get(field) != before["names"].get(field)
         ]
-        return [_invalid(field, given, "field is immutable") for field, given in changed]
+        return [invalid(field, given, "field is immutable") for field, given in changed]
 
 
 def _check_names(names: Value) -> list[Cause]:
@@ -95,11 +88,11 @@ def _check_names(names: Value) -> list[Cause]:
     for field in ("plural", "singular", "kind", "listKind"):
         text = names.get(field) or ""
         if not text:
-            causes.append(_required(f"spec.names.{field}"))
+            causes.append(required(f"spec.names.{field}"))
         else:
-            causes += [_invalid(f"spec.names.{field}", text, why) for why in label_1035(text.lower())]
+            causes += [invalid(f"spec.names.{field}", text, why) for why in is_dns_1035_label(text.lower())]
     if names.get("kind") and names.get("kind") == names.get("listKind"):
-        causes.append(_invalid("spec.names.listKind", names["listKind"], "kind and listKind may not be the same"))
+        causes.append(invalid("spec.names.listKind", names["listKind"], "kind and listKind may not be the same"))
     return causes
 
 
@@ -108,7 +101,7 @@ def _check_versions(versions: Sequence[Value], status: Value) -> list[Cause]:
     stored = [one for one in versions if one.get("storage")]
     if len(stored) != 1:
         causes.append(
-            _invalid(
+            invalid(
                 "spec.versions",
                 [one.get("name") for one in versions],
                 "must have exactly one version marked as storage version",
@@ -118,37 +111,25 @@ def _check_versions(versions: Sequence[Value], status: Value) -> list[Cause]:
     for index, version in enumerate(versions):
         field = f"spec.versions[{index}]"
         name = version.get("name") or ""
-        causes += [_invalid(f"{field}.name", name, why) for why in label_1035(name)]
+        causes += [invalid(f"{field}.name", name, why) for why in is_dns_1035_label(name)]
         if name in seen:
-            causes.append(_invalid("spec.versions", name, "must contain unique version names"))
+            causes.append(invalid("spec.versions", name, "must contain unique version names"))
         seen.add(name)
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is None:
-            causes.append(
-                Cause(f"{field}.schema.openAPIV3Schema", "FieldValueRequired", "Required value: schemas are required")
-            )
+            causes.append(required(f"{field}.schema.openAPIV3Schema", "schemas are required"))
         elif schema.get("type") != "object":
-            text = (
-                "Required value: must not be empty at the root"
-                if not schema.get("type")
-                else "must be object at the root"
-            )
-            causes.append(Cause(f"{field}.schema.openAPIV3Schema.type", "FieldValueRequired", text))
+            at_type = f"{field}.schema.openAPIV3Schema.type"
+            given = schema.get("type")
+            why = "must be object at the root"
+            causes.append(invalid(at_type, given, why) if given else required(at_type, "must not be empty at the root"))
     for name in status.get("storedVersions") or ():
         if name not in seen:
             causes.append(
-                _invalid(
+                invalid(
                     "status.storedVersions",
                     name,
                     f"missing from spec.versions; {name} was previously a storage version",
                 )
             )
     return causes
-
-
-def _required(field: str) -> Cause:
-    return Cause(field, "FieldValueRequired", "Required value")
-
-
-def _invalid(field: str, value: object, text: str) -> Cause:
-    return Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(value)}: {text}")

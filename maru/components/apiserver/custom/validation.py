@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from maru.components.apiserver.model.metadata import quoted
 from maru.core.document import Value
+from maru.kinds.rules.text import duplicate, invalid, too_long, too_many, unsupported
 from maru.kinds.strategy import Cause
 
 CAUSES_MAX = 100
@@ -47,10 +47,7 @@ def _walk(schema: Value, value: object, field: str, causes: list[Cause], *, is_r
         return
     enum = schema.get("enum")
     if enum and value not in enum:
-        shown = ", ".join(quoted(one) for one in enum)
-        causes.append(
-            Cause(field, "FieldValueNotSupported", f"Unsupported value: {quoted(value)}: supported values: {shown}")
-        )
+        causes.append(unsupported(field, value, enum))
     if isinstance(value, dict):
         _check_object(schema, value, field, causes, is_root=is_root)
     elif isinstance(value, list):
@@ -89,8 +86,8 @@ def _check_list(schema: Value, value: list[object], field: str, causes: list[Cau
     for index, one in enumerate(value if kind in ("set", "map") else ()):
         mark: object = [one.get(key) for key in keys] if kind == "map" and isinstance(one, dict) else one
         if mark in seen:
-            shown = quoted({key: one.get(key) for key in keys} if isinstance(one, dict) and kind == "map" else one)
-            causes.append(Cause(f"{field}[{index}]", "FieldValueDuplicate", f"Duplicate value: {shown}"))
+            shown = {key: one.get(key) for key in keys} if isinstance(one, dict) and kind == "map" else one
+            causes.append(duplicate(f"{field}[{index}]", shown))
         seen.append(mark)
 
 
@@ -98,12 +95,12 @@ def _check_text(schema: Value, value: str, field: str, causes: list[Cause]) -> N
     name = field or "<root>"
     least, most = schema.get("minLength"), schema.get("maxLength")
     if least is not None and len(value) < least:
-        causes.append(_invalid(field, value, f"{name} in body should be at least {least} chars long"))
+        causes.append(invalid(field, value, f"{name} in body should be at least {least} chars long"))
     if most is not None and len(value) > most:
-        causes.append(Cause(field, "FieldValueTooLong", f"Too long: may not be more than {most} bytes"))
+        causes.append(too_long(field, most))
     pattern = schema.get("pattern")
     if pattern and not _searcher(pattern)(value):
-        causes.append(_invalid(field, value, f"{name} in body should match '{pattern}'"))
+        causes.append(invalid(field, value, f"{name} in body should match '{pattern}'"))
 
 
 def _check_number(schema: Value, value: object, field: str, causes: list[Cause]) -> None:
@@ -112,12 +109,12 @@ def _check_number(schema: Value, value: object, field: str, causes: list[Cause])
     least, most, multiple = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
     if least is not None and (value < least or (schema.get("exclusiveMinimum") and value == least)):
         word = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
-        causes.append(_invalid(field, value, f"{name} in body should be {word} {least}"))
+        causes.append(invalid(field, value, f"{name} in body should be {word} {least}"))
     if most is not None and (value > most or (schema.get("exclusiveMaximum") and value == most)):
         word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
-        causes.append(_invalid(field, value, f"{name} in body should be {word} {most}"))
+        causes.append(invalid(field, value, f"{name} in body should be {word} {most}"))
     if multiple and value % multiple:
-        causes.append(_invalid(field, value, f"{name} in body should be a multiple of {multiple}"))
+        causes.append(invalid(field, value, f"{name} in body should be a multiple of {multiple}"))
 
 
 def _check_combinations(schema: Value, value: object, field: str, causes: list[Cause]) -> None:
@@ -125,11 +122,11 @@ def _check_combinations(schema: Value, value: object, field: str, causes: list[C
         _walk(part, value, field, causes)
     name = field or "<root>"
     if schema.get("anyOf") and not any(_passes(part, value) for part in schema["anyOf"]):
-        causes.append(_invalid(field, value, f"{name} in body must validate at least one schema (anyOf)"))
+        causes.append(invalid(field, value, f"{name} in body must validate at least one schema (anyOf)"))
     if schema.get("oneOf") and sum(_passes(part, value) for part in schema["oneOf"]) != 1:
-        causes.append(_invalid(field, value, f"{name} in body must validate one and only one schema (oneOf)"))
+        causes.append(invalid(field, value, f"{name} in body must validate one and only one schema (oneOf)"))
     if schema.get("not") and _passes(schema["not"], value):
-        causes.append(_invalid(field, value, f"{name} in body must not validate the schema (not)"))
+        causes.append(invalid(field, value, f"{name} in body must not validate the schema (not)"))
 
 
 def _passes(schema: Value, value: object) -> bool:
@@ -141,9 +138,9 @@ def _passes(schema: Value, value: object) -> bool:
 def _check_size(schema: Value, size: int, field: str, causes: list[Cause], names: tuple[str, str, str]) -> None:
     least, most = schema.get(names[0]), schema.get(names[1])
     if least is not None and size < least:
-        causes.append(_invalid(field, size, f"{field} in body should have at least {least} {names[2]}"))
+        causes.append(invalid(field, size, f"{field} in body should have at least {least} {names[2]}"))
     if most is not None and size > most:
-        causes.append(Cause(field, "FieldValueTooMany", f"Too many: {size}: must have at most {most} items"))
+        causes.append(too_many(field, size, most))
 
 
 def _has_type(schema: Value, value: object) -> bool:
@@ -164,10 +161,6 @@ def _wrong_type(field: str, value: object, wanted: str) -> Cause:
     got = shown.get(type(value), "null")
     text = f'Invalid value: "{got}": {field} in body must be of type {wanted}: "{got}"'
     return Cause(field, "FieldValueTypeInvalid", text)
-
-
-def _invalid(field: str, value: object, text: str) -> Cause:
-    return Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(value)}: {text}")
 
 
 def _join(field: str, name: str) -> str:

@@ -6,14 +6,13 @@ k8s.io/apimachinery/pkg/api/validation/objectmeta.go.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from maru.components.apiserver.model import names
 from maru.core.document import Resource, Value
+from maru.kinds.names import is_name
+from maru.kinds.rules import text
 from maru.kinds.strategy import Cause
 
-ANNOTATIONS_BYTES_MAX = 256 * 1024
 GENERATED_NAME_MAX = 63 - 5  # what is left for a prefix before the suffix of five
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -47,8 +46,8 @@ def carry_over(metadata: Value, old: Value) -> None:
 def check(metadata: Value, resource: Resource) -> Sequence[Cause]:
     """The rules for any document's metadata."""
     causes = _check_name(metadata, resource)
-    causes += _check_labels(metadata.get("labels"))
-    causes += _check_annotations(metadata.get("annotations"))
+    causes += text.check_labels(metadata.get("labels"), "metadata.labels")
+    causes += text.check_annotations(metadata.get("annotations"), "metadata.annotations")
     causes += _check_owners(metadata.get("ownerReferences"))
     causes += _check_finalizers(metadata.get("finalizers"))
     return causes
@@ -57,7 +56,7 @@ def check(metadata: Value, resource: Resource) -> Sequence[Cause]:
 def check_update(metadata: Value, old: Value) -> Sequence[Cause]:
     """What may not change, after `carry_over`."""
     causes = [
-        _invalid(f"metadata.{name}", metadata.get(name), "field is immutable")
+        text.invalid(f"metadata.{name}", metadata.get(name), "field is immutable")
         for name in _IMMUTABLE
         if metadata.get(name) != old.get(name)
     ]
@@ -66,66 +65,34 @@ def check_update(metadata: Value, old: Value) -> Sequence[Cause]:
         added = [name for name in metadata.get("finalizers") or () if name not in known]
         if added:
             listing = ", ".join(f'"{name}"' for name in added)
+            why = f"found new finalizers []string{{{listing}}}"
             causes.append(
-                Cause(
-                    "metadata.finalizers",
-                    "FieldValueForbidden",
-                    "Forbidden: no new finalizers can be added if the object is being deleted, "
-                    f"found new finalizers []string{{{listing}}}",
+                text.forbidden(
+                    "metadata.finalizers", f"no new finalizers can be added if the object is being deleted, {why}"
                 )
             )
     return causes
 
 
-def quoted(value: object) -> str:
-    """A value as messages show it."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, dict, list)) else str(value)
-
-
 def _check_name(metadata: Value, resource: Resource) -> list[Cause]:
     name = metadata.get("name") or ""
     prefix = metadata.get("generateName") or ""
-    rule = names.rule_of(resource.storage)
     causes: list[Cause] = []
     if prefix:
-        causes += [_invalid("metadata.generateName", prefix, text) for text in rule(prefix, True)]
+        problems = is_name(resource.storage, prefix, is_prefix=True)
+        causes += [text.invalid("metadata.generateName", prefix, why) for why in problems]
     if not name:
-        causes.append(Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required"))
+        causes.append(text.required("metadata.name", "name or generateName is required"))
     else:
-        causes += [_invalid("metadata.name", name, text) for text in rule(name, False)]
+        causes += [text.invalid("metadata.name", name, why) for why in is_name(resource.storage, name)]
     if resource.namespaced:
         namespace = metadata.get("namespace") or ""
         if not namespace:
-            causes.append(Cause("metadata.namespace", "FieldValueRequired", "Required value"))
+            causes.append(text.required("metadata.namespace"))
         else:
-            causes += [_invalid("metadata.namespace", namespace, text) for text in names.label(namespace)]
+            causes += text.check(text.is_dns_label, "metadata.namespace", namespace)
     elif metadata.get("namespace"):
-        causes.append(Cause("metadata.namespace", "FieldValueForbidden", "Forbidden: not allowed on this type"))
-    return causes
-
-
-def _check_labels(labels: Value | None) -> list[Cause]:
-    causes: list[Cause] = []
-    for key, value in (labels or {}).items():
-        causes += [_invalid("metadata.labels", key, text) for text in names.qualified_name(key)]
-        causes += [_invalid("metadata.labels", value, text) for text in names.label_value(value or "")]
-    return causes
-
-
-def _check_annotations(annotations: Value | None) -> list[Cause]:
-    causes: list[Cause] = []
-    total_bytes = 0
-    for key, value in (annotations or {}).items():
-        causes += [_invalid("metadata.annotations", key, text) for text in names.qualified_name(key.lower())]
-        total_bytes += len(key) + len(value or "")
-    if total_bytes > ANNOTATIONS_BYTES_MAX:
-        causes.append(
-            Cause(
-                "metadata.annotations",
-                "FieldValueTooLong",
-                f"Too long: may not be more than {ANNOTATIONS_BYTES_MAX} bytes",
-            )
-        )
+        causes.append(text.forbidden("metadata.namespace", "not allowed on this type"))
     return causes
 
 
@@ -136,14 +103,14 @@ def _check_owners(owners: Sequence[Value] | None) -> list[Cause]:
         field = f"metadata.ownerReferences[{index}]" if len(owners or ()) > 1 else "metadata.ownerReferences"
         for name, what in (("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")):
             if not owner.get(name):
-                causes.append(_invalid(f"{field}.{name}", owner.get(name) or "", f"{what} must not be empty"))
+                causes.append(text.invalid(f"{field}.{name}", owner.get(name) or "", f"{what} must not be empty"))
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
-            causes.append(_invalid(field, "v1, Kind=Event", "v1, Kind=Event is disallowed from being an owner"))
+            causes.append(text.invalid(field, "v1, Kind=Event", "v1, Kind=Event is disallowed from being an owner"))
         if owner.get("controller"):
             controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
     if len(controllers) > _CONTROLLERS_MAX:
         causes.append(
-            _invalid(
+            text.invalid(
                 "metadata.ownerReferences",
                 controllers,
                 'Only one reference can have Controller set to true. Found "true" in references for '
@@ -157,15 +124,11 @@ def _check_finalizers(finalizers: Sequence[str] | None) -> list[Cause]:
     causes: list[Cause] = []
     found = set(finalizers or ())
     for name in finalizers or ():
-        causes += [_invalid("metadata.finalizers", name, text) for text in names.qualified_name(name)]
+        causes += text.check(text.is_qualified_name, "metadata.finalizers", name)
     if ORPHAN in found and FOREGROUND in found:
         causes.append(
-            _invalid(
+            text.invalid(
                 "metadata.finalizers", list(finalizers or ()), f"finalizer {ORPHAN} and {FOREGROUND} cannot be both set"
             )
         )
     return causes
-
-
-def _invalid(field: str, value: object, text: str) -> Cause:
-    return Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(value)}: {text}")

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, tzinfo
 from maru.components.workloads.controllers.batches import is_namespace_going
 from maru.components.workloads.controllers.claims import OWNER_INDEX, index_by_controller
 from maru.components.workloads.controllers.kit import NORMAL, WARNING, Controller, Kit
-from maru.components.workloads.model.cron import Schedule, parse
 from maru.components.workloads.model.cron_jobs import (
     MISSED_MAX,
     NEXT_DELTA_S,
@@ -35,6 +34,7 @@ from maru.core.client import DeleteOptions
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Value
 from maru.core.errors import AlreadyExists, Invalid, MaruError, NotFound
+from maru.kinds.cron import Schedule, parse
 from maru.kinds.pod_state import is_deleting
 from maru.kinds.resources import CRONJOBS, JOBS
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from maru.components.workloads.model.cron import Schedule
 from maru.components.workloads.model.jobs import finished_condition
 from maru.components.workloads.model.values import age_key, clone, created_at, owner_reference
 from maru.core.clock import parse_rfc3339, rfc3339
 from maru.core.document import Value
 from maru.core.errors import Invalid
+from maru.kinds.cron import Schedule
 from maru.kinds.resources import CRONJOBS, JOBS
 
 SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"

@@ -12,12 +12,11 @@ from ipaddress import IPv4Address, IPv4Network
 
 from maru.components.apiserver.engine.allocation.pool import Pool, static_size
 from maru.components.apiserver.errors import invalid
-from maru.components.apiserver.model.metadata import quoted
 from maru.core.document import Document, Value
 from maru.core.errors import Invalid, Unavailable
 from maru.core.ids import Ids
 from maru.kinds.resources import SERVICES
-from maru.kinds.strategy import Cause
+from maru.kinds.rules import text as words
 
 NODE_PORT_MIN = 30000
 NODE_PORT_MAX = 32767
@@ -239,5 +238,4 @@ def _default_families(value: Value, *, is_headless: bool) -> None:
 
 
 def _refused(value: Value, field: str, given: object, text: str) -> Invalid:
-    cause = Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(given)}: {text}")
-    return invalid(SERVICES, value["metadata"].get("name") or "", [cause])
+    return invalid(SERVICES, value["metadata"].get("name") or "", [words.invalid(field, given, text)])

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from maru.components.workloads.model.cron import parse
 from maru.core.errors import Invalid
+from maru.kinds.cron import parse
 
 NOON = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)  # a Friday
 
