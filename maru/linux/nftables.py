@@ -41,6 +41,8 @@ DROP, ACCEPT, JUMP, GOTO, RETURN = 0, 1, -3, -4, -5
 IPV4_ADDRESS, IPV6_ADDRESS, PROTOCOL, PORT, MARK, DEVICE = 7, 8, 12, 13, 19, 41
 """Data types as the nft command numbers them, so that it prints elements readably."""
 
+_HOST_ORDER = struct.pack("=BBI", 0, 4, 1)  # tells the nft command how to read names of devices
+
 INET = 1
 """The family whose tables see IPv4 and IPv6."""
 
@@ -64,14 +66,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class SetSpec:
-    """A set or map. key, data: the types of its concatenated fields; data empty is a set, None a verdict map.
+    """A set or map. key, answer: the types of its concatenated fields; answer empty is a set, None a verdict map.
 
     size: elements at most (0: no bound); timeout: elements may expire; dynamic: rules add elements.
     """
 
     name: str
     key: tuple[int, ...]
-    data: tuple[int, ...] | None = ()
+    answer: tuple[int, ...] | None = ()
     size: int = 0
     timeout: bool = False
     dynamic: bool = False
@@ -131,18 +133,20 @@ def add_set(table: str, spec: SetSpec, identifier: int) -> Request:
     flags |= (SET_INTERVAL | SET_CONCAT) if spec.interval else 0
     body = _header() + text(1, table) + text(2, spec.name)
     body += _be(4, _type_number(spec.key)) + _be(5, _length(spec.key))
-    if spec.data is None:
+    if spec.answer is None:
         flags |= SET_MAP
         body += _be(6, _VERDICT_TYPE) + _be(7, 0)
-    elif spec.data:
+    elif spec.answer:
         flags |= SET_MAP
-        body += _be(6, _type_number(spec.data)) + _be(7, _length(spec.data))
+        body += _be(6, _type_number(spec.answer)) + _be(7, _length(spec.answer))
     description = _be(1, spec.size) if spec.size else b""
     if spec.interval:
         description += nested(2, *(nested(1, _be(1, _field_bytes(field))) for field in spec.key))
     body += _be(3, flags) + _be(10, identifier)
     if description:
         body += nested(9, description)
+    if spec.key == (DEVICE,):
+        body += attribute(13, _HOST_ORDER)
     return Request(_kind(_NEW_SET), body, f"add set {spec.name}", CREATE)
 
 

@@ -46,12 +46,12 @@ class Connection(web.RequestHandler):
         self._duplex = duplex
         self.set_parser(duplex)  # type: ignore[arg-type]  # aiohttp asks for feed_data and feed_eof, no more
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, chunk: bytes) -> None:
         """aiohttp keeps what follows an upgrade's head for websocket only; here for every protocol."""
-        if self._duplex is not None or self._upgraded or b"pgrade:" not in data:
-            super().data_received(data)
+        if self._duplex is not None or self._upgraded or b"pgrade:" not in chunk:
+            super().data_received(chunk)
             return
-        head, end, behind = data.partition(b"\r\n\r\n")
+        head, end, behind = chunk.partition(b"\r\n\r\n")
         super().data_received(head + end)
         if self._messages:
             message, payload = self._messages[-1]

@@ -276,5 +276,5 @@ class _Taken(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> None:
         return None
 
-    async def write_eof(self, data: bytes = b"") -> None:
+    async def write_eof(self, chunk: bytes = b"") -> None:
         return None

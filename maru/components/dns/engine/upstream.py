@@ -136,9 +136,9 @@ class _OneReply(asyncio.DatagramProtocol):
         self._identifier = identifier
         self._section = section
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if not self._answered.done() and is_reply_to(data, self._identifier, self._section):
-            self._answered.set_result(data)
+    def datagram_received(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        if not self._answered.done() and is_reply_to(datagram, self._identifier, self._section):
+            self._answered.set_result(datagram)
 
     def error_received(self, exc: Exception) -> None:
         if not self._answered.done():

@@ -46,7 +46,8 @@ def service_records(service: Value, slices: Sequence[Value], domain: bytes) -> R
             _add_address(records, name, address)
             _add(records, reverse_of(address), PTR, name)
         for port in spec.get("ports") or []:
-            _add_port(records, name, port.get("name") or "", port.get("protocol") or "TCP", port["port"], name)
+            owner = _port_owner(name, port.get("name") or "", port.get("protocol") or "TCP")
+            _add_service(records, owner, port["port"], name)
     except BadName:
         return {}
     return records
@@ -67,7 +68,7 @@ def _headless(records: Records, name: bytes, endpoints: Iterator[ReadyEndpoint])
         _add_address(records, hostname, endpoint.address)
         _add(records, reverse_of(endpoint.address), PTR, hostname)
         for port_name, protocol, number in endpoint.ports:
-            _add_port(records, name, port_name, protocol, number, hostname)
+            _add_service(records, _port_owner(name, port_name, protocol), number, hostname)
 
 
 def _ready(slices: Sequence[Value], is_any_published: bool) -> Iterator[ReadyEndpoint]:
@@ -84,9 +85,13 @@ def _ready(slices: Sequence[Value], is_any_published: bool) -> Iterator[ReadyEnd
                 yield ReadyEndpoint(address, endpoint.get("hostname") or "", ports)
 
 
-def _add_port(records: Records, name: bytes, port_name: str, protocol: str, number: int, target: bytes) -> None:
-    if port_name:
-        owner = encode_name(f"_{port_name}._{protocol}")[:-1] + name
+def _port_owner(name: bytes, port_name: str, protocol: str) -> bytes:
+    """_port._protocol.name; empty for a port without a name, which has no SRV record."""
+    return encode_name(f"_{port_name}._{protocol}")[:-1] + name if port_name else b""
+
+
+def _add_service(records: Records, owner: bytes, number: int, target: bytes) -> None:
+    if owner:
         _add(records, owner, SRV, service_content(number, target))
 
 

@@ -42,7 +42,7 @@ _LEADER = "control-plane.alpha.kubernetes.io/leader"
 class _Slices(Controller):
     """What both controllers share: the slices that are theirs, and writing a plan."""
 
-    manager = ""
+    managed_by = ""
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
@@ -53,13 +53,13 @@ class _Slices(Controller):
         self.watch(ENDPOINTSLICES, self._slice_changed)
 
     def _slice_changed(self, document: Document) -> list[Place]:
-        if labels_of(document.value).get(MANAGED_BY) != self.manager:
+        if labels_of(document.value).get(MANAGED_BY) != self.managed_by:
             return []
         return [(document.key.namespace, labels_of(document.value).get(SERVICE_NAME, ""))]
 
     def _mine(self, place: Place) -> list[Value]:
         found = self._slices.by_index(SERVICE_INDEX, "/".join(place))
-        return [each.value for each in found if labels_of(each.value).get(MANAGED_BY) == self.manager]
+        return [each.value for each in found if labels_of(each.value).get(MANAGED_BY) == self.managed_by]
 
     async def _write(self, head: Head, groups: Mapping[Group, Sequence[Value]]) -> None:
         place = (head.namespace, head.service)
@@ -87,7 +87,7 @@ class EndpointSlices(_Slices):
     """Keeps the slices of Services that select Pods."""
 
     name = "endpointslice-controller"
-    manager = MANAGER
+    managed_by = MANAGER
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
@@ -112,7 +112,7 @@ class EndpointSliceMirrors(_Slices):
     """Keeps slices of Endpoints that people made for Services without a selector."""
 
     name = "endpointslicemirroring-controller"
-    manager = MIRROR_MANAGER
+    managed_by = MIRROR_MANAGER
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)

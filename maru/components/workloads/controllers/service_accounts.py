@@ -88,18 +88,18 @@ class ServiceAccountTokens(Controller):
         certificate = self._configmaps.get(namespace, ROOT_CA)
         authority = certificate.value.get("data", {}).get("ca.crt", "") if certificate is not None else ""
         have = secret.get("data") or {}
-        data: dict[str, str] = {}
+        filled: dict[str, str] = {}
         if not have.get("namespace"):
-            data["namespace"] = _encoded(namespace)
+            filled["namespace"] = _encoded(namespace)
         if authority and have.get("ca.crt") != _encoded(authority):
-            data["ca.crt"] = _encoded(authority)
+            filled["ca.crt"] = _encoded(authority)
         if not have.get("token"):
-            data["token"] = _encoded(await self._token(secret, account_name))
-        if not data and wanted_uid is not None:
+            filled["token"] = _encoded(await self._token(secret, account_name))
+        if not filled and wanted_uid is not None:
             return None
         patch: Value = {"metadata": {"uid": uid_of(secret), "annotations": {ACCOUNT_UID: uid_of(account)}}}
-        if data:
-            patch["data"] = data
+        if filled:
+            patch["data"] = filled
         await self.client.patch(SECRETS, namespace, name, patch)
         return None
 

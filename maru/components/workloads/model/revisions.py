@@ -38,8 +38,8 @@ def in_order(revisions: Sequence[Value]) -> list[Value]:
 
 def new_revision(owner: Value, resource: Resource, number: int, collisions: int) -> Value:
     """The revision of the present template, not yet stored."""
-    data = revision_data(owner)
-    digest = template_hash(data, collisions)
+    content = revision_data(owner)
+    digest = template_hash(content, collisions)
     metadata = owner["metadata"]
     labels = dict((owner["spec"]["template"].get("metadata") or {}).get("labels") or {})
     labels[HASH_LABEL] = digest
@@ -55,7 +55,7 @@ def new_revision(owner: Value, resource: Resource, number: int, collisions: int)
             "labels": labels,
             "ownerReferences": [owner_reference(resource, owner)],
         },
-        "data": data,
+        "data": content,
         "revision": number,
     }
     if metadata.get("annotations"):
@@ -68,8 +68,8 @@ def new_revision(owner: Value, resource: Resource, number: int, collisions: int)
 def plan(owner: Value, resource: Resource, revisions: Sequence[Value]) -> RevisionPlan:
     """Which revision the present template is: the last, an older one to bring back, or a new one."""
     ordered = in_order(revisions)
-    data = revision_data(owner)
-    equal = [each for each in ordered if each.get("data") == data]
+    content = revision_data(owner)
+    equal = [each for each in ordered if each.get("data") == content]
     number = (int(ordered[-1].get("revision") or 0) if ordered else 0) + 1
     if not equal:
         collisions = int(owner.get("status", {}).get("collisionCount") or 0)
