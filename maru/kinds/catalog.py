@@ -25,7 +25,7 @@ def _core() -> dict[str, Strategy]:
         "namespaces": core.NamespaceStrategy(),
         "nodes": core.NodeStrategy(),
         "events": core.EventStrategy(),
-        "events.events.k8s.io": core.EventStrategy(),
+        "events.events.k8s.io": core.RegardingEventStrategy(),
         "serviceaccounts": core.ServiceAccountStrategy(),
         "endpoints": core.EndpointsStrategy(),
         "replicationcontrollers": core.ReplicationControllerStrategy(),

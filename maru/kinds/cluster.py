@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from maru.core.document import Value
-from maru.kinds.apps import check_int_or_percent
 from maru.kinds.columns import cluster as columns
 from maru.kinds.columns.workloads import HORIZONTALPODAUTOSCALER_COLUMNS, PODDISRUPTIONBUDGET_COLUMNS
 from maru.kinds.rules.selectors import check_selector
+from maru.kinds.rules.templated import check_count as check_int_or_percent
 from maru.kinds.rules.text import check_not_negative, check_one_of, immutable, invalid, required, unsupported
 from maru.kinds.strategy import Cause, Column, Strategy
 
@@ -205,6 +205,10 @@ class DisruptionBudgetStrategy(Shown):
 
     def __init__(self) -> None:
         super().__init__(PODDISRUPTIONBUDGET_COLUMNS, has_generation=True)
+
+    def prepare_create(self, value: Value) -> None:
+        counted = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
+        value["status"] = dict.fromkeys(counted, 0)
 
     def validate(self, value: Value) -> Sequence[Cause]:
         spec = value.get("spec") or {}

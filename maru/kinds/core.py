@@ -161,7 +161,7 @@ class NodeStrategy(Strategy):
         return causes
 
     def selectable_fields(self, value: Value) -> Mapping[str, str]:
-        return {"spec.unschedulable": "true" if value["spec"].get("unschedulable") else "false"}
+        return {"spec.unschedulable": "true" if (value.get("spec") or {}).get("unschedulable") else "false"}
 
 
 class EventStrategy(Strategy):
@@ -189,6 +189,23 @@ class EventStrategy(Strategy):
             "source": source,
             "type": value.get("type", ""),
         }
+
+
+class RegardingEventStrategy(EventStrategy):
+    """Events as events.k8s.io shows them: the same fields to select by, under that group's names.
+
+    Source: k8s.io/kubernetes/pkg/apis/events/v1, field label conversions.
+    """
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        fields = super().selectable_fields(value)
+        renamed = {
+            f"regarding.{name.removeprefix('involvedObject.')}": text
+            for name, text in fields.items()
+            if name.startswith("involvedObject.")
+        }
+        controller = fields["reportingComponent"]
+        return {**renamed, "reason": fields["reason"], "type": fields["type"], "reportingController": controller}
 
 
 class ServiceAccountStrategy(Strategy):

@@ -2,13 +2,16 @@
 
 Groups come in the order in which the resources name them first, versions by Kubernetes' version
 priority (v2, v1, v1beta1), so the first one is the preferred one.
-Source: Kubernetes API concepts, "API discovery"; apidiscovery.k8s.io/v2.
+Source: Kubernetes API concepts, "API discovery"; apidiscovery.k8s.io/v2; k8s.io/apiserver/pkg/endpoints/discovery,
+storageversionhash.go.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from maru.wire.k8s.schema import ResourceInfo, SubresourceInfo, Value
 
@@ -49,12 +52,17 @@ def api_group(resources: Sequence[ResourceInfo], group: str) -> Value | None:
     return None if versions is None else {"kind": "APIGroup", "apiVersion": "v1", **_group(group, versions)}
 
 
-def api_resource_list(resources: Sequence[ResourceInfo], group: str, version: str) -> Value | None:
-    """/api/v1 or /apis/GROUP/VERSION, or None if no resource is of it."""
+def api_resource_list(
+    resources: Sequence[ResourceInfo], group: str, version: str, stored_as: Mapping[ResourceInfo, str] | None = None
+) -> Value | None:
+    """/api/v1 or /apis/GROUP/VERSION, or None if no resource is of it.
+
+    stored_as: GROUP/VERSION/KIND that a resource is kept as, told as a hash; one that is not in it has none.
+    """
     rows: list[Value] = []
     for resource in resources:
         if (resource.group, resource.version) == (group, version):
-            rows.append(_resource(resource))
+            rows.append(_resource(resource, (stored_as or {}).get(resource, "")))
             rows += [_subresource(resource, one) for one in resource.subresources]
     if not rows:
         return None
@@ -99,7 +107,7 @@ def _group(group: str, versions: Sequence[str]) -> Value:
     return {"name": group, "versions": shown, "preferredVersion": shown[0]}
 
 
-def _resource(resource: ResourceInfo) -> Value:
+def _resource(resource: ResourceInfo, stored_as: str) -> Value:
     row: Value = {
         "name": resource.plural,
         "singularName": resource.singular,
@@ -111,6 +119,8 @@ def _resource(resource: ResourceInfo) -> Value:
         row["shortNames"] = list(resource.short_names)
     if resource.categories:
         row["categories"] = list(resource.categories)
+    if stored_as:
+        row["storageVersionHash"] = base64.b64encode(hashlib.sha256(stored_as.encode()).digest()[:8]).decode()
     return row
 
 

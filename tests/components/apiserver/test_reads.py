@@ -217,3 +217,21 @@ async def test_autoscalers_are_served_in_both_versions(api):
     media = "application/merge-patch+json"
     await api.must_do("PATCH", f"/apis/autoscaling/v1/{path}/h", {"spec": {"maxReplicas": 9}}, media=media)
     assert (await api.must_do("GET", f"/apis/autoscaling/v2/{path}/h"))["spec"]["maxReplicas"] == 9
+
+
+async def test_nodes_are_selected_by_whether_they_take_pods(api):
+    await api.must_do("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+    query = "/api/v1/nodes?fieldSelector=spec.unschedulable%3D"
+    assert [one["metadata"]["name"] for one in (await api.must_do("GET", query + "false"))["items"]] == ["n"]
+    assert (await api.must_do("GET", query + "true"))["items"] == []
+
+
+async def test_events_are_selected_by_the_names_of_their_group(api):
+    about = {"kind": "Pod", "namespace": "default", "name": "p"}
+    event = {"metadata": {"name": "e"}, "regarding": about, "eventTime": "2026-01-01T00:00:00.000000Z"}
+    event |= {"reportingController": "c", "reportingInstance": "i", "action": "a", "reason": "r", "type": "Normal"}
+    path = "/apis/events.k8s.io/v1/namespaces/default/events"
+    await api.must_do("POST", path, event)
+    for selector in ("reportingController%3Dc", "regarding.name%3Dp,reason%3Dr", "type%3DNormal"):
+        assert len((await api.must_do("GET", f"{path}?fieldSelector={selector}"))["items"]) == 1
+    assert (await api.must_do("GET", f"{path}?fieldSelector=regarding.name%3Dq"))["items"] == []

@@ -180,3 +180,18 @@ async def test_only_resources_can_be_resized_and_only_ephemeral_containers_added
 async def test_component_statuses_are_listed(api):
     assert len((await api.must_do("GET", "/api/v1/componentstatuses"))["items"]) == 3
     await api.must_refuse(404, "GET", "/api/v1/componentstatuses/x")
+
+
+async def test_conditions_of_a_signing_request_get_their_times(api):
+    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    spec = {"request": "eA==", "signerName": "example.com/x", "usages": ["client auth"]}
+    made = await api.must_do("POST", path, {"metadata": {"name": "a"}, "spec": spec})
+    made["status"] = {"conditions": [{"type": "Approved", "status": "True", "reason": "r", "message": "m"}]}
+    condition = (await api.must_do("PUT", f"{path}/a/approval", made))["status"]["conditions"][0]
+    assert condition["lastUpdateTime"] and condition["lastTransitionTime"]
+
+
+async def test_a_new_disruption_budget_counts_nothing_yet(api):
+    path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    made = await api.must_do("POST", path, {"metadata": {"name": "b"}, "spec": {"minAvailable": 1}})
+    assert made["status"] == {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}

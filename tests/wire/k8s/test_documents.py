@@ -373,3 +373,12 @@ def test_documents_are_plain_json(schema: Schema) -> None:
         discovery.api_versions("127.0.0.1:6443"),
     ):
         assert msgspec.json.decode(msgspec.json.encode(value)) == value
+
+
+def test_a_resource_tells_the_hash_of_the_version_it_is_kept_in(schema: Schema) -> None:
+    deployments = next(one for one in schema.resources if one.plural == "deployments")
+    listed = discovery.api_resource_list(schema.resources, "apps", "v1", {deployments: "apps/v1/Deployment"})
+    assert listed is not None
+    rows = {one["name"]: one for one in listed["resources"]}
+    assert rows["deployments"]["storageVersionHash"] == "8aSe+NMegvE="  # as every real server tells it
+    assert "storageVersionHash" not in rows["deployments/status"]

@@ -10,6 +10,7 @@ from maru.components.apiserver.admission.review import CREATE, UPDATE, Review, R
 from maru.components.apiserver.errors import denied
 from maru.components.apiserver.model.catalog import Catalog
 from maru.core.access import GROUP_MASTERS, Attributes
+from maru.core.clock import Clock, rfc3339
 from maru.core.document import Resource, Value
 from maru.core.identity.rbac.escalation import check_binding_write, check_role_write
 from maru.core.identity.rbac.rolebook import RoleBook
@@ -54,18 +55,20 @@ class CertificateRequests(Rule):
 
     name = "CertificateApproval"
 
-    def __init__(self, book: RoleBook) -> None:
+    def __init__(self, book: RoleBook, clock: Clock) -> None:
         self._book = book
+        self._clock = clock
 
     def covers(self, operation: str, resource: Resource, subresource: str) -> bool:
         """All writes of certificate signing requests."""
         return operation in (CREATE, UPDATE) and resource.storage == CERTIFICATESIGNINGREQUESTS.storage
 
     async def admit(self, review: Review) -> None:
-        """Sets spec.username, groups, uid and extra of a new request."""
-        if review.operation != CREATE:
-            return
+        """Sets spec.username, groups, uid and extra of a new request, and the times of conditions without."""
         assert review.value is not None
+        if review.operation != CREATE:
+            _stamp(review.value, review.old or {}, rfc3339(self._clock.now()))
+            return
         spec = review.value.setdefault("spec", {})
         caller = review.caller
         for name in ("uid", "extra"):
@@ -142,6 +145,17 @@ class OwnerReferences(Rule):
                 "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: "
             )
             raise denied(review.resource, review.name, why)
+
+
+def _stamp(value: Value, old: Value, now: str) -> None:
+    """Fill in lastUpdateTime and lastTransitionTime; the latter stays while the condition's status does."""
+    before = {one.get("type"): one for one in (old.get("status") or {}).get("conditions") or ()}
+    for condition in (value.get("status") or {}).get("conditions") or ():
+        earlier = before.get(condition.get("type"), {})
+        is_same = earlier.get("status") == condition.get("status")
+        condition["lastUpdateTime"] = condition.get("lastUpdateTime") or now
+        kept = earlier.get("lastTransitionTime") if is_same else None
+        condition["lastTransitionTime"] = condition.get("lastTransitionTime") or kept or now
 
 
 def _failed(status: Value) -> list[Value]:

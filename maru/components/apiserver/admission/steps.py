@@ -27,12 +27,13 @@ from maru.components.apiserver.admission.review import Step
 from maru.components.apiserver.admission.roles import CertificateRequests, Escalation, OwnerReferences
 from maru.components.apiserver.admission.service_accounts import ServiceAccounts
 from maru.components.apiserver.model.catalog import Catalog
+from maru.core.clock import Clock
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.ids import Ids
 from maru.core.store.interface import Store
 
 
-def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, ids: Ids) -> Sequence[Step]:
+def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, clock: Clock, ids: Ids) -> Sequence[Step]:
     """All built-in steps; webhooks and policies belong before the last one, the quota."""
     return [
         NamespaceLifecycle(store),
@@ -48,7 +49,7 @@ def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, ids: Ids) -> S
         OwnerReferences(book, catalog),
         RuntimeClass(store),
         Escalation(book),
-        CertificateRequests(book),
+        CertificateRequests(book, clock),
         DefaultIngressClass(store),
         ResourceQuota(store),
     ]

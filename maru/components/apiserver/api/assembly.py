@@ -68,7 +68,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     schema = load_schema()
     kinds = strategies()
     catalog = Catalog(builtin_kinds(schema, kinds))
-    chain = Chain(builtin_steps(given.store, catalog, given.book, given.ids))
+    chain = Chain(builtin_steps(given.store, catalog, given.book, given.clock, given.ids))
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
     house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
     passing = Passing()

@@ -22,6 +22,7 @@ from maru.core.access import Caller
 from maru.core.document import Value
 from maru.core.front.message import Answer, Request
 from maru.wire.k8s import discovery
+from maru.wire.k8s.schema import ResourceInfo
 
 _SHAPES = frozenset({DISCOVERY_LIST})
 _NO_SHAPES: frozenset[str] = frozenset()
@@ -156,12 +157,16 @@ class Pages:
         if parts == ["apis"]:
             return discovery.api_group_list(resources)
         if parts[0] == "api" and len(parts) == 2:
-            return discovery.api_resource_list(resources, "", parts[1])
+            return discovery.api_resource_list(resources, "", parts[1], self._stored_as())
         if parts[0] == "apis" and len(parts) == 2:
             return discovery.api_group(resources, parts[1])
         if parts[0] == "apis" and len(parts) == 3:
-            return discovery.api_resource_list(resources, parts[1], parts[2])
+            return discovery.api_resource_list(resources, parts[1], parts[2], self._stored_as())
         return None
+
+    def _stored_as(self) -> dict[ResourceInfo, str]:
+        kept = [one for one in self._catalog.all if not one.is_virtual]
+        return {one.entry: f"{one.stored.group}/{one.stored.version}/{one.stored.kind}" for one in kept}
 
     def _paths(self) -> list[str]:
         groups = {f"/apis/{entry.group}" for entry in self._catalog.entries if entry.group}

@@ -47,7 +47,7 @@ def _entry(
             raise Broken(what=f"kind {entry.kind}", why="the schema has no type for it", fix="build the schema again")
         node = ANY
     stored, conversion = conversions.get((entry.group, entry.version, entry.plural), (None, None))
-    storage = (stored or Resource(entry.group, entry.version, entry.plural, entry.kind, entry.namespaced)).storage
-    is_definition = storage == CUSTOMRESOURCEDEFINITIONS.storage
-    strategy = DefinitionStrategy() if is_definition else strategies.of(storage)
+    own = Resource(entry.group, entry.version, entry.plural, entry.kind, entry.namespaced)
+    is_definition = own.storage == CUSTOMRESOURCEDEFINITIONS.storage
+    strategy = DefinitionStrategy() if is_definition else strategies.of(own.storage)
     return served(entry, node, strategy, stored=stored, conversion=conversion)

@@ -7,7 +7,7 @@ pkg/endpoints/handlers/create.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -73,6 +73,7 @@ def ignored_fields(call: Call) -> frozenset[str]:
     return frozenset({"status"}) if call.served.stored.storage not in STATUS_FROM_CREATOR else frozenset()
 
 
+_ZEROS: Mapping[str, object] = {"integer": 0, "boolean": False}
 _SHARED_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
@@ -113,11 +114,12 @@ def _begin(house: House, call: Call, document: Value) -> None:
 
 
 def _show_status(node: TypeNode, document: Value) -> None:
-    """A status is never left out, and its required numbers are 0: typed clients refuse it otherwise."""
+    """A status is never left out, and what is required in it is 0 or false: typed clients refuse it otherwise."""
     status, kind = document.setdefault("status", {}), node.fields["status"]
     for name in kind.required:
-        if kind.fields[name].kind == "integer":
-            status.setdefault(name, 0)
+        zero = _ZEROS.get(kind.fields[name].kind)
+        if zero is not None:
+            status.setdefault(name, zero)
 
 
 async def _write(house: House, call: Call, document: Value, changes: Sequence[Change], prefix: str) -> Document:
