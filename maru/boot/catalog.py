@@ -19,6 +19,7 @@ COMPONENTS = (
     "scheduler",
     "engine",
     "network",
+    "docker",
     "node",
     "dns",
 )

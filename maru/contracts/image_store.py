@@ -73,6 +73,22 @@ class Progress:
     total_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A container made an image. base: an image id, "" for none; layer: a tar file (it is taken over).
+
+    config: the OCI image configuration's `config` object; name: the reference it gets, "" for none.
+    """
+
+    base: str
+    layer: str
+    config: Mapping[str, object]
+    name: str = ""
+    author: str = ""
+    comment: str = ""
+    created: str = ""  # RFC 3339
+
+
 class ImageStore(Protocol):
     """The images of this machine, shared by Pods and docker containers."""
 
@@ -106,6 +122,21 @@ class ImageStore(Protocol):
 
         Raises Conflict when a container uses it.
         """
+        ...
+
+    def document(self, image: Image) -> bytes:
+        """The image's OCI configuration, as stored."""
+        ...
+
+    async def build_base(self, names: Sequence[str] = ()) -> Image:
+        """The image of this machine's busybox, under `names` (none: the usual ones).
+
+        Raises Unavailable when busybox is not installed.
+        """
+        ...
+
+    async def commit(self, commit: Commit) -> Image:
+        """A new image: that of `commit.base` with one more layer, durable when it returns. Raises Invalid."""
         ...
 
     def layer_paths(self, image: Image) -> Sequence[str]:

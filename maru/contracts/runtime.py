@@ -31,7 +31,8 @@ class ContainerSpec:
     id: 64 hex digits; layers: read-only folders, lowest first; spec: the OCI runtime config without
     `root` (the runtime stacks the layers and sets it); labels: kept beside it and given back.
     log_path: where stdout and stderr go in the CRI format, "" for none; log_bytes_max: size at which
-    the log is rotated (0: never). owner: "pods" or "docker", so each dialect finds its own.
+    the log is rotated (0: never); log_files_max: files kept then (0: as configured). owner: "pods" or
+    "docker", so each dialect finds its own. is_laid_out_only: no process is made before `launch`.
     """
 
     id: str
@@ -40,6 +41,8 @@ class ContainerSpec:
     spec: Value
     log_path: str = ""
     log_bytes_max: int = 0
+    log_files_max: int = 0
+    is_laid_out_only: bool = False
     terminal: bool = False
     stdin: bool = False
     stdin_once: bool = False
@@ -71,12 +74,21 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a container uses. cpu_ns: total since start; memory working set excludes inactive file pages."""
+    """What a container uses. cpu_ns: total since start; memory working set excludes inactive file pages.
+
+    cpu_user_ns, cpu_system_ns: parts of it; memory_limit_bytes, pids_limit: 0 for none. memory: the
+    kernel's own figures by name, bytes.
+    """
 
     cpu_ns: int
     memory_bytes: int
     memory_working_set_bytes: int
     pids: int
+    cpu_user_ns: int = 0
+    cpu_system_ns: int = 0
+    memory_limit_bytes: int = 0
+    pids_limit: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,11 @@ class Session(Protocol):
 
     Output chunks are (stream, bytes) with stream 1 stdout and 2 stderr (a terminal has only 1).
     """
+
+    @property
+    def pid(self) -> int:
+        """The process of an exec, as the host numbers it; 0 for an attached container."""
+        ...
 
     def output(self) -> AsyncIterator[tuple[int, bytes]]: ...
     async def write_stdin(self, chunk: bytes) -> None: ...
@@ -121,6 +138,14 @@ class ContainerRuntime(Protocol):
         ...
 
     async def start(self, container_id: str) -> ContainerStatus: ...
+
+    async def launch(self, container_id: str, spec: Value) -> ContainerStatus:
+        """Make the process of a container that is only laid out, or of one that has exited, ready for `start`.
+
+        `spec` is the OCI runtime config from now on; the file system is what was left there. Raises
+        Conflict when it has a process, Invalid (the runtime's own words; it stays as it was), Unavailable.
+        """
+        ...
 
     async def kill(self, container_id: str, signal: int, *, all_processes: bool = False) -> None:
         """Send a signal to the first process (or to all); no error if it has exited."""

@@ -44,7 +44,7 @@ class Site:
         return self.data_dir / "run"
 
     def socket(self, name: str) -> Path:
-        """The unix socket of one edge: api, node, engine."""
+        """The unix socket of one edge: api, node, docker."""
         return self.run_dir / f"{name}.sock"
 
     def folder(self, component: str) -> Path:

@@ -33,17 +33,26 @@ _V1_CONTROLLERS = frozenset(
         "name=systemd",
     )
 )
+_NO_LIMIT = 1 << 62  # version 1 says "none" by the largest multiple of a page
 _MEMBER_KEYS = ("memory", "pids", "freezer", "name=systemd", UNIFIED)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupUsage:
-    """cpu_ns: since the group was made; bytes as the kernel counts them."""
+    """cpu_ns: since the group was made; bytes as the kernel counts them; limits 0 for none.
+
+    memory: the kernel's figures by its own names, bytes (and counts of page faults).
+    """
 
     cpu_ns: int
     memory_bytes: int
     inactive_file_bytes: int
     pids: int
+    cpu_user_ns: int = 0
+    cpu_system_ns: int = 0
+    memory_limit_bytes: int = 0
+    pids_limit: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +152,22 @@ class Cgroups:
         if not any(folder.is_dir() for folder in self.folders(group)):
             return None
         if "memory" in self.mounts:
-            memory, inactive = "memory.usage_in_bytes", "total_inactive_file"
+            memory, inactive, limit = "memory.usage_in_bytes", "total_inactive_file", "memory.limit_in_bytes"
         else:
-            memory, inactive = "memory.current", "inactive_file"
+            memory, inactive, limit = "memory.current", "inactive_file", "memory.max"
+        figures = _entries(self.file("memory", group, "memory.stat"))
+        user_ns, system_ns = self._cpu_parts_ns(group)
+        limit_bytes = _number(self.file("memory", group, limit))
         return GroupUsage(
             cpu_ns=self._cpu_ns(group),
             memory_bytes=_number(self.file("memory", group, memory)),
-            inactive_file_bytes=_entry(self.file("memory", group, "memory.stat"), inactive),
+            inactive_file_bytes=figures.get(inactive, 0),
             pids=_number(self.file("pids", group, "pids.current")),
+            cpu_user_ns=user_ns,
+            cpu_system_ns=system_ns,
+            memory_limit_bytes=0 if limit_bytes >= _NO_LIMIT else limit_bytes,
+            pids_limit=_number(self.file("pids", group, "pids.max")),
+            memory=figures,
         )
 
     def out_of_memory_kills(self, group: str) -> int:
@@ -175,6 +192,14 @@ class Cgroups:
             file, word = self.file(UNIFIED, group, "cgroup.freeze"), "0"
         if file is not None and file.exists():
             file.write_text(word)
+
+    def _cpu_parts_ns(self, group: str) -> tuple[int, int]:
+        if "cpuacct" in self.mounts:
+            ticks = _entries(self.file("cpuacct", group, "cpuacct.stat"))
+            scale = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+            return ticks.get("user", 0) * scale, ticks.get("system", 0) * scale
+        figures = _entries(self.file(UNIFIED, group, "cpu.stat"))
+        return figures.get("user_usec", 0) * 1000, figures.get("system_usec", 0) * 1000
 
     def _cpu_ns(self, group: str) -> int:
         if "cpuacct" in self.mounts:
@@ -228,6 +253,11 @@ def _number(file: Path | None) -> int:
 
 def _numbers(file: Path) -> Sequence[int]:
     return [int(word) for word in _text(file).split()]
+
+
+def _entries(file: Path | None) -> dict[str, int]:
+    pairs = (line.split() for line in _text(file).splitlines()) if file is not None else ()
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
 def _entry(file: Path | None, key: str) -> int:

@@ -29,4 +29,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 def variables(here: Site) -> dict[str, str]:
     """The variables by name; only those of parts that are there."""
-    return {"KUBECONFIG": str(here.data_dir / "kubeconfig")}
+    return {"KUBECONFIG": str(here.data_dir / "kubeconfig"), "DOCKER_HOST": f"unix://{here.socket('docker')}"}

@@ -39,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Raises what the engine answers, Unavailable when Maru is down."""
-    engine = site(arguments.data_dir, read(arguments.data_dir)).socket("engine")
+    engine = site(arguments.data_dir, read(arguments.data_dir)).socket("docker")
     actions = {
         "ls": _list,
         "build-base": _build_base,

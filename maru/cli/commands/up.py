@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from maru.boot.processes import PROCESSES, layout
+from maru.boot.settings import settings_of
 from maru.boot.site_file import (
     FILE,
     SLOTS,
@@ -56,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     is_first = not (data_dir / FILE).exists()
     told = _told(arguments)
     check(data_dir, told)
+    settings_of(data_dir)
     made = _missing_of(data_dir)
     make_folder(data_dir)
     try:
@@ -89,11 +91,13 @@ def _ensure_started(arguments: argparse.Namespace, told: Told, began: float) -> 
         supervised.stop(data_dir)  # what a supervisor that was killed left
         write(data_dir, told)
         pid = supervised.start(data_dir, foreground=arguments.foreground)
+    else:
+        supervised.ask(data_dir, "hasten")  # what failed before may be mended now
     here = site(data_dir, told)
     had_network = _has_network(here)
     try:
         wait_ready(data_dir, began, is_quiet=not pid)
-        if here.socket("engine").exists():
+        if here.socket("docker").exists():
             _ensure_base_image(here)
     except BaseException:
         if pid:
@@ -168,7 +172,7 @@ def _unmake(data_dir: Path, made: list[Path]) -> None:
 
 
 def _ensure_base_image(here: Site) -> None:
-    engine = here.socket("engine")
+    engine = here.socket("docker")
     try:
         local_http.request(engine, "GET", f"/images/{BASE_IMAGE}/json").read()
     except Unavailable:

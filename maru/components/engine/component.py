@@ -1,4 +1,4 @@
-"""The engine: containers and images of this machine, and the socket that serves them to tools."""
+"""The engine: containers and images of this machine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from maru.components.engine.api import system
-from maru.components.engine.api.edge import router
-from maru.components.engine.api.images import ImageApi
 from maru.components.engine.config import EngineConfig
 from maru.components.engine.engine.containers import Containers
 from maru.components.engine.engine.content import Content
@@ -30,9 +27,6 @@ from maru.components.engine.model.specification import Grant
 from maru.contracts.image_store import ImageStore
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.clock import Clock, SystemClock
-from maru.core.front.listener import UnixListener
-from maru.core.front.message import Handler
-from maru.core.front.server import serve
 from maru.core.ids import Ids, SystemIds
 from maru.core.lifecycle import background
 from maru.core.site import Site
@@ -40,6 +34,7 @@ from maru.linux import caps, cgroups
 from maru.wire.oci.manifest import platform_of
 
 RUN_DIR = Path("/run")
+REST_GRACE_S = 5.0  # between the two signals that end a container when the platform goes down
 LIMITS = (
     "RLIMIT_CORE RLIMIT_CPU RLIMIT_DATA RLIMIT_FSIZE RLIMIT_MEMLOCK RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_NOFILE "
     "RLIMIT_NPROC RLIMIT_RSS RLIMIT_RTPRIO RLIMIT_RTTIME RLIMIT_SIGPENDING RLIMIT_STACK RLIMIT_AS"
@@ -90,8 +85,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
             runtime = Runtime(machine, containers, runner, needs.clock)
             images = await open_images(needs, runtime)
-            async with serve([UnixListener(await _socket(needs.site))], await _handler(needs, images), name="engine"):
-                yield Gives(runtime, images)
+            yield Gives(runtime, images)
         finally:
             tasks.cancel()
             containers.close()
@@ -100,7 +94,10 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
 
 
 async def tear_down(site: Site) -> None:
-    """End and remove every container of a platform whose workers have stopped. Idempotent."""
+    """End every container of a platform whose workers have stopped, and remove those of Pods. Idempotent.
+
+    What others left in theirs stays, to be started again.
+    """
     folder = site.folder("engine")
     if not (folder / "containers").is_dir():
         return
@@ -114,8 +111,10 @@ async def tear_down(site: Site) -> None:
             tasks.start(containers.follow(), "exits")
             runner = Runner(folder / "execs", machine, SystemIds(), tasks)
             runtime = Runtime(machine, containers, runner, SystemClock())
-            for status in runtime.list():
+            for status in runtime.list("pods"):
                 await runtime.remove(status.id)
+            others = [status.id for status in runtime.list() if status.owner != "pods"]
+            await asyncio.gather(*(runtime.rest(container_id, REST_GRACE_S) for container_id in others))
             await runner.clear()
         finally:
             tasks.cancel()
@@ -123,18 +122,6 @@ async def tear_down(site: Site) -> None:
             groups.remove_empty(machine.holder_group)
             groups.remove_empty(f"/{site.instance}")
     await asyncio.to_thread(shutil.rmtree, state_folder(site), ignore_errors=True)
-
-
-async def _socket(site: Site) -> Path:
-    await asyncio.to_thread(site.run_dir.mkdir, parents=True, exist_ok=True)
-    return site.socket("engine")
-
-
-async def _handler(needs: Needs, images: Images) -> Handler:
-    uploads = needs.site.folder("images") / "uploads"
-    await asyncio.to_thread(shutil.rmtree, uploads, ignore_errors=True)
-    await asyncio.to_thread(uploads.mkdir, mode=0o700)
-    return router([*system.routes(), *ImageApi(images, uploads, needs.ids).routes()])
 
 
 class Stacks(Protocol):

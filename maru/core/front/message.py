@@ -82,8 +82,8 @@ class Request(Protocol):
         """The body as it comes, for uploads larger than memory should hold."""
         ...
 
-    async def upgrade(self, headers: Mapping[str, str]) -> Duplex:
-        """Answer 101 Switching Protocols with `headers` and take the connection over, any protocol.
+    async def upgrade(self, headers: Mapping[str, str], status: str = "101 Switching Protocols") -> Duplex:
+        """Answer `status` with `headers` and take the connection over, any protocol.
 
         The handler returns `TAKEN` when it has finished with the Duplex.
         """

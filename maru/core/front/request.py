@@ -110,12 +110,12 @@ class FrontRequest:
                 return
             yield chunk
 
-    async def upgrade(self, headers: Mapping[str, str]) -> Duplex:
+    async def upgrade(self, headers: Mapping[str, str], status: str = "101 Switching Protocols") -> Duplex:
         """Raises Unavailable if the client is gone, Invalid if a header would break the head."""
         transport = self._connection.transport
         if transport is None or transport.is_closing():
             raise Unavailable(what="the upgrade", why="the client closed the connection", fix="")
-        lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
         if any("\r" in line or "\n" in line for line in lines):
             raise Invalid(what="the upgrade", why="a header holds a line break", fix="")
         duplex = TransportDuplex(transport, self._raw.writer.drain)

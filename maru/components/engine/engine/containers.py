@@ -21,11 +21,11 @@ from maru.components.engine.engine.oci import OciRuntime
 from maru.components.engine.engine.record import Record, read, write
 from maru.contracts.runtime import ContainerStatus
 from maru.core.clock import Clock
-from maru.core.errors import NotFound
+from maru.core.errors import NotFound, Unavailable
 from maru.core.log import Log
 from maru.linux.cgroups import Cgroups
 from maru.linux.inotify import FolderWatch
-from maru.linux.mounts import mount_points, unmount_blocking
+from maru.linux.mounts import Overlay, mount_overlay_blocking, mount_points, unmount_blocking
 from maru.linux.processes import boot_id, is_running, open_process, readable, send_signal
 
 EXIT_UNKNOWN = 255
@@ -181,6 +181,10 @@ class Containers:
 
     async def _adopt(self, container: Container, runtimes: Mapping[str, OciRuntime]) -> None:
         record = container.record
+        if record.owner != "pods" and not os.path.ismount(container.root):
+            await asyncio.to_thread(mount_root_blocking, container)
+        if record.is_laid_out:
+            return
         if record.exit_code is not None:
             container.ended.set()
             return
@@ -262,6 +266,15 @@ class Containers:
         finally:
             self._listeners.discard(queue)
 
+    def let_go_blocking(self, container: Container) -> None:
+        """Take a container that has ended off the machine, all but its folder."""
+        for point in reversed(mount_points(str(container.folder))):
+            unmount_blocking(point)
+        if container.record.cgroup:
+            self._cgroups.remove_blocking(container.record.cgroup)
+            for group in parents(container.record.cgroup):
+                self._cgroups.remove_empty(group)
+
     def _scrap_blocking(self, folder: Path, cgroup: str) -> None:
         for point in reversed(mount_points(str(folder))):
             unmount_blocking(point)
@@ -277,6 +290,22 @@ class Containers:
 
     def _now(self) -> str:
         return moment_text(self._clock.now())
+
+
+def mount_root_blocking(container: Container) -> None:
+    """Stack the container's layers at its root. Raises Unavailable."""
+    folder = container.folder
+    layers = list(container.record.layers)
+    if not layers:
+        (folder / "empty").mkdir(exist_ok=True)
+        layers = [str(folder / "empty")]
+    # What a Pod writes ends with it; only docker's containers are started again after a crash.
+    volatile = container.record.owner == "pods"
+    try:
+        overlay = Overlay(layers, str(folder / "upper"), str(folder / "work"), volatile)
+        mount_overlay_blocking(overlay, str(container.root))
+    except (OSError, ValueError) as error:
+        raise Unavailable(what=f"root of {folder.name[:12]}", why=str(error), fix="") from error
 
 
 def parents(group: str) -> Sequence[str]:

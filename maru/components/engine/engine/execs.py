@@ -66,7 +66,7 @@ class Runner:
                 connection.close()
                 raise
             live = _Exec(pid, start_time_ticks(pid) or 0)
-            ending = Ending(live.wait, live.end)
+            ending = Ending(live.wait, live.end, pid)
             session = HolderSession(connection, folder, ending, stdin=spec.stdin)
             self._tasks.start(live.follow(holder, stack.pop_all()), f"exec {folder.name}")
             return session

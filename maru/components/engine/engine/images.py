@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from maru.components.engine.engine import archive as archives
-from maru.components.engine.engine import base_image
+from maru.components.engine.engine import base_image, committing
 from maru.components.engine.engine.content import Content, disk_errors
 from maru.components.engine.engine.index import Index, Stored, parse
 from maru.components.engine.engine.transfer import Order, Pulled, Transfer
-from maru.contracts.image_store import LOCAL_DOMAIN, Image, ImageConfig, Progress, RegistryAuth
+from maru.contracts.image_store import LOCAL_DOMAIN, Commit, Image, ImageConfig, Progress, RegistryAuth
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.log import Log
 from maru.wire.oci.image import RunConfig, parse_image
@@ -129,6 +129,20 @@ class Images:
             stored = self._keep(built)
             for reference in wanted:
                 self._index.name(stored, reference)
+            await self._save()
+        return self._view(stored)
+
+    async def commit(self, commit: Commit) -> Image:
+        """One more layer on `commit.base`."""
+        base = self._want(commit.base) if commit.base else None
+        wanted = parse(commit.name) if commit.name else None
+        with self._content.pinned() as pin:
+            pin(*(base.blobs if base else ()), *(base.layers if base else ()))
+            with disk_errors("image store"):
+                made = await committing.made(self._content, base, commit, pin)
+            stored = self._keep(made)
+            if wanted is not None:
+                self._index.name(stored, wanted)
             await self._save()
         return self._view(stored)
 

@@ -55,10 +55,12 @@ async def rotate(containers: Containers, clock: Clock, check_s: float, files_max
 
 async def _rotate_one(container: Container, now: datetime, files_max: int) -> None:
     record = container.record
-    if not record.log_bytes_max or record.exit_code is not None or record.phase != "created":
+    is_live = record.exit_code is None and not record.is_laid_out and record.phase == "created"
+    if not record.log_bytes_max or not is_live:
         return
     path = Path(record.log_path)
-    moved = await asyncio.to_thread(_move_blocking, path, record.log_bytes_max, now, files_max)
+    kept = record.log_files_max or files_max
+    moved = await asyncio.to_thread(_move_blocking, path, record.log_bytes_max, now, kept)
     if moved:
         await reopen(container.folder, record.log_path)
 
@@ -69,5 +71,8 @@ def _move_blocking(path: Path, bytes_max: int, now: datetime, files_max: int) ->
     older = sorted(path.parent.glob(f"{path.name}.2*"))
     for file in older[: max(0, len(older) - files_max + 2)]:
         file.unlink(missing_ok=True)
+    if files_max == 1:
+        path.unlink()
+        return True
     path.rename(path.with_name(f"{path.name}.{now:%Y%m%d-%H%M%S}"))
     return True

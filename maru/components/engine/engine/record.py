@@ -18,7 +18,8 @@ _FILE = "container.json"
 class Record(msgspec.Struct):
     """A container as it was last known. Times are RFC 3339 with nanoseconds, "" for not yet.
 
-    phase: creating until the runtime has made it, then created. ticks: start times after boot.
+    phase: creating until it is made, then created. ticks: start times after boot. is_laid_out: it has a
+    root file system and no process yet.
     """
 
     id: str
@@ -41,6 +42,8 @@ class Record(msgspec.Struct):
     layers: list[str] = []
     log_path: str = ""
     log_bytes_max: int = 0
+    log_files_max: int = 0
+    is_laid_out: bool = False
     terminal: bool = False
     stdin: bool = False
     stdin_once: bool = False
@@ -57,7 +60,7 @@ class Record(msgspec.Struct):
             id=self.id,
             owner=self.owner,
             state=state,
-            pid=0 if state is ContainerState.EXITED else self.pid,
+            pid=0 if state is ContainerState.EXITED or self.is_laid_out else self.pid,
             created_at=self.created_at,
             started_at=self.started_at,
             finished_at=self.finished_at,

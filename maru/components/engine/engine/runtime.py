@@ -7,6 +7,7 @@ changes a container takes its lock; reading is of memory. Source: contracts/runt
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal as signals
@@ -16,7 +17,13 @@ from pathlib import Path
 import msgspec
 
 from maru.components.engine.engine import execs
-from maru.components.engine.engine.containers import SCRAP_DEADLINE_S, Container, Containers, moment_text
+from maru.components.engine.engine.containers import (
+    SCRAP_DEADLINE_S,
+    Container,
+    Containers,
+    moment_text,
+    mount_root_blocking,
+)
 from maru.components.engine.engine.holder import Holding, held, started
 from maru.components.engine.engine.logs import reopen
 from maru.components.engine.engine.machine import Machine
@@ -29,7 +36,6 @@ from maru.core.clock import Clock
 from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, NotSupported, Unavailable
 from maru.linux.cgroups import group_of
-from maru.linux.mounts import Overlay, mount_overlay_blocking
 from maru.linux.processes import is_running, send_signal, start_time_ticks
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -55,10 +61,12 @@ class Runtime:
         try:
             async with entry.lock:
                 await asyncio.to_thread(self._lay_out_blocking, entry, container)
-                await self._launch(entry)
+                if not container.is_laid_out_only:
+                    await self._launch(entry)
                 entry.record.phase = "created"
                 write(folder, entry.record)
-                self._containers.watch_holder(entry)
+                if not container.is_laid_out_only:
+                    self._containers.watch_holder(entry)
                 return entry.status
         except BaseException as error:
             self._containers.drop(container.id)
@@ -72,6 +80,8 @@ class Runtime:
         entry = self._containers.want(container_id)
         async with entry.lock:
             record = entry.record
+            if record.is_laid_out:
+                raise Conflict(what=f"container {container_id[:12]}", why="it is not launched", fix="")
             if record.exit_code is not None and record.started_at:
                 await self._launch_again(entry)
             elif record.started_at or record.exit_code is not None:
@@ -84,6 +94,18 @@ class Runtime:
                 record.started_at = ""
                 raise Invalid(what=f"container {container_id[:12]}", why=message_of(finished.output), fix="")
             self._containers.save(entry)
+            return entry.status
+
+    async def launch(self, container_id: str, spec: Value) -> ContainerStatus:
+        entry = self._containers.want(container_id)
+        async with entry.lock:
+            record = entry.record
+            if not record.is_laid_out and record.exit_code is None:
+                raise Conflict(what=f"container {container_id[:12]}", why=f"it is {entry.status.state}", fix="")
+            adapted = adapt(spec, self._machine.grant, root=str(entry.root), terminal=record.terminal)
+            await asyncio.to_thread(_write_config_blocking, entry.folder, adapted)
+            record.cgroup = spec.get("linux", {}).get("cgroupsPath", "")
+            await self._launch_again(entry)
             return entry.status
 
     async def kill(self, container_id: str, signal: int, *, all_processes: bool = False) -> None:
@@ -120,6 +142,23 @@ class Runtime:
             await self._end(entry)
             self._containers.drop(container_id)
             await asyncio.shield(self._scrap(entry))
+
+    async def rest(self, container_id: str, grace_s: float) -> None:
+        """End a container (SIGTERM, then SIGKILL) and let go of all it holds but its folder. Idempotent."""
+        entry = self._containers.want(container_id)
+        async with entry.lock:
+            if not entry.record.is_laid_out and entry.record.exit_code is None:
+                if entry.is_paused:
+                    self._machine.cgroups.thaw(entry.record.cgroup)
+                self._kill(entry, signals.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(grace_s):
+                        await entry.ended.wait()
+            await self._end(entry)
+            if not entry.record.is_laid_out:
+                await self._containers.until_holder_ended(entry)
+                await self._runtime(entry.record).call("delete", "--force", container_id)
+            await asyncio.to_thread(self._containers.let_go_blocking, entry)
 
     def find(self, container_id: str) -> ContainerStatus | None:
         entry = self._containers.find(container_id)
@@ -170,13 +209,22 @@ class Runtime:
 
     def usage(self, container_id: str) -> Usage | None:
         entry = self._containers.find(container_id)
-        if entry is None or entry.record.exit_code is not None:
+        if entry is None or entry.record.exit_code is not None or entry.record.is_laid_out:
             return None
         found = self._machine.cgroups.usage(entry.record.cgroup)
         if found is None:
             return None
-        working_set = max(0, found.memory_bytes - found.inactive_file_bytes)
-        return Usage(found.cpu_ns, found.memory_bytes, working_set, found.pids)
+        return Usage(
+            cpu_ns=found.cpu_ns,
+            memory_bytes=found.memory_bytes,
+            memory_working_set_bytes=max(0, found.memory_bytes - found.inactive_file_bytes),
+            pids=found.pids,
+            cpu_user_ns=found.cpu_user_ns,
+            cpu_system_ns=found.cpu_system_ns,
+            memory_limit_bytes=found.memory_limit_bytes,
+            pids_limit=found.pids_limit,
+            memory=found.memory,
+        )
 
     def _record(self, container: ContainerSpec) -> Record:
         name = container.runtime or self._machine.default
@@ -193,6 +241,8 @@ class Runtime:
             layers=list(container.layers),
             log_path=container.log_path,
             log_bytes_max=container.log_bytes_max,
+            log_files_max=container.log_files_max,
+            is_laid_out=container.is_laid_out_only,
             terminal=container.terminal,
             stdin=container.stdin,
             stdin_once=container.stdin_once,
@@ -207,26 +257,10 @@ class Runtime:
             log = Path(container.log_path)
             log.parent.mkdir(parents=True, exist_ok=True)
             (folder / "log").symlink_to(log.parent)
-        self._mount_blocking(entry)
-        terminal = container.terminal
-        spec = adapt(container.spec, self._machine.grant, root=str(entry.root), terminal=terminal)
-        config = folder / "config.json"
-        config.touch(mode=0o600)  # the environment in it may hold secrets
-        config.write_bytes(msgspec.json.encode(spec))
-
-    def _mount_blocking(self, entry: Container) -> None:
-        folder = entry.folder
-        layers = list(entry.record.layers)
-        if not layers:
-            (folder / "empty").mkdir(exist_ok=True)
-            layers = [str(folder / "empty")]
-        # What a Pod writes ends with it; only docker's containers are started again after a crash.
-        volatile = entry.record.owner == "pods"
-        try:
-            overlay = Overlay(layers, str(folder / "upper"), str(folder / "work"), volatile)
-            mount_overlay_blocking(overlay, str(entry.root))
-        except (OSError, ValueError) as error:
-            raise Unavailable(what=f"root of {folder.name[:12]}", why=str(error), fix="") from error
+        mount_root_blocking(entry)
+        if not container.is_laid_out_only:
+            spec = adapt(container.spec, self._machine.grant, root=str(entry.root), terminal=container.terminal)
+            _write_config_blocking(folder, spec)
 
     async def _launch(self, entry: Container) -> None:
         """Have the holder and the container made; the record knows them afterwards."""
@@ -250,13 +284,20 @@ class Runtime:
     async def _launch_again(self, entry: Container) -> None:
         """A container that exited gets a new life on the file system it left."""
         record = entry.record
-        await self._containers.until_holder_ended(entry)
-        await self._runtime(record).call("delete", "--force", record.id)
+        before = msgspec.structs.replace(record)
+        if not record.is_laid_out:
+            await self._containers.until_holder_ended(entry)
+            await self._runtime(record).call("delete", "--force", record.id)
         await asyncio.to_thread(self._clear_remains_blocking, entry)
         record.started_at = record.finished_at = record.reason = ""
         record.exit_code, record.oom_killed, record.boot = None, False, self._containers.boot
-        entry.ended = asyncio.Event()
-        await self._launch(entry)
+        ended, entry.ended = entry.ended, asyncio.Event()
+        try:
+            await self._launch(entry)
+        except BaseException:
+            entry.record, entry.ended = before, ended
+            raise
+        record.is_laid_out = False
         self._containers.save(entry)
         self._containers.watch_holder(entry)
 
@@ -264,7 +305,7 @@ class Runtime:
         for name in ("oom", "attach", "ctl", "winsz", "pid", "holder.pid"):
             (entry.folder / name).unlink(missing_ok=True)
         if not os.path.ismount(entry.root):
-            self._mount_blocking(entry)
+            mount_root_blocking(entry)
 
     async def _freeze(self, container_id: str, verb: str, state: ContainerState) -> None:
         entry = self._live(container_id, state)
@@ -276,7 +317,7 @@ class Runtime:
 
     def _kill(self, entry: Container, signal: int) -> None:
         record = entry.record
-        if record.exit_code is not None:
+        if record.exit_code is not None or record.is_laid_out:
             return
         if signal == signals.SIGKILL and entry.is_paused:
             self._machine.cgroups.thaw(record.cgroup)
@@ -285,6 +326,8 @@ class Runtime:
 
     async def _end(self, entry: Container) -> None:
         record = entry.record
+        if record.is_laid_out:
+            return
         self._kill(entry, signals.SIGKILL)
         try:
             async with asyncio.timeout(SCRAP_DEADLINE_S):
@@ -296,7 +339,8 @@ class Runtime:
 
     async def _scrap(self, entry: Container) -> None:
         """Take everything away; the entry is no longer registered."""
-        await self._containers.until_holder_ended(entry)
+        if not entry.record.is_laid_out:
+            await self._containers.until_holder_ended(entry)
         for pid in self._machine.cgroups.processes(entry.record.cgroup) if entry.record.cgroup else ():
             ticks = start_time_ticks(pid)
             if ticks is not None:
@@ -309,7 +353,13 @@ class Runtime:
     def _live(self, container_id: str, *states: ContainerState) -> Container:
         entry = self._containers.want(container_id)
         state = entry.status.state
-        if state not in states:
+        if state not in states or entry.record.is_laid_out:
             why = f"it is {state}"
             raise Conflict(what=f"container {container_id[:12]}", why=why, fix="")
         return entry
+
+
+def _write_config_blocking(folder: Path, spec: Value) -> None:
+    config = folder / "config.json"
+    config.touch(mode=0o600)  # the environment in it may hold secrets
+    config.write_bytes(msgspec.json.encode(spec))

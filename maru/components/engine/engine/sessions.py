@@ -24,10 +24,11 @@ REOPEN_LOG = b"2 0 0\n"
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a session ends. wait: the exit code; close: what closing does beyond detaching."""
+    """How a session ends. wait: the exit code; close: what closing does beyond detaching; pid: of an exec."""
 
     wait: Callable[[], Awaitable[int]]
     close: Callable[[], Awaitable[None]]
+    pid: int = 0
 
 
 class HolderSession:
@@ -40,6 +41,10 @@ class HolderSession:
         self._folder = folder
         self._ending = ending
         self._stdin = stdin
+
+    @property
+    def pid(self) -> int:
+        return self._ending.pid
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
         self._is_read = True

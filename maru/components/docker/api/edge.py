@@ -1,7 +1,7 @@
 """The Docker Engine API's edge: which handler a path means, and errors in Docker's words.
 
-Paths may carry a version (/v1.47/images/json); it chooses nothing, since answers are supersets.
-Source: Docker Engine API v1.47, "Errors" and "Versioning".
+Paths may carry a version (/v1.47/images/json); answers are supersets, so it chooses little.
+Source: Docker Engine API v1.50, "Errors" and "Versioning".
 """
 
 from __future__ import annotations
@@ -10,21 +10,28 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from maru.core import errors
+from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Handler, Request
+from maru.core.limits import REQUEST_BODY_BYTES_MAX
+from maru.wire.docker.filters import Filters, parse_filters
+from maru.wire.docker.versions import split_version
 
 Action = Callable[[Request, str], Awaitable[Answer]]
 """A handler with what stands for {name} in its path."""
 
-_VERSION = re.compile(r"/v1\.\d+(?=/)")
+NO_CONTENT = Answer(204)
+
 _STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
     (errors.NotFound, 404),
     (errors.AlreadyExists, 409),
     (errors.Conflict, 409),
     (errors.Invalid, 400),
     (errors.Unauthenticated, 401),
-    (errors.Denied, 404),  # "pull access denied, or the repository does not exist" is a 404 of dockerd
+    (errors.Denied, 403),
     (errors.TooLarge, 413),
     (errors.Throttled, 429),
     (errors.Unavailable, 503),
@@ -47,7 +54,10 @@ def router(routes: Sequence[Route]) -> Handler:
     table = [(route, re.compile(re.escape(route.path).replace(r"\{name\}", "(.+)"))) for route in routes]
 
     async def answer(request: Request) -> Answer:
-        path = _VERSION.sub("", request.path, count=1)
+        try:
+            _, path = split_version(request.path)
+        except ValueError as error:
+            return json_answer({"message": str(error)}, 400)
         is_known = False
         for route, pattern in table:
             fitting = pattern.fullmatch(path)
@@ -61,17 +71,43 @@ def router(routes: Sequence[Route]) -> Handler:
                     return failure(error)
         if is_known:
             return json_answer({"message": f"{request.method} is not allowed for {path}"}, 405)
-        return json_answer({"message": f"{path}: not supported"}, 501 if path.count("/") > 1 else 404)
+        if path.count("/") > 1:
+            return json_answer({"message": f"{request.method} {path} is not supported by Maru"}, 501)
+        return json_answer({"message": "page not found"}, 404)
 
     return answer
 
 
 def failure(error: errors.MaruError) -> Answer:
-    """An error as Docker's clients read it."""
+    """An error as Docker's clients read it; `status` in its details wins over its class."""
     status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-    return json_answer({"message": str(error)}, status)
+    return json_answer({"message": str(error)}, int(error.details.get("status", status)))
 
 
 def is_true(text: str) -> bool:
     """A boolean query value as Docker reads it: everything but these means yes."""
     return text.strip().lower() not in ("", "0", "no", "false", "none")
+
+
+async def body_of(request: Request) -> Value:
+    """The JSON object of a body; {} when there is none. Raises Invalid."""
+    text = await request.body(REQUEST_BODY_BYTES_MAX)
+    if not text.strip():
+        return {}
+    try:
+        return msgspec.json.decode(text, type=dict) or {}
+    except msgspec.MsgspecError as error:
+        raise said(errors.Invalid, f"invalid JSON: {error}") from error
+
+
+def filters_of(request: Request, known: Sequence[str]) -> Filters:
+    """The `filters` of a list. Raises Invalid."""
+    try:
+        return parse_filters(request.query_get("filters"), known)
+    except ValueError as error:
+        raise said(errors.Invalid, str(error)) from error
+
+
+def said(kind: type[errors.MaruError], words: str, status: int = 0) -> errors.MaruError:
+    """An error whose text is exactly `words`."""
+    return kind(what=words, why="", fix="", **({"status": status} if status else {}))

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.engine.api.edge import Route, is_true
-from maru.components.engine.api.progress import as_lines, base_lines, credentials, loaded_lines, pulled_lines
-from maru.components.engine.engine.content import disk_errors
-from maru.components.engine.engine.images import Images
-from maru.components.engine.model.image_filter import ImageFilter
-from maru.contracts.image_store import Image, Progress
+from maru.components.docker.api.edge import Route, is_true
+from maru.components.docker.api.progress import as_lines, base_lines, credentials, loaded_lines, pulled_lines
+from maru.components.docker.model.image_filter import ImageFilter
+from maru.contracts.image_store import Image, ImageStore, Progress
 from maru.core.clock import parse_rfc3339
 from maru.core.document import Value
-from maru.core.errors import Invalid, NotFound, NotSupported, TooLarge
+from maru.core.errors import Denied, Invalid, NotFound, NotSupported, TooLarge, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.core.ids import Ids
@@ -35,7 +33,7 @@ JSON_LINES: Mapping[str, str] = {"Content-Type": "application/json"}
 class ImageApi:
     """uploads: a folder for archives while they are loaded."""
 
-    images: Images
+    images: ImageStore
     uploads: Path
     ids: Ids
 
@@ -74,16 +72,21 @@ class ImageApi:
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
         steps = self.images.pull(reference, auth)
         # Up to the manifest an error has a status of its own; from then on the answer is under way.
-        first = await _first(steps, 2)
+        try:
+            first = await _first(steps, 2)
+        except Denied as error:  # "pull access denied, or the repository does not exist" is a 404 of dockerd
+            raise NotFound(what=error.what, why=error.why, fix=error.fix) from error
         return Answer(200, as_lines(pulled_lines(first, steps, reference)), JSON_LINES)
 
     async def load(self, request: Request, _: str) -> Answer:
         upload = self.uploads / f"{self.ids.uid()}.tar"
         try:
-            with disk_errors("archive"):
-                await _receive(request, upload)
-        except BaseException:
+            await _receive(request, upload)
+        except BaseException as error:
             upload.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                why = error.strerror or str(error)
+                raise Unavailable(what="archive", why=why, fix="see `df -h`") from error
             raise
         return Answer(200, as_lines(loaded_lines(self.images.load(str(upload)), upload)), JSON_LINES)
 

@@ -1,4 +1,4 @@
-"""Who answers here: ping and version. Source: Docker Engine API v1.47, "System"."""
+"""Who answers here: ping and version. Source: Docker Engine API v1.50, "System"."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import os
 from collections.abc import Sequence
 
 import maru
-from maru.components.engine.api.edge import Route
+from maru.components.docker.api.edge import Route
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.wire.docker.versions import VERSION, VERSION_MIN
 from maru.wire.oci.manifest import platform_of
 
-API_VERSION = "1.47"
-API_VERSION_MIN = "1.24"
 _PING_HEADERS = {
-    "Api-Version": API_VERSION,
+    "Api-Version": VERSION,
     "Ostype": "linux",
     "Docker-Experimental": "false",
+    "Builder-Version": "1",
     "Cache-Control": "no-cache, no-store, must-revalidate",
+    "Pragma": "no-cache",
     "Content-Type": "text/plain; charset=utf-8",
 }
 
@@ -38,15 +39,19 @@ async def _ping(request: Request, _: str) -> Answer:
 async def _version(_request: Request, _: str) -> Answer:
     machine = os.uname()
     version = getattr(maru, "__version__", "0.1.0")
+    details = {"ApiVersion": VERSION, "MinAPIVersion": VERSION_MIN, "Os": "linux", "KernelVersion": machine.release}
     return json_answer(
         {
             "Platform": {"Name": "Maru"},
+            "Components": [{"Name": "Engine", "Version": version, "Details": details}],
             "Version": version,
-            "ApiVersion": API_VERSION,
-            "MinAPIVersion": API_VERSION_MIN,
+            "ApiVersion": VERSION,
+            "MinAPIVersion": VERSION_MIN,
+            "GitCommit": "",
+            "GoVersion": "",
             "Os": "linux",
             "Arch": platform_of(machine.machine).architecture,
             "KernelVersion": machine.release,
-            "Components": [{"Name": "Engine", "Version": version, "Details": {"ApiVersion": API_VERSION}}],
+            "BuildTime": "",
         }
     )

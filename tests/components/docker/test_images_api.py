@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from maru.components.docker import component as docker
+from maru.components.docker.config import DockerConfig
 from maru.components.engine import component
 from maru.contracts.image_store import RegistryAuth
 from maru.core.site import Site
@@ -23,8 +25,8 @@ BASE = "maru.local/base:latest"
 
 @pytest.fixture
 async def client(needs: component.Needs, site: Site) -> AsyncIterator[aiohttp.ClientSession]:
-    async with component.open(needs):
-        connector = aiohttp.UnixConnector(str(site.socket("engine")))
+    async with component.open(needs) as engine, docker.open(docker.Needs(site, engine.images, needs.ids, DockerConfig())):
+        connector = aiohttp.UnixConnector(str(site.socket("docker")))
         async with aiohttp.ClientSession("http://engine", connector=connector) as session:
             yield session
     leaves_nothing(site)
@@ -37,11 +39,11 @@ async def lines(response: aiohttp.ClientResponse) -> list[dict[str, Any]]:
 async def test_ping_and_version_name_the_api(client: aiohttp.ClientSession) -> None:
     async with client.get("/_ping") as response:
         assert (response.status, await response.text()) == (200, "OK")
-        assert response.headers["Api-Version"] == "1.47"
+        assert response.headers["Api-Version"] == "1.50"
     async with client.head("/_ping") as response:
         assert response.status == 200
     async with client.get("/v1.43/version") as response:
-        assert (await response.json())["ApiVersion"] == "1.47"
+        assert (await response.json())["ApiVersion"] == "1.50"
 
 
 async def test_unknown_path_and_method_are_refused(client: aiohttp.ClientSession) -> None:

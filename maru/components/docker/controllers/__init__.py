@@ -1,0 +1,1 @@
+"""What brings containers, volumes and their documents right."""
