@@ -63,6 +63,7 @@ class Worker:
         self._log = Log("supervisor")
         self._child: asyncio.subprocess.Process | None = None
         self._stop = asyncio.Event()
+        self._wake = asyncio.Event()
 
     async def run(self) -> None:
         """Start, and start again, until `stop`."""
@@ -85,13 +86,21 @@ class Worker:
             self._set("waiting")
             self._log.warning("worker ended", process=self.status.name, code=code, again_in_s=delay_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), delay_s)
+                await asyncio.wait_for(self._wake.wait(), delay_s)
+            self._wake.clear()
             delay_s = min(delay_s * 2, BACKOFF_MAX_S)
         self._set("stopped")
+
+    def hasten(self) -> None:
+        """Forget what went wrong: a person has acted. One that waits starts now."""
+        if self.status.state == "waiting":
+            self.status.problem, self.status.is_hopeless, self.status.state = "", False, "starting"
+            self._wake.set()
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL after the grace."""
         self._stop.set()
+        self._wake.set()
         child = self._child
         if child is None or child.returncode is not None:
             return
@@ -124,6 +133,8 @@ class Worker:
             theirs.close()
             self.status.pid = self._child.pid
             self._set("starting")
+            if self._stop.is_set():  # told while it was being started
+                self._child.terminate()
             companions = [asyncio.create_task(self._await_ready(ours)), asyncio.create_task(self._bound_log(ours))]
             code = await self._child.wait()
             for companion in companions:
@@ -191,6 +202,9 @@ class Supervisor:
             question = (await reader.readline()).strip()
             if question == b"stop":
                 self._stop.set()
+            elif question == b"hasten":
+                for worker in self._workers:
+                    worker.hasten()
             answer = msgspec.json.encode([worker.status for worker in self._workers])
             writer.write(answer + b"\n")
             await writer.drain()

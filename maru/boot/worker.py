@@ -22,10 +22,10 @@ from maru.boot.catalog import load
 from maru.boot.holding import held_blocking
 from maru.boot.link import READY, log_path, reopen
 from maru.boot.processes import layout
+from maru.boot.settings import settings_of
 from maru.boot.site_file import read, site
 from maru.boot.wiring import opened
 from maru.core.clock import Clock, SystemClock
-from maru.core.config import read_file
 from maru.core.errors import Deadline, MaruError, Throttled, Unavailable
 from maru.core.ids import Ids, SystemIds
 from maru.core.log import Log
@@ -94,7 +94,7 @@ async def _live(process: str, data_dir: Path, is_open: asyncio.Event, stop: asyn
     here = site(data_dir, told)
     parts = load(layout(one=told.processes_one, only=told.only)[process])
     given = {Site: here, Clock: SystemClock(), Ids: SystemIds()}
-    async with opened(parts, given, read_file(data_dir / "config.yaml")):
+    async with opened(parts, given, settings_of(data_dir)):
         gc.collect()
         gc.freeze()  # what is here at start stays: do not walk it again on every collection
         is_open.set()

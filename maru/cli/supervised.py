@@ -30,7 +30,7 @@ COMMAND_LOCK = "run/command.lock"
 
 
 def ask(data_dir: Path, question: str) -> Sequence[WorkerStatus]:
-    """Put one question (status, stop). Raises Unavailable when no supervisor answers, Denied."""
+    """Put one question (status, stop, hasten). Raises Unavailable when no supervisor answers, Denied."""
     path = data_dir / "run" / "supervisor.sock"
     try:
         with socket.socket(socket.AF_UNIX) as link:

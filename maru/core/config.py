@@ -30,10 +30,16 @@ def read_file(path: Path) -> Mapping[str, object]:
         sections = ryaml.loads(path.read_text())
     except (ryaml.InvalidYamlError, UnicodeDecodeError) as error:
         raise Invalid(what=f"configuration {path}", why=str(error), fix="correct the YAML") from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Invalid(what=f"configuration {path}", why=why, fix="make it a file that root can read") from error
     if sections is None:
         return {}
     if not isinstance(sections, dict):
-        raise Invalid(what=f"configuration {path}", why="it is not a mapping of component to settings", fix="")
+        why = "it is not a mapping of component to settings"
+        raise Invalid(
+            what=f"configuration {path}", why=why, fix="begin each section with a component's name and a colon"
+        )
     return sections
 
 

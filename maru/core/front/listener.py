@@ -19,6 +19,8 @@ from maru.core.front.tls import ServerTls
 
 UNIX_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path, less its closing zero
 _BACKLOG = 1024  # connections the kernel holds for us
+_VANISHED_S = (20, 10, 4)  # of silence before the first probe, between probes; probes that may go unanswered
+_UNACKNOWLEDGED_MS = 60_000  # what was sent must be acknowledged within this, or the client is gone
 _IP_FREEBIND = 15
 _IPV6_FREEBIND = 78
 
@@ -90,6 +92,7 @@ def _bind_tcp(listener: TcpListener) -> socket.socket:
                 else (socket.IPPROTO_IP, _IP_FREEBIND)
             )
             bound.setsockopt(level, option, 1)
+        _notice_vanished(bound)
         bound.bind((listener.address, listener.port))
         bound.listen(_BACKLOG)
         bound.settimeout(0)
@@ -97,6 +100,16 @@ def _bind_tcp(listener: TcpListener) -> socket.socket:
         bound.close()
         raise _refused(f"port {listener.port} on {listener.address}", error) from error
     return bound
+
+
+def _notice_vanished(listening: socket.socket) -> None:
+    """Let the kernel end connections whose client went without a word; accepted ones take these over. Source: tcp(7)."""
+    idle_s, interval_s, probes = _VANISHED_S
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
 
 
 def _bind_unix(listener: UnixListener) -> socket.socket:
