@@ -11,7 +11,7 @@ import msgspec
 from maru.components.apiserver.controllers.bootstrap.documents import api_service
 from maru.components.apiserver.controllers.bootstrap.ensure import MANAGER, SELF, available, ensure
 from maru.components.apiserver.custom.conditions import planned_status, terminating_status
-from maru.components.apiserver.custom.definition import is_established, kinds_of
+from maru.components.apiserver.custom.definition import Tools, is_established, kinds_of
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.removal import remove, remove_all
 from maru.components.apiserver.engine.verbs.update import save
@@ -24,7 +24,6 @@ from maru.core.errors import Gone, NotFound
 from maru.core.lifecycle import Background
 from maru.core.reconcile import Loop
 from maru.kinds.resources import CUSTOMRESOURCEDEFINITIONS as DEFINITIONS
-from maru.wire.k8s.schema import Schema
 
 API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 CLEANUP_POLL_S = 1.0
@@ -33,9 +32,9 @@ CLEANUP_POLL_S = 1.0
 class Definitions:
     """Keeps the catalog as the definitions say."""
 
-    def __init__(self, house: House, schema: Schema) -> None:
+    def __init__(self, house: House, tools: Tools) -> None:
         self._house = house
-        self._schema = schema
+        self._tools = tools
         self._serving: dict[str, tuple[object, bool]] = {}  # definition: (generation, is going) as in the catalog
         self._version = 0
         self.loop = Loop("definitions", self.bring_right, house.clock, house.ids)
@@ -87,7 +86,7 @@ class Definitions:
         state = (metadata.get("generation"), bool(metadata.get("deletionTimestamp")))
         name = document.key.name
         if self._serving.get(name) != state:
-            self._house.catalog.put(name, kinds_of(document.value, self._schema))
+            self._house.catalog.put(name, kinds_of(document.value, self._tools))
             self._serving[name] = state
 
     async def _clean_up(self, document: Document) -> float | None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from maru.components.apiserver.custom.columns import columns_of
-from maru.components.apiserver.custom.conversion import conversion_of
+from maru.components.apiserver.custom.conversion import ConvertCall, Renamed, Webhooks, has_versions
 from maru.components.apiserver.custom.strategy import CustomStrategy
-from maru.components.apiserver.model.catalog import Custom, ScalePaths, Served, served
+from maru.components.apiserver.model.catalog import Conversion, Custom, ScalePaths, Served, served
 from maru.core.document import Resource, Value
-from maru.wire.k8s.schema import ResourceInfo, Schema, SubresourceInfo
+from maru.wire.cel.functions import Library
+from maru.wire.k8s.schema import ResourceInfo, Schema, SubresourceInfo, TypeNode
 from maru.wire.k8s.structural import from_structural_schema, without_schema
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -23,14 +25,21 @@ _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES = {"alpha": 0, "beta": 1, "": 2}
 
 
-def kinds_of(definition: Value, schema: Schema) -> Sequence[Served]:
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What kinds are made with. schema: the built-in types. library: what rules may call. convert: calls webhooks."""
+
+    schema: Schema
+    library: Library
+    convert: ConvertCall
+
+
+def kinds_of(definition: Value, tools: Tools) -> Sequence[Served]:
     """Every served version, the most stable first. `definition` has been defaulted and checked."""
     spec = definition["spec"]
-    stored_version = next(one["name"] for one in spec["versions"] if one.get("storage"))
-    stored = _resource(spec, stored_version)
     is_going = bool(definition["metadata"].get("deletionTimestamp"))
     versions = sorted((one for one in spec["versions"] if one.get("served")), key=_rank, reverse=True)
-    return [_served(definition, version, stored, schema, is_going=is_going) for version in versions]
+    return [_served(definition, version, tools, is_going=is_going) for version in versions]
 
 
 def version_rank(name: str) -> tuple[int, int, int, int, str]:
@@ -53,20 +62,32 @@ def is_established(definition: Value) -> bool:
     return found is not None and found.get("status") == "True"
 
 
-def _served(definition: Value, version: Value, stored: Resource, schema: Schema, *, is_going: bool) -> Served:
+def _served(definition: Value, version: Value, tools: Tools, *, is_going: bool) -> Served:
     spec, name = definition["spec"], version["name"]
-    open_schema: Value = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-    if spec.get("preserveUnknownFields"):
-        open_schema = {**open_schema, "x-kubernetes-preserve-unknown-fields": True}
-    node = from_structural_schema(open_schema, schema) if open_schema else without_schema(schema)
+    kept = next(one for one in spec["versions"] if one.get("storage"))
+    stored = _resource(spec, kept["name"])
+    open_schema, node = _typed(spec, version, tools.schema)
     entry = _info(spec, version, is_going=is_going)
     resource = _resource(spec, name)
+    strategy = CustomStrategy(open_schema, node, tools.library)
+    versions = (resource.api_version, stored.api_version)
+    conversion: Conversion | None = None
+    stored_node = None
+    if has_versions(definition, resource.version):
+        if (spec.get("conversion") or {}).get("strategy") == "Webhook":
+            # Converted before anything else is done: what follows sees the stored version.
+            conversion = Webhooks(definition, versions, tools.convert, strategy.default)
+            kept_schema, stored_node = _typed(spec, kept, tools.schema)
+            strategy = CustomStrategy(kept_schema, stored_node, tools.library)
+        else:
+            conversion = Renamed(*versions)
     return served(
         entry,
         node,
-        CustomStrategy(open_schema, node),
+        strategy,
         stored=stored,
-        conversion=conversion_of(definition, resource.api_version, stored.api_version),
+        stored_node=stored_node,
+        conversion=conversion,
         custom=Custom(
             definition=definition["metadata"]["name"],
             schema=open_schema,
@@ -75,6 +96,14 @@ def _served(definition: Value, version: Value, stored: Resource, schema: Schema,
             selectable=[one["jsonPath"].lstrip(".") for one in version.get("selectableFields") or ()],
         ),
     )
+
+
+def _typed(spec: Value, version: Value, schema: Schema) -> tuple[Value, TypeNode]:
+    """The schema of a version, and the type it describes."""
+    open_schema: Value = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    if spec.get("preserveUnknownFields"):
+        open_schema = {**open_schema, "x-kubernetes-preserve-unknown-fields": True}
+    return open_schema, from_structural_schema(open_schema, schema) if open_schema else without_schema(schema)
 
 
 def _resource(spec: Value, version: str) -> Resource:

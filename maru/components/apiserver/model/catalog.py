@@ -49,7 +49,10 @@ class Custom:
 
 @dataclass(frozen=True, eq=False)
 class Served:
-    """One kind in one version. stored: the same kind as it is kept; conversion: None where they are the same."""
+    """One kind in one version. stored: the same kind as it is kept; conversion: None where they are the same.
+
+    stored_node: its type as it is kept, None where that is `node` but for names.
+    """
 
     entry: ResourceInfo
     resource: Resource
@@ -57,9 +60,15 @@ class Served:
     node: TypeNode
     strategy: Strategy
     conversion: Conversion | None = None
+    stored_node: TypeNode | None = None
     custom: Custom | None = None
     subresources: Mapping[str, SubresourceInfo] = field(default_factory=dict)
     verbs: frozenset[str] = frozenset()
+
+    @property
+    def kept_node(self) -> TypeNode:
+        """The type of documents as they are kept."""
+        return self.stored_node or self.node
 
     @property
     def is_virtual(self) -> bool:
@@ -78,6 +87,7 @@ def served(
     strategy: Strategy,
     *,
     stored: Resource | None = None,
+    stored_node: TypeNode | None = None,
     conversion: Conversion | None = None,
     custom: Custom | None = None,
 ) -> Served:
@@ -90,6 +100,7 @@ def served(
         node=node,
         strategy=strategy,
         conversion=conversion,
+        stored_node=stored_node,
         custom=custom,
         subresources={one.name: one for one in entry.subresources},
         verbs=frozenset(entry.verbs),
