@@ -16,9 +16,11 @@ from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.api.subresources.specials import Tools, posts, specials
 from maru.components.apiserver.controllers.definitions import Definitions
+from maru.components.apiserver.custom.definition import Tools as Making
 from maru.components.apiserver.engine.allocation.services import Services
 from maru.components.apiserver.engine.passing import Passing
 from maru.components.apiserver.engine.verbs.call import House
+from maru.components.apiserver.engine.webhooks import WebhookClient
 from maru.components.apiserver.metrics import Metrics
 from maru.components.apiserver.model.builtin import builtin_kinds
 from maru.components.apiserver.model.catalog import Catalog
@@ -34,6 +36,7 @@ from maru.core.site import PORT_KUBERNETES, Site
 from maru.core.store.interface import Store
 from maru.kinds.catalog import strategies
 from maru.kinds.resources import SERVICES
+from maru.wire.cel.library.all import kubernetes_library
 from maru.wire.k8s.schema import load_schema
 
 
@@ -79,13 +82,16 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given, metrics))
     access = Access(given.authenticator, given.book, given.audit)
     edge = Edge(access, Resources(house, specials(tools)), pages, metrics, given.clock)
-    definitions = Definitions(house, schema)
+    webhooks = WebhookClient(given.store, given.ids)
+    library = kubernetes_library()
+    definitions = Definitions(house, Making(schema, library, webhooks.convert))
     definitions.load()
     try:
         async with background("apiserver") as tasks:
             definitions.start(tasks)
             yield Server(house, edge, LocalClients(Parts(house, handlers, scales, given.audit)), services, definitions)
     finally:
+        await webhooks.close()
         await passing.close()
 
 
