@@ -7,7 +7,6 @@ waiting reasons are the same.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from maru.components.node.model import view
 from maru.components.node.model.environment import Sources, expand, variables
 from maru.components.node.model.hosts import hostname_of
 from maru.components.node.model.oci_spec import Blueprint, MountPoint, oci_spec
+from maru.components.node.model.resizing import plain
 from maru.components.node.model.resources import oom_score_adj
 from maru.components.node.model.security import apparmor_name, capabilities_of, effective, is_privileged, user_of
 from maru.contracts.image_store import Image
@@ -249,7 +249,7 @@ def message_path(container: Value) -> str:
 def _labels(order: StartOrder, image: Image) -> Mapping[str, str]:
     metadata, container = order.pod["metadata"], order.container
     signal = (container.spec.get("lifecycle") or {}).get("stopSignal") or image.config.stop_signal
-    resources = msgspec.json.encode(container.spec.get("resources") or {}, order="sorted")
+    resources = msgspec.json.encode(plain(container.spec.get("resources"))).decode()
     return {
         view.LABEL_POD_NAME: metadata["name"],
         view.LABEL_POD_NAMESPACE: metadata["namespace"],
@@ -262,7 +262,7 @@ def _labels(order: StartOrder, image: Image) -> Mapping[str, str]:
         view.LABEL_IMAGE_ID: image.digests[0] if image.digests else image.id,
         view.LABEL_STOP_SIGNAL: signal,
         view.LABEL_MESSAGE_POLICY: container.spec.get("terminationMessagePolicy") or "File",
-        view.LABEL_RESOURCES: hashlib.sha256(resources).hexdigest()[:16],
+        view.LABEL_RESOURCES: resources,
     }
 
 

@@ -15,6 +15,8 @@ from maru.components.node.engine.pod_folder import Sandbox
 from maru.components.node.engine.volume_setup import Place
 from maru.components.node.model.backoff import Backoff, go_duration
 from maru.components.node.model.moments import moment_of
+from maru.components.node.model.resizing import Pending, with_allotment
+from maru.components.node.model.resources import GroupFigures
 from maru.components.node.model.restart import should_restart
 from maru.components.node.model.view import (
     LABEL_POD_UID,
@@ -23,6 +25,7 @@ from maru.components.node.model.view import (
     Health,
     Kind,
     Picture,
+    Resize,
     Waiting,
     attempt_of,
     containers_of,
@@ -40,6 +43,8 @@ class PodMemory:
     ghosts: attempts whose command could not be started, so that the runtime knows nothing of them.
     messages: last words by container id. announced: attempts whose back-off was told in an Event.
     hooked: running containers whose post-start hook has not ended: they count as not started.
+    allotted: resources by container name as the node agreed to them; actual: by container id as the kernel was
+    told; figures: those of the Pod's control group; pending, is_resizing, resize_error: a change under way.
     """
 
     pod: Value
@@ -53,13 +58,23 @@ class PodMemory:
     ghosts: list[Attempt] = field(default_factory=list)
     messages: dict[str, str] = field(default_factory=dict)
     announced: set[str] = field(default_factory=set)
-    resources: dict[str, str] = field(default_factory=dict)
+    allotted: Mapping[str, Value] | None = None
+    actual: dict[str, Value] = field(default_factory=dict)
+    figures: GroupFigures | None = None
+    pending: Pending | None = None
+    is_resizing: bool = False
+    resize_error: str = ""
     hooked: set[str] = field(default_factory=set)
     ending: Ending | None = None
 
     @property
     def uid(self) -> str:
         return str(self.pod["metadata"]["uid"])
+
+    @property
+    def allotted_pod(self) -> Value:
+        """The Pod with the resources that the node agreed to."""
+        return self.pod if self.allotted is None else with_allotment(self.pod, self.allotted)
 
     def attempts(self, workshop: Workshop) -> dict[str, list[Attempt]]:
         """By container name, newest first."""
@@ -111,6 +126,14 @@ def picture_of(
         is_busy=is_busy,
         stopping=stopping,
         ending=memory.ending,
+        allotted=memory.allotted or {},
+        actual=memory.actual,
+        resize=Resize(
+            memory.pending.reason if memory.pending is not None else "",
+            memory.pending.message if memory.pending is not None else "",
+            memory.is_resizing,
+            memory.resize_error,
+        ),
     )
 
 

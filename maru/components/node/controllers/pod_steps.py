@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,12 +32,10 @@ from maru.components.node.errors import MountFailed, StartFailed
 from maru.components.node.model.backoff import raised
 from maru.components.node.model.payload import references
 from maru.components.node.model.plan import Start
-from maru.components.node.model.resources import oci_resources
+from maru.components.node.model.resources import group_figures
 from maru.components.node.model.view import (
     LABEL_MESSAGE_POLICY,
-    LABEL_RESOURCES,
     Attempt,
-    Kind,
     Picture,
     Waiting,
     containers_of,
@@ -102,7 +99,8 @@ class PodSteps:
             self._sandbox_failed("FailedMount", str(error))
             return
         try:
-            memory.sandbox = await make_sandbox(workshop, memory.pod)
+            memory.sandbox = await make_sandbox(workshop, memory.allotted_pod)
+            memory.figures = group_figures(memory.allotted_pod)
         except MaruError as error:
             self._sandbox_failed("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             return
@@ -145,7 +143,7 @@ class PodSteps:
     async def _start(self, start: Start) -> None:
         memory, workshop, name = self._memory, self._workshop, start.container.name
         assert memory.sandbox is not None and memory.volumes is not None
-        order = StartOrder(memory.pod, memory.sandbox, start.container, start.number, memory.volumes)
+        order = StartOrder(memory.allotted_pod, memory.sandbox, start.container, start.number, memory.volumes)
         hook = (start.container.spec.get("lifecycle") or {}).get("postStart")
         try:
             spec = await prepare_container(workshop, self._puller, order)
@@ -291,26 +289,6 @@ class PodSteps:
         renew_at_s = self._workshop.tokens.renew_at_s(self._memory.uid)
         is_due = renew_at_s is not None and renew_at_s <= self._workshop.clock.monotonic_s()
         return versions, metadata.get("labels"), metadata.get("annotations"), is_due
-
-    def resize(self, group: asyncio.TaskGroup, picture: Picture) -> None:
-        """Limits that were changed in place reach the running container."""
-        for container in containers_of(self._memory.pod):
-            attempt = picture.newest(container.name)
-            if attempt is None or not attempt.is_running or container.kind is Kind.EPHEMERAL:
-                continue
-            wanted = msgspec.json.encode(container.spec.get("resources") or {}, order="sorted")
-            digest = hashlib.sha256(wanted).hexdigest()[:16]
-            have = self._memory.resources.get(attempt.id, attempt.labels.get(LABEL_RESOURCES, digest))
-            if have != digest:
-                self._memory.resources[attempt.id] = digest
-                group.create_task(self._resize(attempt, container.spec), name=f"resize {container.name}")
-
-    async def _resize(self, attempt: Attempt, container: Value) -> None:
-        try:
-            await self._workshop.runtime.update_resources(attempt.id, oci_resources(container))
-        except MaruError as error:
-            message = f"Error resizing container {attempt.name}: {error}"
-            self._workshop.recorder.event(self._memory.pod, "Warning", "ResizeError", message)
 
     async def tear_down(self) -> None:
         """Network, namespaces and volumes go; logs and ended containers stay until the Pod is gone."""

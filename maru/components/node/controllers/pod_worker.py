@@ -17,6 +17,7 @@ from maru.components.node.controllers.image_puller import ImagePuller
 from maru.components.node.controllers.pod_memory import PodMemory, old_entry, picture_of, target_ip
 from maru.components.node.controllers.pod_steps import PodSteps
 from maru.components.node.controllers.prober import Prober
+from maru.components.node.controllers.resizer import Neighbours, Resizer
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.model.plan import Action, Discard, End, MakeSandbox, Start, Stop, Teardown, plan
 from maru.components.node.model.status import pod_status
@@ -31,10 +32,13 @@ GRACE_DEFAULT_S = 30
 class PodWorker:
     """`report` is called when the status it stands for has changed, or the Pod may be deleted."""
 
-    def __init__(self, workshop: Workshop, pod: Value, report: Callable[[PodWorker], None]) -> None:
+    def __init__(
+        self, workshop: Workshop, pod: Value, report: Callable[[PodWorker], None], neighbours: Neighbours
+    ) -> None:
         self._workshop = workshop
         self._report = report
         self.memory = PodMemory(pod)
+        self._resizer = Resizer(workshop, self.memory, neighbours, self.wake)
         self.status: Value | None = None
         self.is_torn_down = False
         self.is_released = False  # the API has been told that it may go
@@ -108,13 +112,13 @@ class PodWorker:
     async def _look(self, group: asyncio.TaskGroup, prober: Prober, steps: PodSteps) -> float | None:
         await steps.learn_messages()
         self._decide_ending()
+        wakes = [self._resizer.decide()]
         picture = self._picture(prober)
         if not self.is_torn_down:
             self._watch_health(prober, picture)
             picture = self._picture(prober)
-        wakes: list[float] = []
         if not self.is_torn_down:
-            made = plan(self.pod, picture)
+            made = plan(self.memory.allotted_pod, picture)
             if any(isinstance(action, End) for action in made.actions):
                 self._begin_ending(Ending(picture.now_s + self._grace_s()))
                 self.wake()
@@ -123,15 +127,19 @@ class PodWorker:
             self._start_containers(group, steps, made.actions)
             self._hasten_stops(group, steps)
             steps.announce_backoff(picture)
-            if made.wake_at_s is not None:
-                wakes.append(made.wake_at_s)
-            wakes += self._keep_fresh(group, steps, picture)
+            wakes += [made.wake_at_s, *self._keep_fresh(group, steps, picture)]
             picture = self._picture(prober)
         self._publish(picture)
-        return min(wakes, default=None)
+        return min((wake_at_s for wake_at_s in wakes if wake_at_s is not None), default=None)
 
     def _picture(self, prober: Prober) -> Picture:
-        return picture_of(self.memory, self._workshop, prober, frozenset(self._stops), is_busy=self._busy is not None)
+        outdated = self._resizer.outdated(self.memory.attempts(self._workshop))
+        stopping, is_busy = frozenset(self._stops), self._busy is not None
+        picture = picture_of(self.memory, self._workshop, prober, stopping, is_busy=is_busy)
+        if not outdated:
+            return picture
+        health = {key: replace(picture.health[key], unhealthy=words) for key, words in outdated.items()}
+        return replace(picture, health={**picture.health, **health})
 
     def _watch_health(self, prober: Prober, picture: Picture) -> None:
         kinds = {container.name: container for container in containers_of(self.pod)}
@@ -286,11 +294,8 @@ class PodWorker:
         is_due = self.memory.volumes is None or steps.is_stale()
         if is_due and self._busy is None and self._refreshing is None:
             self._refreshing = group.create_task(self._refresh(steps), name="volumes")
-        steps.resize(group, picture)
-        renew_at_s = steps.refresh_at_s()
-        if renew_at_s is not None:
-            wakes.append(renew_at_s)
-        return wakes
+        found = (self._resizer.act(group, picture), steps.refresh_at_s())
+        return wakes + [wake_at_s for wake_at_s in found if wake_at_s is not None]
 
     async def _refresh(self, steps: PodSteps) -> None:
         try:

@@ -97,17 +97,23 @@ class Pods:
         is_here = any(status.labels.get(LABEL_POD_UID) == uid for status in self._workshop.runtime.list(owner="pods"))
         if phase not in _FINISHED_PHASES and not is_here and not pod["metadata"].get("deletionTimestamp"):
             node = self._nodes.get("", self._workshop.site.node_name)
-            present = [worker.pod for worker in self._workers.values() if not _is_over(worker)]
             try:
-                check_fits(pod, present, self._workshop.machine, node.value if node is not None else None)
+                check_fits(
+                    pod, self._present_but(uid), self._workshop.machine, node.value if node is not None else None
+                )
             except Refused as error:
                 self._workshop.recorder.event(pod, "Warning", error.reason, error.message)
                 self._tasks.start(self._refuse(pod, error), name="refuse")
                 return
         self._start(uid, pod)
 
+    def _present_but(self, uid: str) -> Sequence[Value]:
+        """The other Pods that use the node, as they were allotted."""
+        present = [worker for worker in self._workers.values() if not _is_over(worker)]
+        return [worker.memory.allotted_pod for worker in present if worker.memory.uid != uid]
+
     def _start(self, uid: str, pod: Value) -> PodWorker:
-        worker = self._workers[uid] = PodWorker(self._workshop, pod, self._writer.report)
+        worker = self._workers[uid] = PodWorker(self._workshop, pod, self._writer.report, self._present_but)
         self._tasks.start(self._run(uid, worker), name=f"pod {pod['metadata']['name']}")
         return worker
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.pod_folder import PodFolder, Sandbox, pod_folder
+from maru.components.node.engine.pod_limits import limit_pod_blocking
 from maru.components.node.engine.volume_setup import Place, set_up_blocking, shared_memory_blocking
 from maru.components.node.errors import MountFailed
 from maru.components.node.model.hosts import hostname_of, hosts_file, parse_resolver, resolver_file, resolver_of
 from maru.components.node.model.payload import Material, is_written, payload_of, references, token_requests
+from maru.components.node.model.resources import group_figures
 from maru.contracts.pod_network import Attachment, HostPort
 from maru.core.document import Value
 from maru.core.errors import MaruError, NotSupported, Unavailable
@@ -51,6 +53,7 @@ async def make_sandbox(workshop: Workshop, pod: Value) -> Sandbox:
     sandbox = Sandbox(sandbox_id, kinds, (), pod)
     await asyncio.to_thread(folder.save_sandbox_blocking, sandbox)
     try:
+        await asyncio.to_thread(limit_pod_blocking, pod_cgroup(workshop, pod), group_figures(pod))
         return await _fill(workshop, folder, sandbox)
     except OSError as error:
         await remove_sandbox(workshop, folder, sandbox)

@@ -7,6 +7,7 @@ Source: Kubernetes documentation, "Pod Quality of Service Classes"; pkg/kubelet/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from maru.core.document import Value
 from maru.kinds.quantity import parse
@@ -86,20 +87,64 @@ def oci_resources(container: Value) -> Value:
     return wanted
 
 
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """What a Pod's control group is held to. quota_us: of 100 ms; 0 is without a limit."""
+
+    shares: int
+    quota_us: int = 0
+    memory_bytes: int = 0
+
+
+def group_figures(pod: Value) -> GroupFigures:
+    """The Pod's own limits, or the sum of its containers' where every one has a limit.
+
+    Source: pkg/kubelet/cm, ResourceConfigForPod; KEP-2837, pod level resources.
+    """
+    spec = pod["spec"]
+    named = (spec.get("resources") or {}).get("limits") or {}
+    containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    all_limits = [(container.get("resources") or {}).get("limits") or {} for container in containers]
+    quota_us = limit_bytes = 0
+    if "cpu" in named or (all_limits and all(cpu_milli(limits) for limits in all_limits)):
+        quota_us = max(QUOTA_MIN_US, pod_amount(pod, "cpu", "limits") * QUOTA_PERIOD_US // 1000)
+    if "memory" in named or (all_limits and all(memory_bytes(limits) for limits in all_limits)):
+        limit_bytes = pod_amount(pod, "memory", "limits")
+    return GroupFigures(shares(pod_request(pod, "cpu")), quota_us, limit_bytes)
+
+
+def widest(one: GroupFigures, other: GroupFigures) -> GroupFigures:
+    """What holds both: the larger of each figure, none where either has none."""
+
+    def larger(first: int, second: int) -> int:
+        return max(first, second) if first and second else 0
+
+    return GroupFigures(
+        max(one.shares, other.shares),
+        larger(one.quota_us, other.quota_us),
+        larger(one.memory_bytes, other.memory_bytes),
+    )
+
+
 def pod_request(pod: Value, name: str) -> int:
-    """Milli units (cpu) or units (others) that the Pod asks of the node: the most it needs at one time.
+    """Milli units (cpu) or units (others) that the Pod asks of the node: the most it needs at one time."""
+    return pod_amount(pod, name, "requests")
+
+
+def pod_amount(pod: Value, name: str, side: str) -> int:
+    """The requests or the limits of the whole Pod. side: requests or limits.
 
     Source: k8s.io/component-helpers/resource, PodRequests (sidecars add up, init containers peak).
     """
     spec = pod["spec"]
     measure = cpu_milli if name == "cpu" else _measure(name)
     level = spec.get("resources") or {}
-    if (level.get("requests") or {}).get(name) is not None:
-        return measure(level["requests"]) + measure(spec.get("overhead"))
-    total = sum(measure((c.get("resources") or {}).get("requests")) for c in spec.get("containers") or ())
+    if (level.get(side) or {}).get(name) is not None:
+        return measure(level[side]) + measure(spec.get("overhead"))
+    total = sum(measure((c.get("resources") or {}).get(side)) for c in spec.get("containers") or ())
     sidecars = peak = 0
     for container in spec.get("initContainers") or ():
-        amount = measure((container.get("resources") or {}).get("requests"))
+        amount = measure((container.get("resources") or {}).get(side))
         if container.get("restartPolicy") == "Always":
             sidecars += amount
             peak = max(peak, sidecars)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from maru.components.node.model.moments import moment_of
 from maru.components.node.model.plan import has_initialized
+from maru.components.node.model.resizing import IN_PROGRESS, PENDING, plain
 from maru.components.node.model.resources import qos_class
 from maru.components.node.model.restart import should_restart
 from maru.components.node.model.view import Attempt, Container, Kind, Picture, containers_of
@@ -17,7 +18,7 @@ from maru.core.clock import rfc3339
 from maru.core.document import Value
 
 _FINISHED_PHASES = ("Succeeded", "Failed")
-_OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+_OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
 
 
 def pod_status(pod: Value, picture: Picture, host_ips: Sequence[str]) -> Value:
@@ -104,7 +105,7 @@ def _container_status(pod: Value, picture: Picture, container: Container, old: V
                 "PodInitializing" if has_inits and (picture.sandbox_id or not is_past_init) else "ContainerCreating"
             )
             entry["state"] = {"waiting": {"reason": reason}}
-    _put_resources(entry, container, newest)
+    _put_resources(entry, picture, container, newest)
     return entry
 
 
@@ -160,13 +161,17 @@ def _seconds(stamp: str) -> str | None:
     return None if moment is None else rfc3339(moment)
 
 
-def _put_resources(entry: Value, container: Container, newest: Attempt | None) -> None:
-    resources = container.spec.get("resources") or {}
-    if newest is None or not newest.is_running or not resources:
+def _put_resources(entry: Value, picture: Picture, container: Container, newest: Attempt | None) -> None:
+    if container.kind is Kind.EPHEMERAL:
         return
-    entry["resources"] = {key: resources[key] for key in ("limits", "requests") if resources.get(key)}
-    if resources.get("requests"):
-        entry["allocatedResources"] = resources["requests"]
+    allotted = picture.allotted.get(container.name, plain(container.spec.get("resources")))
+    actual = allotted
+    if newest is not None and newest.is_running:
+        actual = picture.actual.get(newest.id, allotted)
+    if actual:
+        entry["resources"] = actual
+    if allotted.get("requests"):
+        entry["allocatedResources"] = allotted["requests"]
 
 
 def _settle(entry: Value) -> None:
@@ -262,8 +267,20 @@ def _conditions(pod: Value, picture: Picture, phase: str, entries: dict[str, Val
     conditions = [
         _condition(old.get(kind), picture, kind, (status, why, text), generation) for kind, status, why, text in wanted
     ]
+    conditions += _resize_conditions(picture, old, generation)
     conditions += [entry for kind, entry in old.items() if kind not in _OWN_CONDITIONS]
     return conditions
+
+
+def _resize_conditions(picture: Picture, old: Value, generation: int | None) -> list[Value]:
+    resize, found = picture.resize, []
+    if resize.pending:
+        found.append((PENDING, True, resize.pending, resize.message))
+    if resize.is_under_way:
+        found.append((IN_PROGRESS, True, "Error" if resize.error else "", resize.error))
+    return [
+        _condition(old.get(kind), picture, kind, (status, why, text), generation) for kind, status, why, text in found
+    ]
 
 
 def _gate_words(name: str, condition: Value | None) -> str:

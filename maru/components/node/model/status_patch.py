@@ -36,6 +36,8 @@ def _changed_conditions(old: Sequence[Value], new: Sequence[Value]) -> list[Valu
             continue
         dropped = {name: None for name in before if name not in entry}
         changed.append({**entry, **dropped})
+    kept = {entry["type"] for entry in new}
+    changed += [{"$patch": "delete", "type": kind} for kind in held if kind not in kept]
     return changed
 
 

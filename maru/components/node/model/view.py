@@ -163,11 +163,21 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Resize:
+    """A change of resources: pending ("" for not) with its message, or on its way, with what went wrong."""
+
+    pending: str = ""
+    message: str = ""
+    is_under_way: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that is there. attempts: by container name, newest first.
 
     waiting: containers whose last start failed or is held back; health: by container id.
-    starting: a start is under way; stopping: ids being stopped. mounted: volumes are in place.
+    stopping: ids being stopped. allotted: resources by container name, as agreed to; actual: by container id.
     """
 
     now: datetime
@@ -181,6 +191,9 @@ class Picture:
     is_busy: bool = False
     stopping: frozenset[str] = frozenset()
     ending: Ending | None = None
+    allotted: Mapping[str, Value] = field(default_factory=dict)
+    actual: Mapping[str, Value] = field(default_factory=dict)
+    resize: Resize = field(default_factory=Resize)
 
     def newest(self, name: str) -> Attempt | None:
         """The newest attempt in the present sandbox (also before there is one)."""
