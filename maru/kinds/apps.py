@@ -5,79 +5,57 @@ Source: k8s.io/kubernetes/pkg/apis/apps/v1, defaults; pkg/apis/apps/validation.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from maru.core.document import Value
 from maru.kinds.columns import workloads as columns
 from maru.kinds.defaults.pod_spec import default_pod_spec
-from maru.kinds.label_selector import from_selector
-from maru.kinds.rules.pod_spec import check_pod_spec
-from maru.kinds.rules.selectors import check_selector
+from maru.kinds.pods import warn_template
+from maru.kinds.rules.pod_spec import check_template
+from maru.kinds.rules.templated import check_at_most_all, check_count, check_lasting, check_template_selector, is_zero
 from maru.kinds.rules.text import (
-    check_labels,
+    check,
     check_not_negative,
-    check_one_of,
+    forbidden,
     immutable,
     invalid,
+    is_dns_1035_label,
     required,
     unsupported,
 )
 from maru.kinds.strategy import Cause, Strategy
 
-PERCENT = re.compile(r"\d+%")
-
 
 class _Templated(Strategy):
     """What kinds with a selector and a Pod template share."""
 
-    template_restart_policies: Sequence[str] = ("Always",)
-
     def default(self, value: Value) -> None:
-        spec = value.setdefault("spec", {})
-        if spec.get("template") is not None:
-            default_pod_spec(spec["template"].setdefault("spec", {}))
+        spec = value["spec"] = value.get("spec") or {}
+        template = spec["template"] = spec.get("template") or {}
+        template["metadata"] = template.get("metadata") or {}
+        default_pod_spec(template.setdefault("spec", {}))
         self.default_spec(spec)
 
     def default_spec(self, spec: Value) -> None:
         """The kind's own defaults."""
 
     def prepare_create(self, value: Value) -> None:
-        value.pop("status", None)
+        value["status"] = {}
 
     def validate(self, value: Value) -> Sequence[Cause]:
         spec = value["spec"]
-        causes = check_not_negative(spec.get("replicas"), "spec.replicas")
-        causes += check_not_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
-        causes += check_not_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
-        template = spec.get("template")
-        if template is None:
-            return [*causes, required("spec.template")]
-        labels = (template.get("metadata") or {}).get("labels") or {}
-        selector = spec.get("selector")
-        if not selector:
-            causes.append(required("spec.selector"))
-        else:
-            problems = check_selector(selector, "spec.selector")
-            causes += problems
-            if not (selector.get("matchLabels") or selector.get("matchExpressions")):
-                causes.append(
-                    invalid("spec.selector", selector, f"empty selector is invalid for {value['kind'].lower()}")
-                )
-            elif not problems and not from_selector(selector).matches(labels):
-                causes.append(
-                    invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-                )
-        causes += check_labels(labels, "spec.template.metadata.labels")
-        causes += check_pod_spec(self.template_spec(spec), "spec.template.spec")
-        policy = template["spec"].get("restartPolicy")
-        if policy not in self.template_restart_policies:
-            causes.append(unsupported("spec.template.spec.restartPolicy", policy, self.template_restart_policies))
-        return [*causes, *self.validate_spec(spec)]
+        causes: list[Cause] = []
+        for name in ("replicas", "minReadySeconds"):
+            causes += check_not_negative(spec.get(name), f"spec.{name}")
+        causes += check_template_selector(spec, value.get("kind", "").lower())
+        causes += check_template(self.template(spec), "spec.template")
+        causes += check_lasting(spec["template"], "spec.template")
+        causes += self.validate_spec(spec)
+        return [*causes, *check_not_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")]
 
-    def template_spec(self, spec: Value) -> Value:
-        """The Pod specification that is checked: as the Pods will have it."""
-        template: Value = spec["template"]["spec"]
+    def template(self, spec: Value) -> Value:
+        """The Pod template that is checked: as the Pods will have it."""
+        template: Value = spec["template"]
         return template
 
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
@@ -88,6 +66,9 @@ class _Templated(Strategy):
         if value["spec"].get("selector") != old["spec"].get("selector"):
             return [immutable("spec.selector", value["spec"].get("selector"))]
         return ()
+
+    def warnings(self, value: Value, old: Value | None = None) -> Sequence[str]:
+        return warn_template(value, old, ("spec", "template"))
 
 
 class DeploymentStrategy(_Templated):
@@ -107,21 +88,13 @@ class DeploymentStrategy(_Templated):
         _default(spec, "progressDeadlineSeconds", 600)
 
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
-        strategy = spec["strategy"]
-        causes = check_one_of(strategy["type"], ("Recreate", "RollingUpdate"), "spec.strategy.type")
-        rolling = strategy.get("rollingUpdate")
-        if strategy["type"] == "Recreate" and rolling:
-            why = "may not be specified when strategy `type` is 'Recreate'"
-            causes.append(Cause("spec.strategy.rollingUpdate", "FieldValueForbidden", f"Forbidden: {why}"))
-        elif rolling:
-            for name in ("maxUnavailable", "maxSurge"):
-                causes += check_int_or_percent(rolling.get(name), f"spec.strategy.rollingUpdate.{name}")
-            if all(rolling.get(name) in (0, "0%") for name in ("maxUnavailable", "maxSurge")):
-                why = "may not be 0 when `maxSurge` is 0"
-                causes.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"], why))
-        deadline, ready_s = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
-        if deadline is not None and deadline <= ready_s:
-            causes.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
+        causes = _check_strategy(spec["strategy"], "spec.strategy")
+        deadline_s, ready_s = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
+        if deadline_s is not None:
+            at = "spec.progressDeadlineSeconds"
+            causes += check_not_negative(deadline_s, at)
+            if deadline_s <= ready_s:
+                causes.append(invalid(at, deadline_s, "must be greater than minReadySeconds"))
         return causes
 
 
@@ -132,6 +105,12 @@ class ReplicaSetStrategy(_Templated):
 
     def default_spec(self, spec: Value) -> None:
         _default(spec, "replicas", 1)
+
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"replicas": 0}
+
+    def selectable_fields(self, value: Value) -> Mapping[str, str]:
+        return {"status.replicas": str((value.get("status") or {}).get("replicas", 0))}
 
 
 class StatefulSetStrategy(_Templated):
@@ -164,21 +143,47 @@ class StatefulSetStrategy(_Templated):
         for claim in spec.get("volumeClaimTemplates") or []:
             claim.setdefault("apiVersion", "v1")
             claim.setdefault("kind", "PersistentVolumeClaim")
+            claim.setdefault("metadata", {})
             _default(claim.setdefault("spec", {}), "volumeMode", "Filesystem")
             _default(claim, "status", {"phase": "Pending"})
 
-    def template_spec(self, spec: Value) -> Value:
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"replicas": 0, "availableReplicas": 0}
+
+    def template(self, spec: Value) -> Value:
         # Claim templates become volumes of the same name, which containers may mount.
-        template: Value = spec["template"]["spec"]
-        claimed = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or []]
-        kept = [volume for volume in template.get("volumes") or [] if volume.get("name") not in claimed]
-        return {**template, "volumes": [*kept, *({"name": name, "emptyDir": {}} for name in claimed)]}
+        template: Value = spec["template"]
+        pod = template["spec"]
+        claimed = [claim["metadata"].get("name") or "" for claim in spec.get("volumeClaimTemplates") or []]
+        kept = [volume for volume in pod.get("volumes") or [] if volume.get("name") not in claimed]
+        claims = [
+            {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(claimed) if name
+        ]
+        return {**template, "spec": {**pod, "volumes": [*kept, *claims]}}
 
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
-        causes = check_one_of(spec["podManagementPolicy"], ("OrderedReady", "Parallel"), "spec.podManagementPolicy")
-        causes += check_one_of(
-            spec["updateStrategy"]["type"], ("OnDelete", "RollingUpdate"), "spec.updateStrategy.type"
-        )
+        causes = _one_of(spec, "spec", "podManagementPolicy", ("OrderedReady", "Parallel"))
+        update = spec["updateStrategy"]
+        causes += _one_of(update, "spec.updateStrategy", "type", ("RollingUpdate", "OnDelete"))
+        rolling = update.get("rollingUpdate")
+        at = "spec.updateStrategy.rollingUpdate"
+        if update["type"] == "OnDelete" and rolling is not None:
+            causes.append(invalid(at, rolling, "only allowed for updateStrategy 'RollingUpdate'"))
+        elif rolling:
+            causes += check_not_negative(rolling.get("partition"), f"{at}.partition")
+            most = rolling.get("maxUnavailable")
+            causes += check_count(most, f"{at}.maxUnavailable")
+            if most is not None and is_zero(most):
+                causes.append(invalid(f"{at}.maxUnavailable", most, "cannot be 0"))
+            causes += check_at_most_all(most, f"{at}.maxUnavailable")
+        policy = spec["persistentVolumeClaimRetentionPolicy"]
+        for name in ("whenDeleted", "whenScaled"):
+            if policy.get(name) not in ("Retain", "Delete"):
+                at = f"spec.persistentVolumeClaimRetentionPolicy.{name}"
+                causes.append(unsupported(at, policy.get(name), ("Retain", "Delete")))
+        causes += check_not_negative((spec.get("ordinals") or {}).get("start"), "spec.ordinals.start")
+        if spec.get("serviceName"):
+            causes += check(is_dns_1035_label, "spec.serviceName", spec["serviceName"])
         return causes
 
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
@@ -190,7 +195,7 @@ class StatefulSetStrategy(_Templated):
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
             "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
         )
-        return [Cause("spec", "FieldValueForbidden", f"Forbidden: {why}")]
+        return [forbidden("spec", why)]
 
 
 class DaemonSetStrategy(_Templated):
@@ -207,8 +212,28 @@ class DaemonSetStrategy(_Templated):
             _default(rolling, "maxSurge", 0)
         _default(spec, "revisionHistoryLimit", 10)
 
+    def prepare_create(self, value: Value) -> None:
+        counted = ("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady")
+        value["status"] = dict.fromkeys(counted, 0)
+
     def validate_spec(self, spec: Value) -> Sequence[Cause]:
-        return check_one_of(spec["updateStrategy"]["type"], ("OnDelete", "RollingUpdate"), "spec.updateStrategy.type")
+        update = spec["updateStrategy"]
+        if update["type"] not in ("RollingUpdate", "OnDelete"):
+            return [unsupported("spec.updateStrategy.type", update["type"], ("RollingUpdate", "OnDelete"))]
+        rolling = update.get("rollingUpdate")
+        if update["type"] == "OnDelete" or rolling is None:
+            return []
+        at = "spec.updateStrategy.rollingUpdate"
+        most, more = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+        causes: list[Cause] = []
+        for name, number in (("maxUnavailable", most), ("maxSurge", more)):
+            causes += check_count(number, f"{at}.{name}")
+            causes += check_at_most_all(number, f"{at}.{name}")
+        if not is_zero(most) and not is_zero(more):
+            causes.append(invalid(f"{at}.maxSurge", more, "may not be set when maxUnavailable is non-zero"))
+        elif is_zero(most) and is_zero(more):
+            causes.append(required(f"{at}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+        return causes
 
 
 class ControllerRevisionStrategy(Strategy):
@@ -218,16 +243,38 @@ class ControllerRevisionStrategy(Strategy):
     has_status = False
     has_generation = False
 
+    def validate(self, value: Value) -> Sequence[Cause]:
+        causes = check_not_negative(value.get("revision"), "revision")
+        return causes if value.get("data") is not None else [*causes, required("data", "data is mandatory")]
+
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
-        return [immutable("data", None)] if value.get("data") != old.get("data") else ()
+        return [immutable("data", value.get("data"))] if value.get("data") != old.get("data") else ()
 
 
-def check_int_or_percent(number: object, field: str) -> list[Cause]:
-    """A number of 0 or more, or a percentage like 25%."""
-    if isinstance(number, str) and not PERCENT.fullmatch(number):
-        why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%' or '93%')"
-        return [invalid(field, number, why)]
-    return check_not_negative(number, field)
+def _check_strategy(strategy: Value, at: str) -> list[Cause]:
+    kind, rolling = strategy["type"], strategy.get("rollingUpdate")
+    if kind not in ("Recreate", "RollingUpdate"):
+        return [unsupported(f"{at}.type", kind, ("Recreate", "RollingUpdate"))]
+    if kind == "Recreate":
+        why = "may not be specified when strategy `type` is 'Recreate'"
+        return [forbidden(f"{at}.rollingUpdate", why)] if rolling is not None else []
+    causes: list[Cause] = []
+    rolling = rolling or {}
+    for name in ("maxUnavailable", "maxSurge"):
+        causes += check_count(rolling.get(name), f"{at}.rollingUpdate.{name}")
+    most = rolling.get("maxUnavailable")
+    if is_zero(most) and is_zero(rolling.get("maxSurge")):
+        causes.append(invalid(f"{at}.rollingUpdate.maxUnavailable", most, "may not be 0 when `maxSurge` is 0"))
+    return causes + check_at_most_all(most, f"{at}.rollingUpdate.maxUnavailable")
+
+
+def _one_of(holder: Value, path: str, name: str, choices: Sequence[str]) -> list[Cause]:
+    chosen = holder.get(name) or ""
+    if not chosen:
+        return [required(f"{path}.{name}")]
+    if chosen in choices:
+        return []
+    return [invalid(f"{path}.{name}", chosen, "must be " + " or ".join(f"'{choice}'" for choice in choices))]
 
 
 def _default(holder: Value, name: str, value: object) -> None:

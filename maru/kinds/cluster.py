@@ -11,7 +11,7 @@ from maru.core.document import Value
 from maru.kinds.columns import cluster as columns
 from maru.kinds.columns.workloads import HORIZONTALPODAUTOSCALER_COLUMNS, PODDISRUPTIONBUDGET_COLUMNS
 from maru.kinds.rules.selectors import check_selector
-from maru.kinds.apps import check_int_or_percent
+from maru.kinds.rules.templated import check_count as check_int_or_percent
 from maru.kinds.rules.text import check_not_negative, check_one_of, immutable, invalid, required, unsupported
 from maru.kinds.strategy import Cause, Column, Strategy
 

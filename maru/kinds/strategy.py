@@ -53,7 +53,8 @@ class Strategy:
 
     columns: Sequence[Column] = (NAME_COLUMN, CREATED_COLUMN)
     has_status: bool = True  # writes to the main resource leave `status` alone
-    has_generation: bool = True  # metadata.generation counts changes of `spec`
+    has_generation: bool = True  # metadata.generation counts changes of `generation_fields`
+    generation_fields: Sequence[str] = ("spec",)
     default_propagation: str = "Background"
     graceful_deletion: bool = False  # deletion waits for a grace period that somebody ends (Pods)
 
@@ -70,6 +71,10 @@ class Strategy:
         """The rules that hold for every document of the kind."""
         return ()
 
+    def validate_create(self, value: Value) -> Sequence[Cause]:
+        """The rules that hold only for new documents; called after `validate`."""
+        return ()
+
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
         """What may not change; called after `validate`."""
         return ()
@@ -78,8 +83,8 @@ class Strategy:
         """Field selector names and values beyond metadata.name and metadata.namespace."""
         return {}
 
-    def warnings(self, value: Value) -> Sequence[str]:
-        """Warning headers the real server would send with a create or update."""
+    def warnings(self, value: Value, old: Value | None = None) -> Sequence[str]:
+        """Warning headers the real server would send with a create, or with an update of `old`."""
         return ()
 
 

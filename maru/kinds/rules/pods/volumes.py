@@ -184,7 +184,8 @@ def _check_token(source: Value, field: str) -> list[Cause]:
     seconds, path = source.get("expirationSeconds"), source.get("path") or ""
     causes: list[Cause] = []
     if isinstance(seconds, int) and seconds < TOKEN_S_MIN:
-        causes.append(invalid(f"{field}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
+        why = "may not specify a duration less than 10 minutes"
+        causes.append(invalid(f"{field}.expirationSeconds", seconds, why))
     elif isinstance(seconds, int) and seconds > TOKEN_S_MAX:
         causes.append(
             invalid(f"{field}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")

@@ -51,16 +51,17 @@ async def create(house: House, call: Call, document: Value, *, is_tracked: bool 
     document = review.value
     _begin(house, call, document)
     with reserved(house, call, document, None):
-        raise_causes(call.served.stored, document["metadata"].get("name") or prefix, check_new(call, document))
+        causes = [*check_new(call, document), *strategy.validate_create(document)]
+        raise_causes(call.served.stored, document["metadata"].get("name") or prefix, causes)
         if not is_tracked:
-            track_update(call.served.node, None, document, writer(call, house.clock), ignored_fields(call))
+            track_update(call.served.kept_node, None, document, writer(call, house.clock), ignored_fields(call))
         call.warn(strategy.warnings(document))
         written = await commit(house, call, review, lambda: _write(house, call, document, review.changes, prefix))
     return Outcome(written, created=True)
 
 
 def check_new(call: Call, document: Value) -> Sequence[Cause]:
-    """All broken rules of a new document."""
+    """All broken rules that any document of the kind can break."""
     return [*rules.check(document["metadata"], call.served.stored), *call.served.strategy.validate(document)]
 
 
@@ -80,7 +81,8 @@ _SHARED_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 def counts_generation(call: Call) -> bool:
     """Whether metadata.generation counts this kind's changes."""
     served = call.served
-    return served.strategy.has_generation and (served.custom is not None or "spec" in served.node.fields)
+    known = any(name in served.node.fields for name in served.strategy.generation_fields)
+    return served.strategy.has_generation and (served.custom is not None or known)
 
 
 def _review(call: Call, document: Value) -> Review:

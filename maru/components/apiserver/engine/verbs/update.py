@@ -89,8 +89,9 @@ async def save(house: House, call: Call, current: Document, document: Value, *, 
     with reserved(house, call, document, old):
         _check_rules(call, document, old)
         if not is_tracked:
-            track_update(call.served.node, old, document, writer(call, house.clock), ignored_fields(call))
-        call.warn(strategy.warnings(document))
+            track_update(call.served.kept_node, old, document, writer(call, house.clock), ignored_fields(call))
+        if call.subresource != "status":
+            call.warn(strategy.warnings(document, old))
         written = await commit(house, call, review, lambda: _write(house, call, current, document, review))
     return Outcome(written)
 
@@ -158,7 +159,7 @@ def _keep(call: Call, document: Value, current: Document) -> None:
 
 def _intent_changed(call: Call, document: Value, old: Value) -> bool:
     if call.served.custom is None:
-        return bool(document.get("spec") != old.get("spec"))
+        return any(document.get(name) != old.get(name) for name in call.served.strategy.generation_fields)
     left_out = {"metadata", "status"} if call.served.has_status else {"metadata"}
     names = (document.keys() | old.keys()) - left_out
     return any(document.get(name) != old.get(name) for name in names)
@@ -166,7 +167,11 @@ def _intent_changed(call: Call, document: Value, old: Value) -> bool:
 
 def _check_rules(call: Call, document: Value, old: Value) -> None:
     strategy = call.served.strategy
-    causes = [*rules.check_update(document["metadata"], old["metadata"]), *check_new(call, document)]
+    causes = list(rules.check_update(document["metadata"], old["metadata"]))
+    if call.subresource == "status" and call.served.custom is None:
+        causes += rules.check(document["metadata"], call.served.stored)  # the rest stands as it was accepted
+    else:
+        causes += check_new(call, document)
     causes += strategy.validate_update(document, old, call.subresource)
     raise_causes(call.served.stored, call.name, list(dict.fromkeys(causes)))
 
