@@ -103,7 +103,7 @@ def _bind_tcp(listener: TcpListener) -> socket.socket:
 
 
 def _notice_vanished(listening: socket.socket) -> None:
-    """Let the kernel end connections whose client went without a word; accepted ones take these over. Source: tcp(7)."""
+    """Let the kernel end connections whose client vanished; accepted ones take these over. Source: tcp(7)."""
     idle_s, interval_s, probes = _VANISHED_S
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle_s)
