@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from maru.components.apiserver.custom.rule_check import check_rules_and_defaults
+from maru.components.apiserver.custom.structure import check_structure
 from maru.core.document import Value
 from maru.kinds.columns.cells import at
-from maru.kinds.rules.text import invalid, is_dns_1035_label, is_dns_subdomain, required, unsupported
+from maru.kinds.rules.text import (
+    forbidden,
+    immutable,
+    invalid,
+    is_dns_1035_label,
+    is_dns_subdomain,
+    required,
+    unsupported,
+)
 from maru.kinds.strategy import NAME_COLUMN, Cause, Column, Strategy
+from maru.wire.cel.library.all import kubernetes_library
 
 _ONE_STORAGE = "must have exactly one version marked as storage version"
+_APPROVAL = "api-approved.kubernetes.io"
+_APPROVAL_RULES = "https://github.com/kubernetes/enhancements/pull/1111"
+_PROTECTED = (".k8s.io", ".kubernetes.io")
 _SCOPES = ("Cluster", "Namespaced")
 
 
@@ -20,6 +34,9 @@ class DefinitionStrategy(Strategy):
     """What the real server fills in and refuses."""
 
     columns = (NAME_COLUMN, Column("Created At", at("metadata.creationTimestamp", None), type="date"))
+
+    def __init__(self) -> None:
+        self._library = kubernetes_library()
 
     def default(self, value: Value) -> None:
         spec = value.setdefault("spec", {})
@@ -29,6 +46,10 @@ class DefinitionStrategy(Strategy):
             names.setdefault("singular", kind.lower())
             names.setdefault("listKind", f"{kind}List")
         spec.setdefault("conversion", {"strategy": "None"})
+        webhook = spec["conversion"].get("webhook") or {}
+        service = (webhook.get("clientConfig") or {}).get("service")
+        if service is not None and service.get("port") is None:
+            service["port"] = 443
         if spec.get("preserveUnknownFields") is False:
             del spec["preserveUnknownFields"]
 
@@ -67,8 +88,29 @@ class DefinitionStrategy(Strategy):
             )
         if spec.get("scope") not in _SCOPES:
             causes.append(unsupported("spec.scope", spec.get("scope") or "", _SCOPES))
+        if spec.get("preserveUnknownFields"):
+            causes.append(invalid("spec.preserveUnknownFields", True, "must be false"))
+        if group.endswith(_PROTECTED) or group in ("k8s.io", "kubernetes.io"):
+            causes += _check_approval(value["metadata"].get("annotations") or {})
         causes += _check_names(names)
+        causes += _check_conversion(spec.get("conversion") or {}, spec.get("versions") or [])
         return [*causes, *_check_versions(spec.get("versions") or [], status=value.get("status") or {})]
+
+    def validate_create(self, value: Value) -> Sequence[Cause]:
+        return self._check_schemas(value, {})
+
+    def _check_schemas(self, value: Value, old: Value) -> list[Cause]:
+        """Of the versions whose schema is new: what is kept already stays as it was accepted."""
+        causes: list[Cause] = []
+        before = {one["name"]: one.get("schema") for one in (old.get("spec") or {}).get("versions") or ()}
+        for index, version in enumerate(value["spec"].get("versions") or ()):
+            schema = (version.get("schema") or {}).get("openAPIV3Schema")
+            if not isinstance(schema, dict) or before.get(version.get("name")) == version.get("schema"):
+                continue
+            path = f"spec.versions[{index}].schema.openAPIV3Schema"
+            found = list(check_structure(schema, path))
+            causes += found or check_rules_and_defaults(schema, path, self._library)
+        return causes
 
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
         new, before = value["spec"], old["spec"]
@@ -80,7 +122,43 @@ class DefinitionStrategy(Strategy):
             for field in ("plural", "kind")
             if new["names"].get(field) != before["names"].get(field)
         ]
-        return [invalid(field, given, "field is immutable") for field, given in changed]
+        return [*(immutable(field, given) for field, given in changed), *self._check_schemas(value, old)]
+
+
+def _check_approval(annotations: Value) -> list[Cause]:
+    """Groups of the Kubernetes community need an approval. Source: KEP-2337."""
+    field, said = f"metadata.annotations[{_APPROVAL}]", annotations.get(_APPROVAL) or ""
+    if said.startswith(("unapproved", "https://", "http://")):
+        return []
+    words = f'protected groups must have approval annotation "{_APPROVAL}"'
+    if not said:
+        return [required(field, f"{words}, see {_APPROVAL_RULES}")]
+    choice = 'either a URL or a reason starting with "unapproved"'
+    return [invalid(field, said, f"{words} with {choice}, see {_APPROVAL_RULES}")]
+
+
+def _check_conversion(conversion: Value, versions: Sequence[Value]) -> list[Cause]:
+    strategy, webhook = conversion.get("strategy"), conversion.get("webhook")
+    if strategy not in ("None", "Webhook"):
+        return [unsupported("spec.conversion.strategy", strategy or "", ("None", "Webhook"))]
+    if strategy == "None":
+        why = "should not be set when strategy is not set to Webhook"
+        return [forbidden("spec.conversion.webhook", why)] if webhook is not None else []
+    field = "spec.conversion.webhook"
+    config = (webhook or {}).get("clientConfig")
+    if config is None:
+        return [required(f"{field}.clientConfig", "required when strategy is set to Webhook")]
+    causes = []
+    if bool(config.get("url")) == bool(config.get("service")):
+        causes.append(required(f"{field}.clientConfig", "exactly one of url or service is required"))
+    if config.get("url") and not str(config["url"]).startswith("https://"):
+        why = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
+        causes.append(invalid(f"{field}.clientConfig.url", config["url"], why))
+    known = (webhook or {}).get("conversionReviewVersions") or ()
+    if not any(one in ("v1", "v1beta1") for one in known):
+        why = "must include at least one of v1, v1beta1"
+        causes.append(invalid(f"{field}.conversionReviewVersions", list(known), why))
+    return causes
 
 
 def _check_names(names: Value) -> list[Cause]:
