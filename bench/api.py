@@ -1,4 +1,4 @@
-"""The API over TLS: durable creates, reads, lists, watchers, and the memory of 10,000 Pods.
+"""The API over TLS: durable creates, reads and watchers.
 
 The load comes from this process and shares the processors with the platform; processor time of the
 control process is what such a machine can compare.
@@ -6,24 +6,18 @@ control process is what such a machine can compare.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Sequence
 
 from bench.channel import Channel, Endpoint, encode
-from bench.load import Load, Pace, config_maps, drive, drive_paced, pods
-from bench.platform import CONTROL, Platform, cpu_s, platform_running
-from bench.report import Say, Table, quantile, spread_ms
-from bench.start import add_memory
+from bench.load import Load, Pace, config_maps, drive, drive_paced
+from bench.platform import CONTROL, cpu_s, platform_running
+from bench.report import Say, Table, spread_ms
 
 CREATES = 6_000
 GETS = 6_000
-PODS = 10_000
-LISTS = 7
 WATCHERS = 100
 EVENTS_A_SECOND = 1_000
 EVENTS_S = 6
-SETTLE_S = 8.0
 
 
 def measure(say: Say) -> Sequence[Table]:
@@ -38,8 +32,6 @@ def measure(say: Say) -> Sequence[Table]:
         _gets(table, endpoint, control)
         say(f"{EVENTS_A_SECOND} events a second to {WATCHERS} watchers")
         _fan_out(table, endpoint, control)
-        say(f"{PODS:,} Pods")
-        _pods(table, platform, endpoint)
     return [table]
 
 
@@ -48,11 +40,11 @@ def _creates(table: Table, endpoint: Endpoint, control: int) -> None:
     before = cpu_s(control)
     load = drive(endpoint, config_maps("bench", CREATES, "one"), 32)
     used = cpu_s(control) - before
-    table.add("durable creates (ConfigMap), 32 at a time", f"{_rate(load)}", "1,500 /s")
+    table.add("durable creates (ConfigMap), 32 at a time", f"{rate_of(load)}", "1,500 /s")
     table.add("  processor time of control for each", f"{used / CREATES * 1e6:.0f} us")
     table.add("  each took", spread_ms(load.took_s))
     load = drive(endpoint, config_maps("bench", 500, "lone"), 1)
-    table.add("durable creates, one after another", f"{_rate(load)}")
+    table.add("durable creates, one after another", f"{rate_of(load)}")
 
 
 def _gets(table: Table, endpoint: Endpoint, control: int) -> None:
@@ -62,7 +54,7 @@ def _gets(table: Table, endpoint: Endpoint, control: int) -> None:
     before = cpu_s(control)
     load = drive(endpoint, [request] * GETS, 8)
     used = cpu_s(control) - before
-    table.add("GET, 8 at a time", f"{spread_ms(load.took_s)}, {_rate(load)}", "p99 5 ms")
+    table.add("GET, 8 at a time", f"{spread_ms(load.took_s)}, {rate_of(load)}", "p99 5 ms")
     table.add("  processor time of control for each", f"{used / GETS * 1e6:.0f} us")
 
 
@@ -87,28 +79,7 @@ def _fan_out(table: Table, endpoint: Endpoint, control: int) -> None:
     table.add("  and for the writes themselves", f"{used[0]:.2f} cores")
 
 
-def _pods(table: Table, platform: Platform, endpoint: Endpoint) -> None:
-    before = cpu_s(platform.pids()[CONTROL])
-    load = drive(endpoint, pods("bench", PODS), 32)
-    used = cpu_s(platform.pids()[CONTROL]) - before
-    table.add("durable creates (Pod of 2 KiB), 32 at a time", _rate(load))
-    table.add("  processor time of control for each", f"{used / PODS * 1e6:.0f} us")
-    channel, took = Channel(endpoint), []
-    for _ in range(LISTS):
-        begun = time.perf_counter()
-        body = channel.ask(encode("GET", "/api/v1/namespaces/bench/pods")).body
-        took.append(time.perf_counter() - begun)
-    channel.close()
-    measured = f"{statistics.median(took) * 1000:.0f} ms, worst {quantile(took, 1) * 1000:.0f} ms"
-    table.add(f"list of {PODS:,} Pods, {len(body) / 1e6:.0f} MB", measured, "150 ms")
-    time.sleep(SETTLE_S)
-    add_memory(table, platform, f"memory of all processes with {PODS:,} Pods", "300 MB")
-    platform.maru("down")
-    table.add(f"start to ready with {PODS:,} Pods", f"{platform.up():.2f} s")
-    time.sleep(SETTLE_S)
-    add_memory(table, platform, "memory of all processes after that", "300 MB")
-
-
-def _rate(load: Load) -> str:
+def rate_of(load: Load) -> str:
+    """Answers a second, and how many were failures if any was."""
     failed = f", {load.failures} FAILED" if load.failures else ""
     return f"{load.rate:,.0f} /s{failed}"

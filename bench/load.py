@@ -133,9 +133,9 @@ def config_maps(namespace: str, count: int, prefix: str) -> Sequence[bytes]:
 
 
 def pods(namespace: str, count: int) -> Sequence[bytes]:
-    """Creates of Pods of about 2 KiB that a scheduling gate keeps from running."""
+    """Creates of Pods that are kept with about 2 KiB and that a scheduling gate keeps from running."""
     path = f"/api/v1/namespaces/{namespace}/pods"
-    env = [{"name": f"VARIABLE_{index}", "value": "x" * 36} for index in range(16)]
+    env = [{"name": f"VARIABLE_{index}", "value": "x" * 36} for index in range(2)]
     return [
         encode(
             "POST",
