@@ -1,14 +1,16 @@
 """A document: plain JSON in the Kubernetes resource model, and the few facts read from it often.
 
-A document's bytes are what was stored and what a list concatenates; `value` decodes them once,
-when first asked for, and must not be changed by whoever reads it. `Resource` names a kind the way
-the API path does. Source: Kubernetes API concepts, "Resource terminology".
+A document's bytes are what was stored and what a list concatenates; `value` decodes them when
+asked for and must not be changed by whoever reads it. Decoded, a document is seven times its bytes,
+so a store keeps only the last ones decoded (`Decoded`). `Resource` names a kind the way the API path
+does. Source: Kubernetes API concepts, "Resource terminology".
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -58,35 +60,97 @@ class Key:
         return f"{self.storage}/{self.namespace}/{self.name}" if self.namespace else f"{self.storage}/{self.name}"
 
 
+class _Metadata(TypedDict, total=False):
+    """All of ObjectMeta but managedFields, which is often more than the rest of the document."""
+
+    name: Any
+    generateName: Any
+    namespace: Any
+    selfLink: Any
+    uid: Any
+    resourceVersion: Any
+    generation: Any
+    creationTimestamp: Any
+    deletionTimestamp: Any
+    deletionGracePeriodSeconds: Any
+    labels: Any
+    annotations: Any
+    ownerReferences: Any
+    finalizers: Any
+
+
+class _Head(msgspec.Struct):
+    metadata: _Metadata
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+class Decoded:
+    """Which documents stay decoded: the last ones asked for, up to `bytes_max` of bodies."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._line: deque[Document] = deque()
+
+    def keep(self, document: Document) -> None:
+        """It was decoded just now; the oldest ones over the bound forget their values."""
+        self._line.append(document)
+        self._bytes += len(document.body)
+        while self._bytes > self._bytes_max and len(self._line) > 1:
+            oldest = self._line.popleft()
+            self._bytes -= len(oldest.body)
+            oldest.forget_value()
+
+
 class Document:
     """One stored revision. Immutable: a change is a new Document.
 
     key: where it stands; body: its JSON bytes, resourceVersion included, no newline;
-    version: the store revision that wrote it, ascending over all documents.
+    version: the store revision that wrote it, ascending over all documents. decoded: bounds how long
+    `value` is kept; None keeps it for good.
     """
 
-    __slots__ = ("_lines", "_value", "body", "key", "version")
+    __slots__ = ("_decoded", "_lines", "_metadata", "_value", "body", "key", "version")
 
-    def __init__(self, key: Key, body: bytes, version: int, value: Value | None = None) -> None:
+    def __init__(
+        self, key: Key, body: bytes, version: int, value: Value | None = None, decoded: Decoded | None = None
+    ) -> None:
         self.key = key
         self.body = body
         self.version = version
         self._value = value
+        self._metadata: Value | None = None
+        self._decoded = decoded
         self._lines: dict[str, bytes] | None = None
 
     @property
     def value(self) -> Value:
         """The decoded document, shared by all readers: never change it (copy first)."""
-        if self._value is None:
-            self._value = msgspec.json.decode(self.body)
-        assert self._value is not None
-        return self._value
+        value = self._value
+        if value is None:
+            value = self._value = msgspec.json.decode(self.body)
+            if self._decoded is not None:
+                self._decoded.keep(self)
+        assert value is not None
+        return value
 
     @property
     def metadata(self) -> Value:
-        """`value["metadata"]`."""
-        metadata: Value = self.value["metadata"]
+        """The metadata without managedFields, kept for good; shared like `value`."""
+        metadata = self._metadata
+        if metadata is None:
+            metadata = self._metadata = dict(_decode_head(self.body).metadata)
         return metadata
+
+    def bound_by(self, decoded: Decoded) -> None:
+        """Let `decoded` say how long the value is kept."""
+        self._decoded = decoded
+
+    def forget_value(self) -> None:
+        """Decode anew when asked again."""
+        self._value = None
 
     def event_line(self, kind: str) -> bytes:
         """The watch line of this revision under `kind` (ADDED, MODIFIED, DELETED); encoded once while it is news."""

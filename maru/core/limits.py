@@ -13,6 +13,7 @@ SHUTDOWN_GRACE_S = 3.0
 # The store.
 DOCUMENT_BYTES_MAX = 1536 * 1024  # etcd's --max-request-bytes default
 HISTORY_EVENTS_MAX = 50_000  # revisions kept in memory for watches and continued lists
+DECODED_BYTES_MAX = 4 * 1024 * 1024  # bodies of the documents that stay decoded, which takes seven times as much
 HISTORY_BYTES_MAX = 48 * 1024 * 1024  # their bodies together, so that large documents cannot fill memory
 JOURNAL_QUEUE_MAX = 20_000  # writes that may wait for the disk
 JOURNAL_TIDY_S = 10.0  # between checkpoints that truncate the write-ahead log and give pages back

@@ -19,9 +19,10 @@ from typing import Protocol
 import msgspec
 
 from maru.core.clock import Clock
-from maru.core.document import Document, Key, Value
+from maru.core.document import Decoded, Document, Key, Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, MaruError, NotFound, Throttled, TooLarge, Unavailable
 from maru.core.limits import (
+    DECODED_BYTES_MAX,
     DOCUMENT_BYTES_MAX,
     JOURNAL_BATCH_MAX,
     JOURNAL_COMPACT_ROWS_MAX,
@@ -94,7 +95,9 @@ class Engine:
         self._news: deque[Document] = deque()  # keep their watch lines, for the watchers to share
         self._arrived = asyncio.Event()
         self._closed = False
+        self._decoded = Decoded(DECODED_BYTES_MAX)
         for document in sorted(documents, key=lambda document: document.key):
+            document.bound_by(self._decoded)
             self._shelf(document.key.storage).put(document)
 
     @property
@@ -237,16 +240,27 @@ class Engine:
             _check(change, current)
             version += 1
             if change.value is not None:
-                document = _encoded(_canonical(change.key, current), change.value, version)
+                document = self._encoded(_canonical(change.key, current), change.value, version)
                 ahead[change.key] = document
             else:
                 assert current is not None, "a delete of what is not there was refused"
                 last = change.last if change.last is not None else msgspec.json.decode(current.body)
-                document = _encoded(current.key, last, version)
+                document = self._encoded(current.key, last, version)
                 ahead[change.key] = None
             writes.append(Write(document, is_delete=change.value is None))
         self._assigned = version
         return writes
+
+    def _encoded(self, key: Key, value: Value, version: int) -> Document:
+        value["metadata"]["resourceVersion"] = str(version)
+        body = msgspec.json.encode(value)
+        if len(body) > DOCUMENT_BYTES_MAX:
+            raise TooLarge(
+                what=str(key),
+                why=f"it has {len(body)} bytes, the most is {DOCUMENT_BYTES_MAX}",
+                fix="split or shorten it",
+            )
+        return Document(key, body, version, value, self._decoded)
 
     def _ahead(self, key: Key, ahead: dict[Key, Document | None]) -> Document | None:
         if key in ahead:
@@ -272,6 +286,7 @@ class Engine:
 
     def _take_over(self, write: Write) -> Event:
         document = write.document
+        self._decoded.keep(document)
         key = document.key
         shelf = self._shelf(key.storage)
         if write.is_delete:
@@ -324,13 +339,3 @@ def _canonical(key: Key, current: Document | None) -> Key:
     if current is not None:
         return current.key
     return Key(sys.intern(key.storage), sys.intern(key.namespace), key.name)
-
-
-def _encoded(key: Key, value: Value, version: int) -> Document:
-    value["metadata"]["resourceVersion"] = str(version)
-    body = msgspec.json.encode(value)
-    if len(body) > DOCUMENT_BYTES_MAX:
-        raise TooLarge(
-            what=str(key), why=f"it has {len(body)} bytes, the most is {DOCUMENT_BYTES_MAX}", fix="split or shorten it"
-        )
-    return Document(key, body, version)

@@ -43,6 +43,6 @@ def plan(documents: Mapping[str, Document]) -> Sequence[Change]:
     changes = []
     for name, rules in wanted.items():
         document = documents[name]
-        value: Value = {**document.value, "metadata": dict(document.metadata), "rules": rules}
+        value: Value = {**document.value, "metadata": dict(document.value["metadata"]), "rules": rules}
         changes.append(Change(document.key, value, expect=document.version))
     return changes

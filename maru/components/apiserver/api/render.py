@@ -53,10 +53,11 @@ class Renderer:
         conversion = self._served.conversion
         if conversion is None or not documents:
             return documents
-        values = await conversion.from_stored([document.value for document in documents])
+        stored = [document.value for document in documents]
+        values = await conversion.from_stored(stored)
         return [
-            document if value is document.value else Document(document.key, _encode(value), document.version, value)
-            for document, value in zip(documents, values, strict=True)
+            document if value is before else Document(document.key, _encode(value), document.version, value)
+            for document, before, value in zip(documents, stored, values, strict=True)
         ]
 
     async def one(self, document: Document) -> bytes:
@@ -125,17 +126,15 @@ class Renderer:
 
     def _table(self, documents: Sequence[Document], metadata: Value, *, with_heads: bool) -> bytes:
         rows = [
-            TableRow(
-                [column.cell(document.value, self._now) for column in self._columns], document.body, document.metadata
-            )
-            for document in documents
+            TableRow([column.cell(value, self._now) for column in self._columns], document.body, value["metadata"])
+            for document, value in ((document, document.value) for document in documents)
         ]
         heads = self._heads if with_heads else ()
         return table(heads, rows, metadata, include=self._include, version=self.form.version)
 
     def _metadata(self, document: Document) -> bytes:
         head = f'{{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/{self.form.version}","metadata":'
-        return head.encode() + _encode(document.metadata) + b"}"
+        return head.encode() + _encode(document.value["metadata"]) + b"}"
 
 
 def columns_of(served: Served) -> Sequence[Column]:

@@ -64,7 +64,7 @@ class Binder:
         status: Value = {}
         if not told:
             same = old is not None and old["status"] == "False"
-            since = old["lastTransitionTime"] if same and old is not None else rfc3339(self._clock.now())
+            since = (old.get("lastTransitionTime") if same and old is not None else "") or rfc3339(self._clock.now())
             entry = {
                 "type": "PodScheduled",
                 "status": "False",

@@ -17,6 +17,9 @@ from maru.kinds.quantity import NANO
 NONZERO_CPU = NANO // 10  # 100m, what a Pod that asks for nothing counts as in scores
 NONZERO_MEMORY = 200 * 1024 * 1024 * NANO
 COUNTED = ("cpu", "memory")
+_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_SPEC = ("nodeName", "schedulingGates", "preemptionPolicy")
+_STATUS = ("conditions", "nominatedNodeName", "startTime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,10 @@ class SpreadRule:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """One revision of a Pod. Amounts are nano units; host_ports: (address, protocol, port)."""
+    """One revision of a Pod. value: what else is asked of it (`_looked_at`), as ten thousand may wait.
+
+    Amounts are nano units; host_ports: (address, protocol, port).
+    """
 
     value: Value
     uid: str
@@ -92,7 +98,7 @@ def facts_of(pod: Value) -> PodFacts:
     away, away_preferred = pod_terms(affinity.get("podAntiAffinity") or {}, namespace, labels)
     controller = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), None)
     return PodFacts(
-        value=pod,
+        value=_looked_at(pod),
         uid=metadata.get("uid") or "",
         namespace=namespace,
         name=metadata["name"],
@@ -114,6 +120,21 @@ def facts_of(pod: Value) -> PodFacts:
         claims=_claims(pod),
         controller_uid=controller["uid"] if controller is not None else "",
     )
+
+
+def _looked_at(pod: Value) -> Value:
+    """The parts of a Pod that placing it, saying so and making room read."""
+    metadata, spec, status = pod["metadata"], pod["spec"], pod.get("status") or {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {name: metadata[name] for name in _METADATA if name in metadata},
+        "spec": {
+            **{name: spec[name] for name in _SPEC if name in spec},
+            "containers": [{"image": container.get("image") or ""} for container in spec.get("containers") or ()],
+        },
+        "status": {name: status[name] for name in _STATUS if name in status},
+    }
 
 
 def _host_ports(spec: Value) -> tuple[tuple[str, str, int], ...]:

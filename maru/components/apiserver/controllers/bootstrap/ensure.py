@@ -67,9 +67,8 @@ async def ensure(house: House, value: Value, *, is_ours: bool = False, status: V
                 await save(house, call, current, {**_fresh(current), "status": status})
     elif is_ours:
         async with house.locks.hold(call.key):
-            await save(
-                house, call, current, await take_in(call, {**value, "metadata": _merged(current.metadata, metadata)})
-            )
+            merged = _merged(current.value["metadata"], metadata)
+            await save(house, call, current, await take_in(call, {**value, "metadata": merged}))
 
 
 def _fresh(document: Document) -> Value:

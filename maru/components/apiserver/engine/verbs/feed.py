@@ -115,5 +115,6 @@ def open_feed(store: Store, wanted: Wanted, options: ListOptions, clock: Clock) 
 
 def _at_version(document: Document, version: int) -> Document:
     """`document` as it was, with the revision of the event that took it out of sight."""
-    value = {**document.value, "metadata": {**document.metadata, "resourceVersion": str(version)}}
+    value = document.value
+    value = {**value, "metadata": {**value["metadata"], "resourceVersion": str(version)}}
     return Document(document.key, msgspec.json.encode(value), version)
