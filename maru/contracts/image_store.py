@@ -139,6 +139,10 @@ class ImageStore(Protocol):
         """A new image: that of `commit.base` with one more layer, durable when it returns. Raises Invalid."""
         ...
 
+    def is_used(self, image: Image) -> bool:
+        """True when a container stands on it, running or not."""
+        ...
+
     def layer_paths(self, image: Image) -> Sequence[str]:
         """Read-only folders to stack with overlayfs, lowest first, each the layer's diff (overlay whiteouts)."""
         ...

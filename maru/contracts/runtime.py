@@ -70,6 +70,7 @@ class ContainerStatus:
     labels: Mapping[str, str] = field(default_factory=dict)
     log_path: str = ""
     root_path: str = ""  # the stacked root file system, as the host sees it
+    written_path: str = ""  # the folder of what the container changed in it, "" if there is none to measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,9 @@ class FakeImages:
         del self._images[image.id]
         return (*names, image.id)
 
+    def is_used(self, image: Image) -> bool:
+        return image.id in self._in_use()
+
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._folder / layer[7:]) for layer in image.layers]
 

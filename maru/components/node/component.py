@@ -11,6 +11,8 @@ import aiohttp
 
 from maru.components.node.api.server import node_api
 from maru.components.node.config import NodeConfig
+from maru.components.node.controllers.evictor import Evictor
+from maru.components.node.controllers.image_collector import ImageCollector
 from maru.components.node.controllers.log_rotation import LogRotation
 from maru.components.node.controllers.pods import Pods
 from maru.components.node.controllers.references import References
@@ -82,7 +84,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
             http=http,
             machine=machine_of(figures, needs.config),
         )
-        registration = Registration(workshop, lambda: read_pressure_blocking(folder))
+        registration = Registration(workshop, lambda: read_pressure_blocking(folder, needs.config.thresholds))
         tasks.start(recorder.run(), name="events")
         tasks.start(informers.run(), name="informers")
         await registration.register()
@@ -91,6 +93,9 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         pods = Pods(workshop, own_pods, own_node, tasks)
         tasks.start(pods.run(), name="pods")
         tasks.start(LogRotation(workshop).run(), name="log rotation")
+        collector = ImageCollector(workshop, folder)
+        tasks.start(collector.run(), name="images")
+        tasks.start(Evictor(workshop, pods, collector, folder).run(), name="evictions")
         async with node_api(workshop, pods):
             yield Gives()
 

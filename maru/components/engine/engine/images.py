@@ -97,7 +97,7 @@ class Images:
         untagged = self._names_meant(stored, reference)
         names_left = [name for name in (*stored.names, *stored.digests) if name not in untagged]
         tags_left = [name for name in stored.names if name not in untagged]
-        if not tags_left and self._is_used(stored):
+        if not tags_left and self.is_used(self._view(stored)):
             raise Conflict(what=f"image {reference}", why="a container uses it", fix="remove the container first")
         if tags_left or (names_left and not stored.names):
             stored.names = tags_left
@@ -109,6 +109,10 @@ class Images:
         await self._save()
         gone = await self._collect()
         return [*untagged, stored.id, *gone]
+
+    def is_used(self, image: Image) -> bool:
+        stack = list(self.layer_paths(image))
+        return any(list(used) == stack for used in self._stacks_in_use())
 
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._content.layer(diff_id)) for diff_id in image.layers]
@@ -207,10 +211,6 @@ class Images:
         ]
         digests = [digest for digest in stored.digests if digest.partition("@")[0] == named.name]
         return [named.tagged, *(digests if last_of_repository else [])]
-
-    def _is_used(self, stored: Stored) -> bool:
-        stack = [str(self._content.layer(diff_id)) for diff_id in stored.layers]
-        return any(list(used) == stack for used in self._stacks_in_use())
 
     def _want(self, reference: str) -> Stored:
         stored = self._index.find(reference)

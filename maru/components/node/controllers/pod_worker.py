@@ -70,6 +70,17 @@ class PodWorker:
         self.memory.is_gone = True
         self.wake()
 
+    @property
+    def is_evicted(self) -> bool:
+        """True when the node made it go."""
+        return self.memory.ending is not None and self.memory.ending.is_evicted
+
+    def evict(self, reason: str, message: str, grace_s: float) -> None:
+        """It ends as Failed, for the node's sake."""
+        deadline_s = self._workshop.clock.monotonic_s() + grace_s
+        self._begin_ending(Ending(deadline_s, reason, message, is_failed=True, is_evicted=True))
+        self.wake()
+
     def wake(self) -> None:
         """Look again."""
         self._wakes.set()

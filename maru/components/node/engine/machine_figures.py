@@ -8,13 +8,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from maru.components.node.model.eviction import Headroom, Thresholds, shortages
 from maru.components.node.model.machine import Figures
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-# Source: the kubelet's default hard eviction thresholds (memory.available<100Mi, nodefs.available<10 %).
-MEMORY_LEFT_BYTES_MIN = 100 << 20
-DISK_LEFT_FRACTION_MIN = 0.10
-PIDS_LEFT_MIN = 100
 
 
 def read_figures_blocking(folder: Path) -> Figures:
@@ -39,16 +36,24 @@ def read_figures_blocking(folder: Path) -> Figures:
     )
 
 
-def read_pressure_blocking(folder: Path) -> dict[str, bool]:
-    """Which node conditions hold now: MemoryPressure, DiskPressure, PIDPressure."""
-    usage = shutil.disk_usage(folder)
+def read_headroom_blocking(folder: Path) -> Headroom:
+    """What is left of memory, processes, and the disk that `folder` stands on."""
+    disk = os.statvfs(folder)
     pids = int(_line("/proc/loadavg").split()[3].partition("/")[2])
-    pids_max = int(_line("/proc/sys/kernel/pid_max") or "32768")
-    return {
-        "MemoryPressure": _memory("MemAvailable") < MEMORY_LEFT_BYTES_MIN,
-        "DiskPressure": usage.free < usage.total * DISK_LEFT_FRACTION_MIN,
-        "PIDPressure": pids_max - pids < PIDS_LEFT_MIN,
-    }
+    return Headroom(
+        memory_bytes=_memory("MemAvailable"),
+        disk_bytes=disk.f_bavail * disk.f_frsize,
+        disk_total_bytes=disk.f_blocks * disk.f_frsize,
+        inodes=disk.f_favail,
+        inodes_total=disk.f_files,
+        pids=int(_line("/proc/sys/kernel/pid_max") or "32768") - pids,
+    )
+
+
+def read_pressure_blocking(folder: Path, thresholds: Thresholds) -> dict[str, bool]:
+    """Which node conditions hold now: MemoryPressure, DiskPressure, PIDPressure."""
+    short = {shortage.condition for shortage in shortages(read_headroom_blocking(folder), thresholds)}
+    return {condition: condition in short for condition in ("MemoryPressure", "DiskPressure", "PIDPressure")}
 
 
 def loaded_profiles_blocking() -> frozenset[str]:

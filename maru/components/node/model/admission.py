@@ -49,6 +49,7 @@ def check_fits(pod: Value, present: Sequence[Value], machine: Machine, node: Val
         if entry["name"].replace("/", ".") not in _SAFE_SYSCTLS:
             raise Refused("SysctlForbidden", f'forbidden sysctl: "{entry["name"]}" not allowlisted')
     _check_confinement(pod, machine)
+    _check_restart_rules(pod)
     pods_max = int(machine.allocatable["pods"])
     if len(present) + 1 > pods_max:
         words = f"requested: 1, used: {len(present)}, capacity: {pods_max}"
@@ -71,3 +72,12 @@ def _check_confinement(pod: Value, machine: Machine) -> None:
             raise Refused("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
         if selinux_label(pod, container.spec) and not machine.has_selinux:
             raise Refused("SELinux", "Cannot enforce SELinux: SELinux is not enabled on the host")
+
+
+def _check_restart_rules(pod: Value) -> None:
+    """A rule that this node cannot keep is not silently dropped."""
+    for container in containers_of(pod):
+        for rule in container.spec.get("restartPolicyRules") or ():
+            if rule.get("action") != "Restart":
+                words = f"container {container.name}: restart rule action {rule.get('action')} is not supported"
+                raise Refused("RestartRuleNotSupported", f"Pod was rejected: {words} by this node, only Restart is")

@@ -18,6 +18,7 @@ from maru.core.clock import rfc3339
 from maru.core.document import Value
 
 _FINISHED_PHASES = ("Succeeded", "Failed")
+TARGET = "DisruptionTarget"
 _OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING, IN_PROGRESS)
 
 
@@ -267,8 +268,12 @@ def _conditions(pod: Value, picture: Picture, phase: str, entries: dict[str, Val
     conditions = [
         _condition(old.get(kind), picture, kind, (status, why, text), generation) for kind, status, why, text in wanted
     ]
+    if picture.ending is not None and picture.ending.is_evicted:
+        wanted_target = (True, "TerminationByKubelet", picture.ending.message)
+        conditions.append(_condition(old.get(TARGET), picture, TARGET, wanted_target, generation))
     conditions += _resize_conditions(picture, old, generation)
-    conditions += [entry for kind, entry in old.items() if kind not in _OWN_CONDITIONS]
+    have = {entry["type"] for entry in conditions}
+    conditions += [entry for kind, entry in old.items() if kind not in have and kind not in _OWN_CONDITIONS]
     return conditions
 
 

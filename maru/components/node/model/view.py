@@ -160,6 +160,7 @@ class Ending:
     reason: str = ""
     message: str = ""
     is_failed: bool = False
+    is_evicted: bool = False  # by the node
 
 
 @dataclass(frozen=True, slots=True)
