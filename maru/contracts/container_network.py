@@ -78,7 +78,7 @@ class Endpoint:
     ip6: str = ""
     prefix6: int = 0
     gateway6: str = ""
-    dns_names: Sequence[str] = ()
+    dns_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,16 @@ from maru.components.network.controllers.health import HealthChecks
 from maru.components.network.controllers.nodes import NodesController
 from maru.components.network.controllers.policies import PoliciesController
 from maru.components.network.controllers.services import ServicesController
+from maru.components.network.engine import container_plane
 from maru.components.network.engine.bridged import BridgedNetwork
+from maru.components.network.engine.container_plane import open_container_plane
 from maru.components.network.engine.data_plane import open_data_plane
+from maru.components.network.model.container_ground import container_ground_of
 from maru.components.network.model.ground import TABLE_PREFIX, ground_of
+from maru.contracts.container_network import ContainerNetwork
 from maru.contracts.pod_network import PodNetwork
-from maru.core.clock import Clock
+from maru.core.clock import Clock, SystemClock
+from maru.core.ids import Ids, SystemIds
 from maru.core.informer import Informers
 from maru.core.lifecycle import background
 from maru.core.site import Site
@@ -29,14 +34,16 @@ class Needs:
     site: Site
     informers: Informers
     clock: Clock
+    ids: Ids
     config: NetworkConfig
 
 
 @dataclass(frozen=True)
 class Gives:
-    """Addresses for Pods."""
+    """Addresses for Pods, and networks for containers."""
 
     pod_network: PodNetwork
+    container_network: ContainerNetwork
 
 
 @asynccontextmanager
@@ -46,6 +53,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     ground = ground_of(site, config)
     async with (
         open_data_plane(ground, site.folder("network"), config.netns_path) as plane,
+        open_container_plane(_container_needs(needs)) as container_networks,
         background("network") as tasks,
     ):
         services = ServicesController(plane, needs.informers, needs.clock, site.node_name, debounce_s=config.debounce_s)
@@ -60,10 +68,22 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
         tasks.start(nodes.run(), "nodes")
         tasks.start(guard.run(), "guard")
         tasks.start(policies.run(services.is_replaced, config.policy_debounce_s), "policies")
-        yield Gives(pod_network=BridgedNetwork(plane, site.cluster_dns_ip))
+        tasks.start(container_networks.watch(config.verify_s), "container guard")
+        yield Gives(BridgedNetwork(plane, site.cluster_dns_ip), container_networks)
 
 
 async def tear_down(site: Site) -> None:
     """Remove bridge, tables and settings; for `maru down`, when no process of this platform runs any more."""
-    async with open_data_plane(ground_of(site, NetworkConfig()), site.folder("network")) as plane:
+    ground, folder = ground_of(site, NetworkConfig()), site.folder("network")
+    grounds = container_ground_of(site, ground)
+    needs = container_plane.Needs(grounds, folder, "", SystemClock(), SystemIds())
+    async with open_data_plane(ground, folder) as plane:
+        async with open_container_plane(needs) as container_networks:
+            await container_networks.tear_down()
         await plane.tear_down(TABLE_PREFIX)
+
+
+def _container_needs(needs: Needs) -> container_plane.Needs:
+    ground = container_ground_of(needs.site, ground_of(needs.site, needs.config))
+    folder = needs.site.folder("network")
+    return container_plane.Needs(ground, folder, needs.config.netns_path, needs.clock, needs.ids)

@@ -47,7 +47,7 @@ def site_at(folder: Path) -> Site:
 async def running(namespaces: Namespaces, tmp_path: Path) -> AsyncIterator[Running]:
     node, clients, clock, ids = namespaces.make("node"), FakeClients(), SystemClock(), SystemIds()
     informers = Informers(clients.acting_as("test"), clock, ids)
-    needs = component.Needs(site_at(tmp_path), informers, clock, NetworkConfig(netns_path=node))
+    needs = component.Needs(site_at(tmp_path), informers, clock, ids, NetworkConfig(netns_path=node))
     task = asyncio.ensure_future(informers.run())
     try:
         async with component.open(needs) as gives:
