@@ -79,7 +79,7 @@ class _Metadata(TypedDict, total=False):
     finalizers: Any
 
 
-class _Head(msgspec.Struct):
+class _Head(TypedDict):
     metadata: _Metadata
 
 
@@ -112,7 +112,7 @@ class Document:
     `value` is kept; None keeps it for good.
     """
 
-    __slots__ = ("_decoded", "_lines", "_metadata", "_value", "body", "key", "version")
+    __slots__ = ("_decoded", "_head", "_lines", "_value", "body", "key", "version")
 
     def __init__(
         self, key: Key, body: bytes, version: int, value: Value | None = None, decoded: Decoded | None = None
@@ -121,7 +121,7 @@ class Document:
         self.body = body
         self.version = version
         self._value = value
-        self._metadata: Value | None = None
+        self._head: Value | None = None
         self._decoded = decoded
         self._lines: dict[str, bytes] | None = None
 
@@ -137,11 +137,22 @@ class Document:
         return value
 
     @property
+    def head(self) -> Value:
+        """Nothing but the metadata, without managedFields; kept for good, shared like `value`."""
+        head = self._head
+        if head is None:
+            if self._value is not None:
+                metadata = self._value["metadata"]
+                head = {"metadata": {name: metadata[name] for name in metadata if name != "managedFields"}}
+            else:
+                head = dict(_decode_head(self.body))
+            self._head = head
+        return head
+
+    @property
     def metadata(self) -> Value:
-        """The metadata without managedFields, kept for good; shared like `value`."""
-        metadata = self._metadata
-        if metadata is None:
-            metadata = self._metadata = dict(_decode_head(self.body).metadata)
+        """The metadata of `head`."""
+        metadata: Value = self.head["metadata"]
         return metadata
 
     def bound_by(self, decoded: Decoded) -> None:

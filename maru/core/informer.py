@@ -66,6 +66,10 @@ class Informer:
                 buckets.setdefault(value, set()).add(place)
         self._indexes[name] = (by, buckets)
 
+    def index_values(self, name: str) -> Sequence[str]:
+        """The values that index `name` has documents for; in no order."""
+        return list(self._indexes[name][1])
+
     def by_index(self, name: str, value: str) -> Sequence[Document]:
         """The documents whose index `name` has `value`; ascending by place."""
         _, buckets = self._indexes[name]

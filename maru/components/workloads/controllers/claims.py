@@ -25,16 +25,17 @@ def index_by_controller(informer: Informer) -> None:
 
 
 def _controllers(document: Document) -> list[str]:
-    reference = controller_of(document.value)
+    reference = controller_of(document.head)
     return [f"orphan/{document.key.namespace}" if reference is None else reference["uid"]]
 
 
-def candidates(informer: Informer, owner: Value) -> list[Value]:
-    """What `owner` controls already, and the orphans of its namespace."""
+def candidates(informer: Informer, owner: Value, selector: LabelSelector) -> list[Value]:
+    """What `owner` controls already, and the orphans of its namespace that match."""
     namespace, _ = place_of(owner)
     mine = informer.by_index(OWNER_INDEX, uid_of(owner))
     orphans = informer.by_index(OWNER_INDEX, f"orphan/{namespace}")
-    return [document.value for document in (*mine, *orphans)]
+    matching = [document for document in orphans if selector.matches(labels_of(document.head))]
+    return [document.value for document in (*mine, *matching)]
 
 
 @dataclass(frozen=True, slots=True)

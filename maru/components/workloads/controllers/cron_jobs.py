@@ -175,7 +175,7 @@ class CronJobs(Controller):
 
 
 def _places_of_job(document: Document) -> list[Place]:
-    reference = controller_of(document.value)
+    reference = controller_of(document.head)
     if reference is None or reference["kind"] != "CronJob":
         return []
     return [(document.key.namespace, reference["name"])]

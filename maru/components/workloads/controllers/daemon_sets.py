@@ -59,7 +59,7 @@ class DaemonSets(Controller):
             if not affected and new is not None and old is not None:
                 affected = runs_on(document.value, new.value) != runs_on(document.value, old.value)
             if affected:
-                self.loop.add(place_of(document.value))
+                self.loop.add(place_of(document.head))
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._sets.get(*place)
@@ -72,7 +72,7 @@ class DaemonSets(Controller):
             text = "This daemon set is selecting all pods. A non-empty selector is required."
             self.event(daemon_set, WARNING, "SelectingAll", text)
             return None
-        pods = await self._claims.claim(daemon_set, selector, candidates(self._pods, daemon_set))
+        pods = await self._claims.claim(daemon_set, selector, candidates(self._pods, daemon_set, selector))
         revisions = await self._revisions.of(daemon_set, selector)
         revision = await self._revisions.sync(daemon_set, revisions)
         nodes = [each.value for each in self._nodes.list()]
@@ -152,15 +152,15 @@ class DaemonSets(Controller):
         self.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
 
     def _places_of_pod(self, document: Document) -> list[Place]:
-        reference = controller_of(document.value)
+        reference = controller_of(document.head)
         namespace = document.key.namespace
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == "DaemonSet" else []
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(each.value)
+            place_of(each.head)
             for each in (self._sets.list(namespace) if labels else ())
-            if not is_deleting(each.value) and from_selector(each.value["spec"].get("selector")).matches(labels)
+            if not is_deleting(each.head) and from_selector(each.value["spec"].get("selector")).matches(labels)
         ]
 
 

@@ -80,7 +80,7 @@ class Deployments(Controller):
                 "This deployment is selecting all pods. A non-empty selector is required.",
             )
             return None
-        sets = await self._claims.claim(deployment, selector, candidates(self._sets, deployment))
+        sets = await self._claims.claim(deployment, selector, candidates(self._sets, deployment, selector))
         if is_deleting(deployment):
             await self._write_status(deployment, counts(deployment, self._progress(find_new(deployment, sets), sets)))
             return None
@@ -188,13 +188,13 @@ class Deployments(Controller):
         return await self.client.update(DEPLOYMENTS, with_status(deployment, status), subresource="status")
 
     def _places_of_set(self, document: Document) -> list[Place]:
-        reference = controller_of(document.value)
+        reference = controller_of(document.head)
         namespace = document.key.namespace
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == "Deployment" else []
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(owner.value)
+            place_of(owner.head)
             for owner in (self._deployments.list(namespace) if labels else ())
             if from_selector(owner.value["spec"].get("selector")).matches(labels)
         ]
@@ -203,7 +203,7 @@ class Deployments(Controller):
         # Only Recreate waits for Pods themselves; all else shows in the status of ReplicaSets.
         if new is not None or old is None:
             return
-        reference = controller_of(old.value)
+        reference = controller_of(old.head)
         if reference is None or reference["kind"] != "ReplicaSet":
             return
         replica_set = self._sets.get(old.key.namespace, reference["name"])

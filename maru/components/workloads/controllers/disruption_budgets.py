@@ -42,7 +42,7 @@ class DisruptionBudgets(Controller):
             return None
         budget = document.value
         selector = from_selector(budget["spec"].get("selector"))
-        pods = [each.value for each in self._pods.list(place[0]) if selector.matches(labels_of(each.value))]
+        pods = [each.value for each in self._pods.list(place[0]) if selector.matches(labels_of(each.head))]
         if not pods and not (budget.get("status") or {}).get("expectedPods"):
             self.event(budget, "Normal", "NoPods", "No matching pods found")
         now = self.clock.now()
@@ -79,15 +79,15 @@ class DisruptionBudgets(Controller):
         if informer is None or reference is None:
             return None
         document = informer.get(place_of(value)[0], reference["name"])
-        return document.value if document is not None and uid_of(document.value) == reference["uid"] else None
+        return document.value if document is not None and uid_of(document.head) == reference["uid"] else None
 
     def _budgets_of_pod(self, document: Document) -> list[Place]:
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(each.value)
+            place_of(each.head)
             for each in self._budgets.list(document.key.namespace)
             if from_selector(each.value["spec"].get("selector")).matches(labels)
         ]
 
     def _budgets_nearby(self, document: Document) -> list[Place]:
-        return [place_of(each.value) for each in self._budgets.list(document.key.namespace)]
+        return [place_of(each.head) for each in self._budgets.list(document.key.namespace)]

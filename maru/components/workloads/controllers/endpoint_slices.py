@@ -53,13 +53,13 @@ class _Slices(Controller):
         self.watch(ENDPOINTSLICES, self._slice_changed)
 
     def _slice_changed(self, document: Document) -> list[Place]:
-        if labels_of(document.value).get(MANAGED_BY) != self.managed_by:
+        if labels_of(document.head).get(MANAGED_BY) != self.managed_by:
             return []
-        return [(document.key.namespace, labels_of(document.value).get(SERVICE_NAME, ""))]
+        return [(document.key.namespace, labels_of(document.head).get(SERVICE_NAME, ""))]
 
     def _mine(self, place: Place) -> list[Value]:
         found = self._slices.by_index(SERVICE_INDEX, "/".join(place))
-        return [each.value for each in found if labels_of(each.value).get(MANAGED_BY) == self.managed_by]
+        return [each.value for each in found if labels_of(each.head).get(MANAGED_BY) == self.managed_by]
 
     async def _write(self, head: Head, groups: Mapping[Group, Sequence[Value]]) -> None:
         place = (head.namespace, head.service)
@@ -97,7 +97,7 @@ class EndpointSlices(_Slices):
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._services.get(*place)
-        if document is None or is_deleting(document.value) or not self._expectations.is_met(place):
+        if document is None or is_deleting(document.head) or not self._expectations.is_met(place):
             return None
         service = document.value
         if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
@@ -138,9 +138,9 @@ def _is_mirrored(endpoints: Value, service: Value) -> bool:
 
 
 def _services_of_slice(document: Document) -> list[str]:
-    service = labels_of(document.value).get(SERVICE_NAME)
+    service = labels_of(document.head).get(SERVICE_NAME)
     return [f"{document.key.namespace}/{service}"] if service else []
 
 
 def _zones(nodes: Informer) -> dict[str, str]:
-    return {each.key.name: labels_of(each.value)[ZONE] for each in nodes.list() if ZONE in labels_of(each.value)}
+    return {each.key.name: labels_of(each.head)[ZONE] for each in nodes.list() if ZONE in labels_of(each.head)}

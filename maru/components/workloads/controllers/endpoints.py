@@ -37,7 +37,7 @@ class Endpoints(Controller):
         existing = self._endpoints.get(*place)
         if document is None:
             # What somebody made by hand for no Service stays.
-            if existing is not None and MANAGED_BY in labels_of(existing.value):
+            if existing is not None and MANAGED_BY in labels_of(existing.head):
                 await self._delete(place)
             return None
         service = document.value

@@ -96,10 +96,10 @@ class EveryKind:
         def changed(new: Document | None, old: Document | None) -> None:
             if new is not None and b'"deletionTimestamp"' in new.body:
                 item = Item(resource, new.key.namespace, new.key.name)
-                self._uids[uid_of(new.value)] = item
+                self._uids[uid_of(new.head)] = item
             self._changed(resource, new, old)
             if new is None and old is not None:
-                self._uids.pop(uid_of(old.value), None)
+                self._uids.pop(uid_of(old.head), None)
 
         return changed
 

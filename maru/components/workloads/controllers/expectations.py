@@ -73,6 +73,6 @@ class Expectations:
         if new is not None:
             self.settle(("+" + new.key.namespace, new.key.name))
             if new.metadata.get("deletionTimestamp"):
-                self.settle(("-", uid_of(new.value)))
-        if old is not None and (new is None or uid_of(new.value) != uid_of(old.value)):
-            self.settle(("-", uid_of(old.value)))
+                self.settle(("-", uid_of(new.head)))
+        if old is not None and (new is None or uid_of(new.head) != uid_of(old.head)):
+            self.settle(("-", uid_of(old.head)))

@@ -65,17 +65,17 @@ class GarbageCollector:
             return
         # Most documents have no owners and are not being deleted: their bytes tell, undecoded.
         has_owners = b'"ownerReferences"' in new.body
-        moved = self._graph.set(item, references_of(new.value) if has_owners else [])
+        moved = self._graph.set(item, references_of(new.head) if has_owners else [])
         if moved:
-            self._wake_owners([reference["uid"] for reference in references_of(new.value)])
+            self._wake_owners([reference["uid"] for reference in references_of(new.head)])
         is_ending = b'"deletionTimestamp"' in new.body and b'"finalizers"' in new.body
-        if moved or (is_ending and (is_deleting_in_foreground(new.value) or is_orphaning(new.value))):
+        if moved or (is_ending and (is_deleting_in_foreground(new.head) or is_orphaning(new.head))):
             self._loop.add(item)
-        if old is not None and uid_of(old.value) != uid_of(new.value):
+        if old is not None and uid_of(old.head) != uid_of(new.head):
             self._owner_gone(old)
 
     def _owner_gone(self, document: Document) -> None:
-        for dependent in self._graph.dependents(uid_of(document.value)):
+        for dependent in self._graph.dependents(uid_of(document.head)):
             self._loop.add(dependent)
 
     def _wake_owners(self, uids: Sequence[str]) -> None:
@@ -116,13 +116,13 @@ class GarbageCollector:
         document = self._every.find(item)
         if document is None or document.metadata.get("deletionTimestamp"):
             return False
-        for reference in references_of(document.value):
+        for reference in references_of(document.head):
             resource = self._every.find_kind(reference)
             if resource is None:
                 return False
             namespace = item.namespace if resource.namespaced else ""
             owner = self._every.find(Item(resource, namespace, reference["name"]))
-            if owner is None or uid_of(owner.value) != reference["uid"] or is_deleting_in_foreground(owner.value):
+            if owner is None or uid_of(owner.head) != reference["uid"] or is_deleting_in_foreground(owner.head):
                 return False
         return True
 
@@ -169,7 +169,7 @@ class GarbageCollector:
     def _is_in_circle(self, value: Value) -> bool:
         """True when a dependent is itself waiting for its dependents: nobody would ever go first."""
         documents = [self._every.find(item) for item in self._graph.dependents(uid_of(value))]
-        return any(each is not None and is_deleting_in_foreground(each.value) for each in documents)
+        return any(each is not None and is_deleting_in_foreground(each.head) for each in documents)
 
     async def _delete_dependents(self, item: Item, value: Value) -> None:
         blocking = [each for each in self._graph.blocking(uid_of(value)) if self._every.find(each) is not None]
@@ -186,7 +186,7 @@ class GarbageCollector:
             document = self._every.find(dependent)
             if document is None:
                 continue
-            kept = [each for each in references_of(document.value) if each["uid"] != uid]
+            kept = [each for each in references_of(document.head) if each["uid"] != uid]
             await self._set_references(dependent, document.value, kept)
         await self._drop_finalizer(item, value, ORPHAN)
 

@@ -75,7 +75,8 @@ class Jobs(Controller):
         job = document.value
         if job["spec"].get("managedBy") not in (None, OWN_MANAGER):
             return None
-        pods = await self._claims.claim(job, from_selector(job["spec"].get("selector")), candidates(self._pods, job))
+        selector = from_selector(job["spec"].get("selector"))
+        pods = await self._claims.claim(job, selector, candidates(self._pods, job, selector))
         if finished_condition(job) is not None:
             await self._untrack([pod for pod in pods if is_tracked(pod) and (is_terminal(pod) or is_deleting(pod))])
             return None
@@ -211,7 +212,7 @@ class Jobs(Controller):
         namespace, name = place
         orphans = []
         for document in self._pods.list(namespace):
-            reference = controller_of(document.value)
+            reference = controller_of(document.head)
             is_ours = reference is not None and (reference["kind"], reference["name"]) == ("Job", name)
             if is_ours and is_tracked(document.value):
                 orphans.append(document.value)
@@ -223,13 +224,13 @@ class Jobs(Controller):
             await self._untrack(orphans)
 
     def _places_of_pod(self, document: Document) -> list[Place]:
-        reference = controller_of(document.value)
+        reference = controller_of(document.head)
         namespace = document.key.namespace
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == "Job" else []
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(each.value)
+            place_of(each.head)
             for each in (self._jobs.list(namespace) if labels else ())
             if from_selector(each.value["spec"].get("selector")).matches(labels)
         ]

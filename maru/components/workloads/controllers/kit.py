@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from maru.components.workloads.model.values import Place, place_of
+from maru.components.workloads.model.values import Place
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.document import Document, Resource, Value
@@ -74,7 +74,7 @@ class Controller:
 
     def watch_own(self, resource: Resource) -> Informer:
         """Every change of `resource` puts the document itself in line."""
-        return self.watch(resource, lambda document: [place_of(document.value)])
+        return self.watch(resource, lambda document: [(document.key.namespace, document.key.name)])
 
     def watch(self, resource: Resource, places: Callable[[Document], list[Place]]) -> Informer:
         """Every change of `resource` puts the places that the new and the old document name in line."""

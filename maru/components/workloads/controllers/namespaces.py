@@ -42,7 +42,7 @@ class Namespaces(Controller):
     async def bring_right(self, place: Place) -> float | None:
         _, name = place
         document = self._namespaces.get("", name)
-        if document is None or not is_deleting(document.value):
+        if document is None or not is_deleting(document.head):
             self._rounds.pop(name, None)
             return None
         if FINALIZER not in (document.value["spec"].get("finalizers") or ()):
@@ -92,7 +92,7 @@ class Namespaces(Controller):
 
         async def delete(number: int) -> None:
             document = wanted[number]
-            options = DeleteOptions(propagation="Background", uid=uid_of(document.value))
+            options = DeleteOptions(propagation="Background", uid=uid_of(document.head))
             try:
                 await self.client.delete(resource, namespace, document.key.name, options)
             except NotFound:

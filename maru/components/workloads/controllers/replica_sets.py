@@ -56,7 +56,8 @@ class ReplicaSets(Controller):
             self._expectations.forget(place)
             return None
         owner = document.value
-        pods = await self._claims.claim(owner, self.selector(owner), candidates(self._pods, owner))
+        selector = self.selector(owner)
+        pods = await self._claims.claim(owner, selector, candidates(self._pods, owner, selector))
         failure: tuple[str, MaruError] | None = None
         if self._expectations.is_met(place) and not is_deleting(owner):
             wanted = int(owner["spec"].get("replicas", 1))
@@ -128,13 +129,13 @@ class ReplicaSets(Controller):
         ]
 
     def _places_of_pod(self, document: Document) -> list[Place]:
-        reference = controller_of(document.value)
+        reference = controller_of(document.head)
         namespace = document.key.namespace
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == self.resource.kind else []
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(owner.value)
+            place_of(owner.head)
             for owner in (self._sets.list(namespace) if labels else ())
             if self.selector(owner.value).matches(labels)
         ]
@@ -151,5 +152,5 @@ class ReplicationControllers(ReplicaSets):
 
 
 def _owner_uids(document: Document) -> list[str]:
-    reference = controller_of(document.value)
+    reference = controller_of(document.head)
     return [] if reference is None else [reference["uid"]]

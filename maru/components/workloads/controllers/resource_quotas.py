@@ -40,7 +40,7 @@ class ResourceQuotas(Controller):
             self._counted[resource.storage] = self.watch(resource, self._quotas_nearby)
 
     def _quotas_nearby(self, document: Document) -> list[Place]:
-        return [place_of(each.value) for each in self._quotas.list(document.key.namespace)]
+        return [place_of(each.head) for each in self._quotas.list(document.key.namespace)]
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._quotas.get(*place)

@@ -30,7 +30,7 @@ class Revisions:
 
     async def of(self, owner: Value, selector: LabelSelector) -> list[Value]:
         """The revisions that are the owner's."""
-        return await self._claims.claim(owner, selector, candidates(self._informer, owner))
+        return await self._claims.claim(owner, selector, candidates(self._informer, owner, selector))
 
     async def sync(self, owner: Value, revisions: Sequence[Value]) -> Value:
         """The stored revision of the owner's present template, now the last one."""

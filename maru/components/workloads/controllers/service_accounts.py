@@ -37,7 +37,7 @@ class ServiceAccounts(Controller):
     async def bring_right(self, place: Place) -> float | None:
         _, namespace = place
         document = self._namespaces.get("", namespace)
-        if document is None or is_deleting(document.value) or self._accounts.get(namespace, DEFAULT_NAME) is not None:
+        if document is None or is_deleting(document.head) or self._accounts.get(namespace, DEFAULT_NAME) is not None:
             return None
         account = {
             "apiVersion": "v1",
@@ -67,15 +67,14 @@ class ServiceAccountTokens(Controller):
 
     def _secrets_of_account(self, document: Document) -> list[Place]:
         return [
-            place_of(each.value)
+            place_of(each.head)
             for each in self._secrets.list(document.key.namespace)
-            if each.value.get("type") == TOKEN_TYPE
-            and annotations_of(each.value).get(ACCOUNT_NAME) == document.key.name
+            if each.value.get("type") == TOKEN_TYPE and annotations_of(each.head).get(ACCOUNT_NAME) == document.key.name
         ]
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._secrets.get(*place)
-        if document is None or document.value.get("type") != TOKEN_TYPE or is_deleting(document.value):
+        if document is None or document.value.get("type") != TOKEN_TYPE or is_deleting(document.head):
             return None
         secret = document.value
         namespace, name = place
@@ -138,7 +137,7 @@ class ServiceAccountTokens(Controller):
 
 
 def _token_secrets(document: Document) -> list[Place]:
-    return [place_of(document.value)] if document.value.get("type") == TOKEN_TYPE else []
+    return [place_of(document.head)] if document.value.get("type") == TOKEN_TYPE else []
 
 
 def _encoded(text: str) -> str:

@@ -23,4 +23,4 @@ def pods_behind(pods: Informer, service: Value) -> list[Value]:
     """The Pods that the selector of `service` matches."""
     selector = service["spec"]["selector"].items()
     namespace, _ = place_of(service)
-    return [each.value for each in pods.list(namespace) if selector <= labels_of(each.value).items()]
+    return [each.value for each in pods.list(namespace) if selector <= labels_of(each.head).items()]

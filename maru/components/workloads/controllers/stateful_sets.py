@@ -57,7 +57,7 @@ class StatefulSets(Controller):
             return None
         stateful_set = document.value
         selector = from_selector(stateful_set["spec"].get("selector"))
-        mine = await self._claims.claim(stateful_set, selector, candidates(self._pods, stateful_set))
+        mine = await self._claims.claim(stateful_set, selector, candidates(self._pods, stateful_set, selector))
         pods = [pod for pod in mine if is_member(stateful_set, pod)]
         revisions = await self._revisions.of(stateful_set, selector)
         update = await self._revisions.sync(stateful_set, revisions)
@@ -160,13 +160,13 @@ class StatefulSets(Controller):
         await self.client.patch(PERSISTENTVOLUMECLAIMS, namespace, name, {"metadata": metadata})
 
     def _places_of_pod(self, document: Document) -> list[Place]:
-        reference = controller_of(document.value)
+        reference = controller_of(document.head)
         namespace = document.key.namespace
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == "StatefulSet" else []
-        labels = labels_of(document.value)
+        labels = labels_of(document.head)
         return [
-            place_of(each.value)
+            place_of(each.head)
             for each in (self._sets.list(namespace) if labels else ())
             if from_selector(each.value["spec"].get("selector")).matches(labels)
         ]

@@ -36,7 +36,7 @@ class TaintEvictions(Controller):
         before = old.value["spec"].get("taints") if old is not None else None
         if (new.value["spec"].get("taints") or None) != (before or None):
             for document in self._pods.by_index(NODE_INDEX, new.key.name):
-                self.loop.add(place_of(document.value))
+                self.loop.add(place_of(document.head))
 
     def _pod_changed(self, new: Document | None, old: Document | None) -> None:
         if new is None:
@@ -44,11 +44,11 @@ class TaintEvictions(Controller):
         is_bound = node_name(new.value) and (old is None or not node_name(old.value))
         moved = old is not None and new.value["spec"].get("tolerations") != old.value["spec"].get("tolerations")
         if is_bound or moved:
-            self.loop.add(place_of(new.value))
+            self.loop.add(place_of(new.head))
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._pods.get(*place)
-        if document is None or is_deleting(document.value) or is_terminal(document.value):
+        if document is None or is_deleting(document.head) or is_terminal(document.value):
             return None
         pod = document.value
         node = self._nodes.get("", node_name(pod))

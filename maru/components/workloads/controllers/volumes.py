@@ -85,7 +85,7 @@ class Volumes(Controller):
     def _add_waiting_claims(self) -> None:
         for document in self._claims.list():
             if not is_bound(document.value):
-                self.loop.add(place_of(document.value))
+                self.loop.add(place_of(document.head))
 
     async def bring_right(self, place: Place) -> float | None:
         if place == _CLASS:
