@@ -160,7 +160,7 @@ async def test_other_nodes_pods_are_routed_to_their_node(namespaces: Namespaces,
 async def test_a_range_that_is_none_is_refused_with_the_key(tmp_path: Path) -> None:
     clients, clock = FakeClients(), SystemClock()
     informers = Informers(clients.acting_as("test"), clock, SystemIds())
-    needs = component.Needs(site_at(tmp_path), informers, clock, NetworkConfig(node_range="10.0.0.0/31"))
+    needs = component.Needs(site_at(tmp_path), informers, clock, SystemIds(), NetworkConfig(node_range="10.0.0.0/31"))
     with pytest.raises(Invalid, match="/29"):
         async with component.open(needs):
             pass

@@ -55,6 +55,7 @@ _DROP = rule.finish(Verdict(DROP))
 _UDP, _TCP = 17, 6
 _OUTPUT_REGISTER = 4  # a device's name takes four
 _ANY4, _ANY6 = bytes(4), bytes(16)
+_LOOPBACK6 = bytes(15) + b"\1"
 
 SETS = (
     SetSpec(BRIDGES, (DEVICE,)),
@@ -133,6 +134,8 @@ def _nat(table: str) -> list[Request]:
             key = address + rule.protocol(width) + rule.destination_port(width + 1)
             found = rule.lookup(ports, 0, width + 2) + rule.rewrite_destination(width + 2, width * 2 + 2, family)
             local = rule.destination_is_local()
+            if family == rule.IPV6:  # what comes from ::1 may not leave the machine: a proxy carries it
+                local += rule.destination_address6() + rule.compare(_LOOPBACK6, 0, rule.NOT_EQUAL)
             requests.append(add_rule(table, "published", rule.family_is(family), local, key, found))
     for chain, hook in (("nat-in", PREROUTING), ("nat-out", OUTPUT)):
         requests.append(add_chain(table, chain, BaseChain("nat", hook, -101)))
