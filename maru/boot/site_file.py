@@ -105,7 +105,7 @@ def site(data_dir: Path, told: Told) -> Site:
         bridge=f"maru{digest[:3].hex()}",
         pod_cidr=f"10.{160 + block}.{third}.0/18",
         service_cidr=f"10.{66 + block}.{third}.0/18",
-        container_cidr=f"10.{100 + block}.{quarter}.0/18",
+        container_cidr=f"10.{100 + block}.{third}.0/18",
         cluster_dns_ip=f"10.{66 + block}.{third}.10",
     )
 
