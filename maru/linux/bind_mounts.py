@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from pathlib import Path
 
 from maru.linux.mounts import BIND, NO_DEVICES, NO_SUID, RECURSIVE, mount_blocking, mount_points
 
@@ -39,12 +40,13 @@ def is_mount_blocking(path: str) -> bool:
 def open_beneath_blocking(root: str, inner: str, *, make: bool) -> int:
     """A descriptor (O_PATH) of `inner` below `root`, whose links lead out of `root` in no way.
 
-    make: missing folders are made (mode 0750, as the kubelet does). Raises PermissionError when the
+    make: missing folders are made, with the mode of `root` as the kubelet does. Raises PermissionError when the
     path leaves the root, FileNotFoundError when it is missing. The caller closes the descriptor.
     """
     stack = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
     parts = [part for part in inner.split("/") if part not in ("", ".")]
     links = 0
+    mode = stat.S_IMODE(os.fstat(stack[0]).st_mode) if make else None
     try:
         while parts:
             part = parts.pop(0)
@@ -53,7 +55,7 @@ def open_beneath_blocking(root: str, inner: str, *, make: bool) -> int:
                     raise PermissionError(f"path {inner!r} leads out of its volume")
                 os.close(stack.pop())
                 continue
-            here = _step(stack[-1], part, make=make)
+            here = _step(stack[-1], part, mode)
             if not stat.S_ISLNK(os.fstat(here).st_mode):
                 stack.append(here)
                 continue
@@ -69,12 +71,15 @@ def open_beneath_blocking(root: str, inner: str, *, make: bool) -> int:
             os.close(descriptor)
 
 
-def _step(parent: int, part: str, *, make: bool) -> int:
+def _step(parent: int, part: str, mode: int | None) -> int:
+    """mode: of the folder that is made where there is none; None makes none."""
     flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(part, flags, dir_fd=parent)
     except FileNotFoundError:
-        if not make:
+        if mode is None:
             raise
-        os.mkdir(part, 0o750, dir_fd=parent)
-        return os.open(part, flags, dir_fd=parent)
+        os.mkdir(part, 0o700, dir_fd=parent)
+        made = os.open(part, flags, dir_fd=parent)
+        Path(f"/proc/self/fd/{made}").chmod(mode)  # the umask takes nothing away; O_PATH knows no fchmod
+        return made

@@ -1,6 +1,12 @@
 """Subresources that do something: scale, binding, eviction, tokens, reviews, streams."""
 
 import asyncio
+import base64
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from maru.core.access import Caller
 
@@ -85,6 +91,19 @@ async def test_eviction_asks_the_budget(api, account):
     await api.must_refuse(404, "GET", f"{PODS}/a")
     after = await api.must_do("GET", f"{budgets}/b")
     assert after["status"]["disruptionsAllowed"] == 0 and "a" in after["status"]["disruptedPods"]
+
+
+async def test_an_evicted_pod_says_so_while_it_goes(api, account):
+    await make_pod(api, "a", nodeName="n1", terminationGracePeriodSeconds=30)
+    await api.must_do("PATCH", f"{PODS}/a/status", {"status": {"phase": "Running"}}, media=MERGE)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a"}}
+    await api.must_do("POST", f"{PODS}/a/eviction?dryRun=All", eviction)
+    assert "conditions" not in (await api.must_do("GET", f"{PODS}/a"))["status"]
+    await api.must_do("POST", f"{PODS}/a/eviction", eviction)
+    going = await api.must_do("GET", f"{PODS}/a")
+    assert going["metadata"]["deletionTimestamp"]
+    condition = going["status"]["conditions"][-1]
+    assert (condition["type"], condition["reason"]) == ("DisruptionTarget", "EvictionByEvictionAPI")
 
 
 async def test_tokens_name_their_account(api, account):
@@ -184,7 +203,14 @@ async def test_component_statuses_are_listed(api):
 
 async def test_conditions_of_a_signing_request_get_their_times(api):
     path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-    spec = {"request": "eA==", "signerName": "example.com/x", "usages": ["client auth"]}
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "jane")])
+    asked = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(subject)
+        .sign(ec.generate_private_key(ec.SECP256R1()), SHA256())
+    )
+    request = base64.b64encode(asked.public_bytes(Encoding.PEM)).decode()
+    spec = {"request": request, "signerName": "example.com/x", "usages": ["client auth"]}
     made = await api.must_do("POST", path, {"metadata": {"name": "a"}, "spec": spec})
     made["status"] = {"conditions": [{"type": "Approved", "status": "True", "reason": "r", "message": "m"}]}
     condition = (await api.must_do("PUT", f"{path}/a/approval", made))["status"]["conditions"][0]

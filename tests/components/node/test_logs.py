@@ -53,6 +53,19 @@ async def test_tail_limit_and_missing_containers(tmp_path: Path) -> None:
     node.assert_clean()
 
 
+async def test_a_container_that_ended_for_good_has_no_previous_log(tmp_path: Path) -> None:
+    node = fake_kubelet(tmp_path)
+    async with node.running():
+        await node.create(pod("once", "sh", "-c", "echo one", restartPolicy="Never"))
+        await node.until("once", lambda value: (value.get("status") or {}).get("phase") == "Succeeded")
+        assert await node.get("/containerLogs/default/once/app") == (200, "one\n")
+        status, text = await node.get("/containerLogs/default/once/app?previous=true")
+        assert (status, text) == (400, 'previous terminated container "app" in pod "once" not found')
+        await node.delete("once")
+        await node.until_gone("once")
+    node.assert_clean()
+
+
 async def test_container_that_waits_says_so(tmp_path: Path) -> None:
     node = fake_kubelet(tmp_path)
     async with node.running():

@@ -16,6 +16,7 @@ from maru.components.node.model.environment import Sources, expand, variables
 from maru.components.node.model.hosts import Resolver, hostname_of, parse_resolver, resolver_of
 from maru.components.node.model.log_options import LogOptions, parse_log_options, shown
 from maru.components.node.model.machine import Figures, Machine, machine_of
+from maru.components.node.model.node_document import node_status
 from maru.components.node.model.payload import Material, payload_of
 from maru.components.node.model.resources import oci_resources, oom_score_adj, pod_request, qos_class
 from maru.components.node.model.security import UserDatabase, apparmor_name, capabilities_of, selinux_label, user_of
@@ -282,3 +283,12 @@ def test_default_profile_refuses_what_it_does_not_know() -> None:
     assert {"read", "execve", "futex"} <= plain
     assert not {"mount", "bpf", "keyctl", "io_uring_setup", "clone", "unshare", "kexec_load", "chroot"} & plain
     assert {"mount", "clone", "clone3"} <= set(default_profile(["CAP_SYS_ADMIN"])["syscalls"][0]["names"])
+
+
+def test_extended_resources_that_a_person_wrote_into_the_node_can_be_asked_for() -> None:
+    machine = machine_of(Figures(2, 4 << 30, 100 << 30, "amd64", "6", "os", "m", "b"), NodeConfig())
+    told = {"example.com/dongle": "3", "cpu": "64", "kubernetes.io/odd": "1"}
+    status = node_status({"metadata": {"name": "n"}, "status": {"capacity": told}}, machine, [], [], {})
+    assert status["allocatable"]["example.com/dongle"] == status["capacity"]["example.com/dongle"] == "3"
+    assert status["capacity"]["cpu"] == machine.capacity["cpu"]
+    assert "kubernetes.io/odd" not in status["capacity"]

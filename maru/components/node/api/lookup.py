@@ -6,6 +6,7 @@ from maru.components.node.controllers.pod_worker import PodWorker
 from maru.components.node.controllers.pods import Pods
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.model.view import Attempt, Container, containers_of
+from maru.core.document import Value
 from maru.core.errors import Invalid, NotFound
 
 _PULL_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull")
@@ -44,8 +45,9 @@ def logged_attempt(workshop: Workshop, worker: PodWorker, name: str, *, previous
     attempts = worker.memory.attempts(workshop).get(name, [])
     pod_name = worker.pod["metadata"]["name"]
     if previous:
-        ended = [attempt for attempt in attempts if attempt.is_exited]
         # In back-off the newest has ended too: it is the previous one of the attempt to come.
+        before = attempts if _is_waiting(worker, name) else attempts[1:]
+        ended = [attempt for attempt in before if attempt.is_exited]
         if not ended:
             raise Invalid(what=f'previous terminated container "{name}" in pod "{pod_name}" not found', why="", fix="")
         return ended[0]
@@ -56,14 +58,20 @@ def logged_attempt(workshop: Workshop, worker: PodWorker, name: str, *, previous
     raise Invalid(what=f'container "{name}" in pod "{pod_name}" is waiting to start: {reason}', why="", fix="")
 
 
+def _is_waiting(worker: PodWorker, name: str) -> bool:
+    return "waiting" in _state_of(worker, name)
+
+
 def _waiting_reason(worker: PodWorker, name: str) -> str:
+    reason = str(_state_of(worker, name).get("waiting", {}).get("reason", "ContainerCreating"))
+    return "trying and failing to pull image" if reason in _PULL_REASONS else reason
+
+
+def _state_of(worker: PodWorker, name: str) -> Value:
     status = worker.status or worker.pod.get("status") or {}
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for entry in status.get(field) or ():
             if entry["name"] == name:
-                waiting = entry.get("state", {}).get("waiting", {})
-                reason = str(waiting.get("reason", "ContainerCreating"))
-                if reason in _PULL_REASONS:
-                    return "trying and failing to pull image"
-                return reason
-    return "ContainerCreating"
+                state: Value = entry.get("state", {})
+                return state
+    return {}

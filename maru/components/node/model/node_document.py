@@ -45,7 +45,10 @@ def node_labels(name: str, machine: Machine, own: Mapping[str, str]) -> dict[str
 def node_status(
     node: Value, machine: Machine, ips: Sequence[str], images: Sequence[Image], pressure: Mapping[str, bool]
 ) -> Value:
-    """The whole status; times are left to the caller, but a transition keeps its time if it was none."""
+    """The whole status; times are left to the caller, but a transition keeps its time if it was none.
+
+    Extended resources that somebody wrote into the capacity are allocatable.
+    """
     old = {entry["type"]: entry for entry in (node.get("status") or {}).get("conditions") or ()}
     conditions = []
     for kind, words in _PRESSURES.items():
@@ -55,11 +58,13 @@ def node_status(
     ready = (True, "KubeletReady", "kubelet is posting ready status")
     conditions.append(_condition(old.get("Ready"), "Ready", ready))
     name = node["metadata"]["name"]
+    told = (node.get("status") or {}).get("capacity") or {}
+    extended = {key: amount for key, amount in told.items() if is_extended(key)}
     by_size = sorted(images, key=lambda image: image.size_bytes, reverse=True)[:IMAGES_MAX]
     return {
         "addresses": [*({"type": "InternalIP", "address": ip} for ip in ips), {"type": "Hostname", "address": name}],
-        "allocatable": dict(machine.allocatable),
-        "capacity": dict(machine.capacity),
+        "allocatable": {**machine.allocatable, **extended},
+        "capacity": {**machine.capacity, **extended},
         "conditions": conditions,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "images": [
@@ -79,6 +84,12 @@ def node_status(
             "systemUUID": machine.machine_id,
         },
     }
+
+
+def is_extended(name: str) -> bool:
+    """Whether a resource is one that people advertise on a Node: example.com/dongle."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and domain != "kubernetes.io" and not domain.endswith(".kubernetes.io")
 
 
 def _condition(old: Value | None, kind: str, wanted: tuple[bool, str, str]) -> Value:

@@ -5,6 +5,8 @@ Source: k8s.io/kubernetes/pkg/registry/core/pod/storage/eviction.go; policy/v1 P
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from maru.components.apiserver.api.subresources.binding import SUCCESS
@@ -42,6 +44,8 @@ class Evictions:
         how = _options(value, dry_run=call.options.dry_run)
         if not _is_free(current.value):
             await self._ask_budget(call, current, dry_run=how.dry_run)
+            if not how.dry_run:
+                how = await self._tell_why(call, how)
         pods = self._house.catalog.of(PODS)
         assert pods is not None, "Pods are built in"
         await remove(self._house, Call(call.caller, pods, call.namespace, call.name, warnings=call.warnings), how)
@@ -71,9 +75,38 @@ class Evictions:
             return
         raise _refused("the disruption budget changes too fast", _RETRY_S)
 
+    async def _tell_why(self, call: Call, how: RemoveOptions) -> RemoveOptions:
+        """Write the Pod's DisruptionTarget condition, which Jobs and people go by; answers how to delete it then."""
+        key = key_of(PODS, call.namespace, call.name)
+        async with self._house.locks.hold(key):
+            current = self._house.store.get(key)
+            if current is None:
+                raise not_found(PODS, call.name)
+            if how.version and how.version != str(current.version):
+                return how  # the delete will refuse
+            changed = _targeted(current, rfc3339(self._house.clock.now()))
+            await self._house.store.write([Change(key, changed, current.version)])
+        return replace(how, version="")
+
     def _budgets(self, namespace: str, labels: Value) -> list[Document]:
         found = self._house.store.list(PODDISRUPTIONBUDGETS.storage, namespace).documents
         return [one for one in found if from_selector((one.value.get("spec") or {}).get("selector")).matches(labels)]
+
+
+def _targeted(pod: Document, now: str) -> Value:
+    value: Value = msgspec.json.decode(pod.body)
+    status = value.setdefault("status", {})
+    entry = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": now,
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    others = [one for one in status.get("conditions") or () if one.get("type") != entry["type"]]
+    status["conditions"] = [*others, entry]
+    return value
 
 
 def _options(value: Value, *, dry_run: bool) -> RemoveOptions:
