@@ -1,23 +1,22 @@
 """Services and Pods on the data plane: 10,000 Services loaded, one changed, Pods attached.
 
-Runs in namespaces of its own (root) and leaves nothing. `python -m bench.services [SERVICES]`.
+Runs in namespaces of its own (root) and leaves nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.report import Say, Table, spread_ms
 from maru.components.network.config import NetworkConfig
 from maru.components.network.engine.data_plane import DataPlane, open_data_plane
 from maru.components.network.model.claims import Claims
@@ -26,6 +25,7 @@ from maru.components.network.model.services import plan_service
 from maru.contracts.pod_network import Attachment
 from maru.core.site import Site
 
+SERVICES = 10_000
 ENDPOINTS = 3
 CHANGES = 50
 PODS = 50
@@ -94,13 +94,12 @@ async def attach(plane: DataPlane, paths: list[str]) -> tuple[list[float], float
     return joined, time.perf_counter() - begun
 
 
-def spread(took: list[float]) -> str:
-    """Median and worst, in milliseconds."""
-    return f"{statistics.median(took) * 1000:8.2f} ms   (worst {max(took) * 1000:.2f} ms)"
+def measure(say: Say) -> Sequence[Table]:
+    say(f"{SERVICES:,} Services")
+    return asyncio.run(_measure(SERVICES))
 
 
-async def main(count: int) -> None:
-    """Measure and print."""
+async def _measure(count: int) -> Sequence[Table]:
     with namespaces(PODS + 1) as paths, tempfile.TemporaryDirectory() as folder:
         site = Site(Path(folder), "bench", instance="bench", bridge="bench0", service_cidr="10.96.0.0/12")
         async with open_data_plane(ground_of(site, NetworkConfig()), Path(folder), paths[0]) as plane:
@@ -113,16 +112,12 @@ async def main(count: int) -> None:
             again = time.perf_counter()
             await plane.replace({})
             again = time.perf_counter() - again
-    print(f"{count} Services of {ENDPOINTS} endpoints")
+    table = Table(f"Data plane: {count:,} Services of {ENDPOINTS} endpoints, {PODS} Pods")
     for name, seconds in steps:
-        print(f"  {name:<36}{seconds * 1000:8.1f} ms")
-    print(f"  {'made anew in one transaction':<36}{again * 1000:8.1f} ms")
-    print(f"  {'one Service changed (3 endpoints)':<36}{spread(changed)}")
-    print(f"  {'peak memory added':<36}{(after_kib - before_kib) / 1024:8.1f} MiB")
-    print(f"{PODS} Pods")
-    print(f"  {'attach':<36}{spread(joined)}")
-    print(f"  {'detach, all at once':<36}{left * 1000:8.2f} ms together")
-
-
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000))
+        table.add(name, f"{seconds * 1000:.0f} ms", "1 s" if name.startswith("load") else "")
+    table.add("made anew in one transaction", f"{again * 1000:.0f} ms")
+    table.add("one Service changed", spread_ms(changed), "5 ms")
+    table.add("peak memory added", f"{(after_kib - before_kib) / 1024:.0f} MB")
+    table.add("Pod attached", spread_ms(joined))
+    table.add("Pods detached, all at once", f"{left * 1000:.1f} ms together")
+    return [table]

@@ -1,19 +1,22 @@
-"""What the store does on this machine: durable writes, lists, watches.
+"""The store by itself: durable writes beside bare SQLite's, lists, watches.
 
-Run: python -m bench.store [folder]. The folder's disk is the one that is measured.
+The disk under the temporary folder is the one that is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import sqlite3
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 
+from bench.report import Say, Table
 from maru.core.clock import SystemClock
 from maru.core.document import Key
 from maru.core.store.engine import Engine
@@ -107,32 +110,47 @@ def resident_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def run(folder: Path) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+def bare_sqlite(folder: Path, seconds: float) -> float:
+    """Writes a second of the same bytes by bare SQLite with the same durability, each its own commit."""
+    database = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("CREATE TABLE documents (name TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
+    body = msgspec.json.encode(pod(0))
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?)", (f"pod-{count % 1000}", body))
+        count += 1
+    rate = count / (time.perf_counter() - start)
+    database.close()
+    return rate
+
+
+async def _measure(folder: Path, say: Say) -> Table:
+    table = Table("Store by itself, Pods of 2 KiB")
     path = folder / "bench.db"
+    bare = bare_sqlite(folder, 2)
     before = resident_mb()
     async with open_store(path, SystemClock()) as store:
-        rows.append(("durable writes, one at a time", f"{await single(store, 2):,.0f} /s"))
-        rows.append(("durable writes, 256 at a time", f"{await together(store):,.0f} /s"))
+        say("writes")
+        rate = await single(store, 2)
+        peer = f"SQLite {bare:,.0f} /s, ratio {rate / bare:.2f}"
+        table.add("durable writes, one at a time", f"{rate:,.0f} /s", "", peer)
+        rate = await together(store)
+        table.add("durable writes, 256 at a time", f"{rate:,.0f} /s", "", f"ratio {rate / bare:.2f}")
         cold, warm = lists(store)
-        rows.append((f"list of {PODS:,}, first / again", f"{cold:.1f} ms / {warm:.1f} ms"))
-        rows.append(("memory with them and their history", f"{resident_mb() - before:.0f} MB"))
+        table.add(f"list of {PODS:,}, first / again", f"{cold:.1f} ms / {warm:.1f} ms")
+        table.add("memory with them and their history", f"{resident_mb() - before:.0f} MB")
+        say("watchers")
         rate, cpu_ms = await fan_out(store)
-        rows.append((f"events to {WATCHERS} watchers", f"{rate:,.0f} /s"))
-        rows.append(("processor time per event, all watchers", f"{cpu_ms:.2f} ms"))
+        table.add(f"events to {WATCHERS} watchers", f"{rate:,.0f} /s")
+        table.add("processor time per event, all watchers", f"{cpu_ms:.2f} ms")
     start = time.perf_counter()
     async with open_store(path, SystemClock()) as store:
-        rows.append((f"open again with {store.count('pods'):,}", f"{(time.perf_counter() - start) * 1000:.0f} ms"))
-    return rows
+        table.add(f"open again with {store.count('pods'):,}", f"{(time.perf_counter() - start) * 1000:.0f} ms")
+    return table
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
-        rows = uvloop.run(run(Path(folder)))
-    width = max(len(name) for name, _ in rows)
-    for name, figure in rows:
-        print(f"{name:<{width}}  {figure:>18}")
-
-
-if __name__ == "__main__":
-    main()
+def measure(say: Say) -> Sequence[Table]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [uvloop.run(_measure(Path(folder), say))]
