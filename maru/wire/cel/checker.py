@@ -136,7 +136,7 @@ class _Checker:
             found = DYN
         elif operand.kind == "map":
             found = operand.parameters[1]
-        elif operand.kind == "object" and operand.shape is not None:
+        elif operand.kind in ("object", "opaque") and operand.shape is not None:
             one = operand.shape(node.field)
             if one is None:
                 raise self._error(node, f"undefined field '{node.field}'")

@@ -14,7 +14,7 @@ from maru.wire.cel.checker import TYPE_NAMES, Checked
 from maru.wire.cel.errors import EvaluationError, OutOfBudget
 from maru.wire.cel.functions import Overload, accepts
 from maru.wire.cel.syntax import Call, ListNode, Literal, Macro, Name, Node, Select, StructNode
-from maru.wire.cel.values import NONE, Optional, TypeValue, key_of, no_overload
+from maru.wire.cel.values import NONE, Opaque, Optional, TypeValue, key_of, no_overload
 
 CHARACTERS_PER_COST = 10
 _ESCAPED = re.compile(r"__(underscores|dot|dash|slash|[a-z]+)__")
@@ -250,6 +250,8 @@ def _field(operand: Closure, field: str) -> Closure:
             return value() if isinstance(value, Late) else value
         if isinstance(holder, Optional):
             return _inside(holder, field)
+        if isinstance(holder, Opaque):
+            return holder.field(field)
         raise no_overload()
 
     return closure

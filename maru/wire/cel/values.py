@@ -83,6 +83,10 @@ class Opaque:
 
     type_name = "opaque"
 
+    def field(self, name: str) -> object:
+        """What stands in one of its fields. Raises EvaluationError."""
+        raise no_overload()
+
 
 def kind_of(value: object) -> str:
     """The name of a value's type, as messages and type() spell it."""

@@ -26,7 +26,8 @@ class Review:
     """operation: CREATE, UPDATE, DELETE or CONNECT. value: None on a delete; old: None on a create.
 
     resource: as requested; stored: as kept (conversions apply between them). options: the request's
-    own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client. is_own: the caller
+    own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client. annotations: for the
+    audit log. is_own: the caller
     is a part of the platform, whose rights are not asked.
     """
 
@@ -44,6 +45,7 @@ class Review:
     options: Value = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 class Step(Protocol):

@@ -12,6 +12,9 @@ from maru.components.apiserver.admission.defaults import (
     DefaultStorageClass,
     StorageObjectInUseProtection,
 )
+from maru.components.apiserver.admission.dynamic.checking import AdmissionConfiguration
+from maru.components.apiserver.admission.dynamic.policies import MutatingPolicies, ValidatingPolicies
+from maru.components.apiserver.admission.dynamic.webhooks import Dynamic, MutatingWebhooks, ValidatingWebhooks
 from maru.components.apiserver.admission.limits import LimitRanger
 from maru.components.apiserver.admission.namespaces import NamespaceLifecycle
 from maru.components.apiserver.admission.nodes import NodeRestriction
@@ -33,8 +36,21 @@ from maru.core.ids import Ids
 from maru.core.store.interface import Store
 
 
+def all_steps(builtin: Sequence[Step], dynamic: Dynamic, catalog: Catalog) -> Sequence[Step]:
+    """The built-in steps with policies and webhooks between them, before the last one, the quota."""
+    *before, quota = builtin
+    configured: Sequence[Step] = (
+        AdmissionConfiguration(dynamic.expressions),
+        MutatingPolicies(dynamic, catalog),
+        MutatingWebhooks(dynamic),
+        ValidatingPolicies(dynamic, catalog),
+        ValidatingWebhooks(dynamic),
+    )
+    return [*before, *configured, quota]
+
+
 def builtin_steps(store: Store, catalog: Catalog, book: RoleBook, clock: Clock, ids: Ids) -> Sequence[Step]:
-    """All built-in steps; webhooks and policies belong before the last one, the quota."""
+    """All built-in steps; the quota is the last one."""
     return [
         NamespaceLifecycle(store),
         LimitRanger(store),

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from maru.components.apiserver.admission.dynamic.expressions import Expressions
+from maru.components.apiserver.admission.dynamic.matching import Matcher
+from maru.components.apiserver.admission.dynamic.webhooks import Dynamic
 from maru.components.apiserver.admission.review import Chain
-from maru.components.apiserver.admission.steps import builtin_steps
+from maru.components.apiserver.admission.steps import all_steps, builtin_steps
 from maru.components.apiserver.api.clients import LocalClients, Parts
 from maru.components.apiserver.api.edge import Access, Edge
 from maru.components.apiserver.api.openapi import OpenApi
@@ -71,7 +74,11 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     schema = load_schema()
     kinds = strategies()
     catalog = Catalog(builtin_kinds(schema, kinds))
-    chain = Chain(builtin_steps(given.store, catalog, given.book, given.clock, given.ids))
+    webhooks = WebhookClient(given.store, given.ids)
+    matcher = Matcher(given.store, catalog)
+    dynamic = Dynamic(given.store, matcher, Expressions(given.book), webhooks, given.ids)
+    builtin = builtin_steps(given.store, catalog, given.book, given.clock, given.ids)
+    chain = Chain(all_steps(builtin, dynamic, catalog))
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
     house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
     passing = Passing()
@@ -82,7 +89,6 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given, metrics))
     access = Access(given.authenticator, given.book, given.audit)
     edge = Edge(access, Resources(house, specials(tools)), pages, metrics, given.clock)
-    webhooks = WebhookClient(given.store, given.ids)
     library = kubernetes_library()
     definitions = Definitions(house, Making(schema, library, webhooks.convert))
     definitions.load()
