@@ -213,8 +213,8 @@ class FakeContainerNetwork:
                     why="",
                 )
             used.add((request.protocol, number))
-            for address in [request.host_ip] if request.host_ip else ["0.0.0.0", "::"]:
-                found.append(PublishedPort(request.container_port, request.protocol, address, number))
+            addresses = [request.host_ip] if request.host_ip else ["0.0.0.0", "::"]
+            found += [PublishedPort(request.container_port, request.protocol, address, number) for address in addresses]
         return tuple(found)
 
     def _candidates(self, request: PortRequest) -> Iterator[int]:

@@ -1,0 +1,91 @@
+"""Networks over the Docker Engine API: list, inspect, create, remove, connect, disconnect, prune.
+
+Source: Docker Engine API v1.50, "Network".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.docker.controllers.networks import Networks
+from maru.components.docker.model.network_documents import SCOPE, network_value, spec_of_body
+from maru.components.docker.model.network_filters import LIST_FILTERS, PRUNE_FILTERS
+from maru.core.document import Value
+from maru.core.errors import Invalid, NotFound, Unavailable
+from maru.core.front.answers import json_answer
+from maru.core.front.message import Answer, Request
+
+_NO_SWARM = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
+    "and try again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkApi:
+    """One method for each operation."""
+
+    networks: Networks
+
+    def routes(self) -> Sequence[Route]:
+        return (
+            Route("GET", "/networks", self.list),
+            Route("GET", "/networks/", self.list),
+            Route("POST", "/networks/create", self.create),
+            Route("POST", "/networks/prune", self.prune),
+            Route("POST", "/networks/{name}/connect", self.connect),
+            Route("POST", "/networks/{name}/disconnect", self.disconnect),
+            Route("GET", "/networks/{name}", self.inspect),
+            Route("DELETE", "/networks/{name}", self.remove),
+        )
+
+    async def list(self, request: Request, _: str) -> Answer:
+        found = self.networks.list(filters_of(request, LIST_FILTERS))
+        return json_answer([network_value(network, with_containers=False) for network in found])
+
+    async def inspect(self, request: Request, name: str) -> Answer:
+        scope = request.query_get("scope")
+        if scope not in ("", SCOPE):
+            raise said(NotFound, f"network {name} not found")
+        value = network_value(self.networks.find(name), with_containers=True)
+        if is_true(request.query_get("verbose")):
+            value["Services"] = {}
+        return json_answer(value)
+
+    async def create(self, request: Request, _: str) -> Answer:
+        body = await body_of(request)
+        if body.get("Scope") not in (None, "", SCOPE) or body.get("Ingress") or body.get("Driver") == "overlay":
+            raise said(Unavailable, _NO_SWARM)
+        network = await self.networks.create(spec_of_body(body))
+        return json_answer({"Id": network.id, "Warning": ""}, 201)
+
+    async def remove(self, _: Request, name: str) -> Answer:
+        await self.networks.remove(name)
+        return NO_CONTENT
+
+    async def connect(self, request: Request, name: str) -> Answer:
+        body = await body_of(request)
+        settings = body.get("EndpointConfig") or {}
+        if not isinstance(settings, dict):
+            raise said(Invalid, "invalid endpoint settings: not an object")
+        await self.networks.connect(name, _container(body), settings)
+        return Answer(200)
+
+    async def disconnect(self, request: Request, name: str) -> Answer:
+        body = await body_of(request)
+        await self.networks.disconnect(name, _container(body), is_forced=bool(body.get("Force")))
+        return Answer(200)
+
+    async def prune(self, request: Request, _: str) -> Answer:
+        gone = await self.networks.prune(filters_of(request, PRUNE_FILTERS))
+        return json_answer({"NetworksDeleted": list(gone) or None})
+
+
+def _container(body: Value) -> str:
+    """Raises Invalid."""
+    name = body.get("Container")
+    if not isinstance(name, str) or not name:
+        raise said(Invalid, "invalid container: no name or ID is given")
+    return name
