@@ -46,10 +46,11 @@ def say(text: str = "") -> None:
 
 
 def complain(error: MaruError) -> None:
-    """What failed, why, and what mends it, on standard error."""
-    sys.stderr.write(f"maru: {error.what}: {error.why}\n" if error.why else f"maru: {error.what}\n")
-    if error.fix:
-        sys.stderr.write(f"  to mend it: {error.fix}\n")
+    """What failed, why, and what mends it, on standard error; two lines however long the reason."""
+    what, why, fix = (" ".join(text.split()) for text in (error.what, error.why, error.fix))
+    sys.stderr.write(f"maru: {what}: {why}\n" if why else f"maru: {what}\n")
+    if fix:
+        sys.stderr.write(f"  to mend it: {fix}\n")
 
 
 def duration(seconds: float) -> str:
