@@ -93,7 +93,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         pods = Pods(workshop, own_pods, own_node, tasks)
         tasks.start(pods.run(), name="pods")
         tasks.start(LogRotation(workshop).run(), name="log rotation")
-        collector = ImageCollector(workshop, folder)
+        collector = ImageCollector(workshop, pods, folder)
         tasks.start(collector.run(), name="images")
         tasks.start(Evictor(workshop, pods, collector, folder).run(), name="evictions")
         async with node_api(workshop, pods):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from maru.components.node.controllers.pods import Pods
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.machine_figures import read_headroom_blocking
 from maru.contracts.image_store import LOCAL_DOMAIN, Image
@@ -21,8 +22,9 @@ from maru.core.log import Log
 class ImageCollector:
     """Looks now and then; `folder` stands on the disk that is watched."""
 
-    def __init__(self, workshop: Workshop, folder: Path) -> None:
+    def __init__(self, workshop: Workshop, pods: Pods, folder: Path) -> None:
         self._workshop = workshop
+        self._pods = pods
         self._folder = folder
         self._used_s: dict[str, float] = {}  # image id: when it was last used, or first seen. Monotonic
         self._log = Log("node")
@@ -64,7 +66,7 @@ class ImageCollector:
         seen = {image.id: image for image in images.list()}
         self._used_s = {key: self._used_s.get(key, now_s) for key in seen}
         for key, image in seen.items():
-            if images.is_used(image):
+            if self._is_used(image):
                 self._used_s[key] = now_s
 
     async def _free(self, wanted_bytes: int) -> int:
@@ -79,6 +81,13 @@ class ImageCollector:
                 freed += image.size_bytes
         return freed
 
+    def _is_used(self, image: Image) -> bool:
+        """True when a container stands on it, or a Pod has it as a volume."""
+        volumes = [volume for worker in self._pods.list() for volume in worker.pod["spec"].get("volumes") or ()]
+        references = {volume["image"].get("reference") or "" for volume in volumes if volume.get("image")}
+        found = [self._workshop.images.find(reference) for reference in references if reference]
+        return self._workshop.images.is_used(image) or any(held is not None and held.id == image.id for held in found)
+
     async def _free_old(self) -> None:
         max_s, now_s = self._workshop.config.image_max_age_s, self._workshop.clock.monotonic_s()
         for image in self._workshop.images.list() if max_s else ():
@@ -88,7 +97,7 @@ class ImageCollector:
     async def _remove(self, image: Image) -> bool:
         images = self._workshop.images
         if (
-            images.is_used(image)
+            self._is_used(image)
             or not image.digests
             or any(name.startswith(f"{LOCAL_DOMAIN}/") for name in image.names)
         ):

@@ -13,7 +13,7 @@ import msgspec
 
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.errors import StartFailed
-from maru.components.node.model.backoff import Backoff, raised
+from maru.components.node.model.backoff import Backoff, go_precise, raised
 from maru.components.node.model.view import Container
 from maru.components.node.quirks import present_suffices
 from maru.contracts.image_store import LOCAL_DOMAIN, Image, RegistryAuth, RegistryUnreachable
@@ -32,7 +32,14 @@ class ImagePuller:
         self._backoffs: dict[str, tuple[Backoff, str]] = {}
 
     async def ensure(self, pod: Value, container: Container) -> Image:
-        """The image, ready to be stacked. Raises StartFailed with the kubelet's reason."""
+        """The image, ready to be stacked. Raises StartFailed with the kubelet's reason, and tells it."""
+        try:
+            return await self._ensure(pod, container)
+        except StartFailed as error:
+            self._event(pod, container, "Warning", "Failed", f"Error: {error.reason}")
+            raise
+
+    async def _ensure(self, pod: Value, container: Container) -> Image:
         wanted = container.spec.get("image") or ""
         try:
             reference = parse_reference(wanted)
@@ -94,7 +101,8 @@ class ImagePuller:
             raise StartFailed("ErrImagePull", why)
         self._backoffs.pop(wanted, None)
         took_s = clock.monotonic_s() - started_s
-        words = f"in {took_s:.3f}s ({took_s:.3f}s including waiting). Image size: {image.size_bytes} bytes."
+        took = go_precise(took_s)
+        words = f"in {took} ({took} including waiting). Image size: {image.size_bytes} bytes."
         self._event(pod, container, "Normal", "Pulled", f'Successfully pulled image "{wanted}" {words}')
         return image
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,7 +28,8 @@ from maru.components.node.controllers.sandbox_maker import (
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.last_words import last_words_blocking
 from maru.components.node.engine.pod_folder import PodFolder
-from maru.components.node.errors import MountFailed, StartFailed
+from maru.components.node.engine.volume_setup import Place, image_volume_blocking
+from maru.components.node.errors import REASON_CREATE, MountFailed, StartFailed
 from maru.components.node.model.backoff import raised
 from maru.components.node.model.payload import references
 from maru.components.node.model.plan import Start
@@ -36,6 +37,7 @@ from maru.components.node.model.resources import group_figures
 from maru.components.node.model.view import (
     LABEL_MESSAGE_POLICY,
     Attempt,
+    Container,
     Picture,
     Waiting,
     containers_of,
@@ -143,9 +145,10 @@ class PodSteps:
     async def _start(self, start: Start) -> None:
         memory, workshop, name = self._memory, self._workshop, start.container.name
         assert memory.sandbox is not None and memory.volumes is not None
-        order = StartOrder(memory.allotted_pod, memory.sandbox, start.container, start.number, memory.volumes)
         hook = (start.container.spec.get("lifecycle") or {}).get("postStart")
         try:
+            volumes = {**memory.volumes, **await self._image_volumes(start.container)}
+            order = StartOrder(memory.allotted_pod, memory.sandbox, start.container, start.number, volumes)
             spec = await prepare_container(workshop, self._puller, order)
             if hook:
                 memory.hooked.add(spec.id)
@@ -161,6 +164,24 @@ class PodSteps:
         finally:
             if hook:
                 memory.hooked.clear()
+
+    async def _image_volumes(self, container: Container) -> Mapping[str, Place]:
+        """The images that the container mounts, fetched and stacked. Raises StartFailed with the pull's reason."""
+        pod, places = self._memory.pod, {}
+        mounted = {mount["name"] for mount in container.spec.get("volumeMounts") or ()}
+        for volume in pod["spec"].get("volumes") or ():
+            source = volume.get("image")
+            if source is None or volume["name"] not in mounted:
+                continue
+            wanted = {"image": source.get("reference"), "imagePullPolicy": source.get("pullPolicy")}
+            image = await self._puller.ensure(pod, Container(container.name, container.kind, wanted))
+            layers = self._workshop.images.layer_paths(image)
+            try:
+                place = await asyncio.to_thread(image_volume_blocking, self._folder, volume["name"], layers)
+            except MountFailed as error:
+                raise StartFailed(REASON_CREATE, str(error)) from error
+            places[volume["name"]] = place
+        return places
 
     def _count_restart(self, start: Start) -> None:
         """The first start is free; every one after it makes the next wait longer."""

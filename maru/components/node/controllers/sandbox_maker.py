@@ -101,6 +101,8 @@ async def set_up_volumes(workshop: Workshop, pod: Value, pod_ips: tuple[str, ...
     material = await material_of(workshop, pod, pod_ips)
     places: dict[str, Place] = {}
     for volume in pod["spec"].get("volumes") or ():
+        if volume.get("image") is not None:
+            continue  # fetched when a container that mounts it starts
         source = await _resolved(workshop, pod, volume)
         payload = payload_of(pod, source, material) if is_written(source) else None
         now = workshop.clock.now()

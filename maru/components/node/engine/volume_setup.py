@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from maru.linux.bind_mounts import (
     mount_tmpfs_blocking,
     open_beneath_blocking,
 )
-from maru.linux.mounts import unmount_blocking
+from maru.linux.mounts import Overlay, mount_overlay_blocking, unmount_blocking
 
 SHM_BYTES = 64 << 20
 
@@ -111,6 +112,20 @@ def _host_path(name: str, source: Value) -> Place:
         # Without a type the container runtime makes the folder, as it does on a real node.
         path.mkdir(parents=True, mode=0o755)
     return Place(path)
+
+
+def image_volume_blocking(folder: PodFolder, name: str, layers: Sequence[str]) -> Place:
+    """An image's files as a read-only volume; idempotent. Raises MountFailed."""
+    path, aside = folder.volume(name, "image"), folder.volume(name, "image-work")
+    try:
+        for place in (path, aside / "upper", aside / "work"):
+            place.mkdir(parents=True, exist_ok=True)
+        if not is_mount_blocking(str(path)):
+            overlay = Overlay(layers, str(aside / "upper"), str(aside / "work"), volatile=True)
+            mount_overlay_blocking(overlay, str(path))
+    except (OSError, ValueError) as error:
+        raise MountFailed(name, str(error)) from error
+    return Place(path, is_readonly=True)
 
 
 def sub_path_blocking(folder: PodFolder, place: Place, inner: str, container: str, number: int) -> Path:

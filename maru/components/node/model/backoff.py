@@ -36,3 +36,13 @@ def go_duration(seconds: float) -> str:
     whole = int(seconds)
     minutes, rest = divmod(whole, 60)
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def go_precise(seconds: float) -> str:
+    """As Go prints a duration that was cut to milliseconds: 0s, 842ms, 1.03s, 1m2.5s."""
+    milli = int(seconds * 1000)
+    if milli < 1000:
+        return f"{milli}ms" if milli else "0s"
+    minutes, rest = divmod(milli, 60_000)
+    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
+    return f"{minutes}m{text}" if minutes else text
