@@ -25,6 +25,9 @@ COMPONENTS = (
 )
 """In the order in which they can be opened; each needs only what stands before it."""
 
+LEAVING = ("engine", "network", "node")
+"""Those that leave things on the machine and have a `tear_down`, in the order in which it is called."""
+
 
 def load(names: Sequence[str]) -> Sequence[tuple[str, ModuleType]]:
     """The modules of the parts `names`, imported now, in that order."""

@@ -1,7 +1,7 @@
 """Taking a platform off the machine: containers, mounts, bridges, rules; the documents stay.
 
 Runs after every worker has stopped. A component that leaves things on the machine has an async
-`tear_down(site)` beside its `open`; they are called in the order of the list: containers end first.
+`tear_down(site)` beside its `open`; they are called in the order of `catalog.LEAVING`: containers end first.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import asyncio
 import sys
 from pathlib import Path
 
-from maru.boot.catalog import COMPONENTS, load
+from maru.boot.catalog import LEAVING, load
 from maru.boot.site_file import read, site
 
 
 async def tear_down(data_dir: Path) -> None:
     """Idempotent; what is gone already is no error."""
     here = site(data_dir, read(data_dir))
-    for _, module in load(COMPONENTS):
-        if hasattr(module, "tear_down"):
-            await module.tear_down(here)
+    for _, module in load(LEAVING):
+        await module.tear_down(here)
 
 
 def main() -> int:

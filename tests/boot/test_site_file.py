@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from maru.boot.catalog import COMPONENTS, LEAVING, load
 from maru.boot.processes import CONTROL, ONE, PROCESSES, layout
 from maru.boot.settings import settings_of
 from maru.boot.site_file import SLOTS, Told, check, first_slot, read, site, write
@@ -77,6 +78,10 @@ def test_the_layout_gives_each_component_one_process() -> None:
     (parts,) = layout(one=True).values()
     assert list(layout(one=True)) == [ONE]
     assert sorted(parts) == sorted(set(itertools.chain(*PROCESSES.values())) - {"remote"})
+
+
+def test_every_component_that_leaves_things_behind_is_asked_to_take_them_away() -> None:
+    assert tuple(name for name, module in load(COMPONENTS) if hasattr(module, "tear_down")) == LEAVING
 
 
 def test_only_keeps_what_the_chosen_stand_on_and_drops_idle_processes() -> None:

@@ -100,6 +100,7 @@ async def test_a_worker_that_cannot_start_waits_long_unless_hastened(tmp_path: P
 async def test_a_worker_is_stopped_while_it_waits_to_be_tried_again(tmp_path: Path) -> None:
     async with asyncio.timeout(10), kept(CANNOT, tmp_path / "log" / "w.log") as worker:
         await until(lambda: worker.status.state == "waiting")
+    assert worker.status.restarts == 1
 
 
 async def test_a_log_over_its_bound_is_moved_while_it_is_written_and_loses_nothing(

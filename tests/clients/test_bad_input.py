@@ -95,7 +95,7 @@ async def api(platform: Platform, tmp_path: Path) -> Any:
         yield opened
 
 
-async def _assert_status(answer: aiohttp.ClientResponse, codes: int | Sequence[int], reason: str = "") -> None:
+async def assert_status(answer: aiohttp.ClientResponse, codes: int | Sequence[int], reason: str = "") -> None:
     body = await answer.read()
     wanted = (codes,) if isinstance(codes, int) else codes
     assert answer.status in wanted, body[:500]
@@ -111,7 +111,7 @@ async def test_a_bad_body_is_answered_with_a_status(
     api: aiohttp.ClientSession, kind: str, body: bytes, code: int, reason: str
 ) -> None:
     async with api.post(MAPS, data=body, headers={"Content-Type": kind}) as answer:
-        await _assert_status(answer, code, reason)
+        await assert_status(answer, code, reason)
 
 
 @pytest.mark.parametrize(("kind", "body", "codes"), PATCHES)
@@ -123,7 +123,7 @@ async def test_a_bad_patch_is_answered_with_a_status(
     async with api.get(path) as before:
         kept = await before.json()
     async with api.patch(path, data=body, headers={"Content-Type": kind}, params=query) as answer:
-        await _assert_status(answer, codes)
+        await assert_status(answer, codes)
     async with api.get(path) as after:
         assert await after.json() == kept
 
@@ -131,13 +131,13 @@ async def test_a_bad_patch_is_answered_with_a_status(
 @pytest.mark.parametrize("query", QUERIES)
 async def test_a_bad_query_is_answered_with_a_status(api: aiohttp.ClientSession, query: str) -> None:
     async with api.get(f"{MAPS}?{query}") as answer:
-        await _assert_status(answer, (400, 410, 422))
+        await assert_status(answer, (400, 410, 422))
 
 
 async def test_unknown_fields_are_refused_when_asked_to(api: aiohttp.ClientSession) -> None:
     body = map_of(metadata={"name": "unknown"}, nonsense=1)
     async with api.post(f"{MAPS}?fieldValidation=Strict", data=body, headers={"Content-Type": JSON}) as answer:
-        await _assert_status(answer, 400, "BadRequest")
+        await assert_status(answer, 400, "BadRequest")
     async with api.post(f"{MAPS}?fieldValidation=Warn&dryRun=All", data=body, headers={"Content-Type": JSON}) as answer:
         assert answer.status == 201
         assert 'unknown field \\"nonsense\\"' in answer.headers["Warning"]
