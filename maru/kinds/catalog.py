@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from maru.kinds import apps, batch, cluster, core, pods, services
+from maru.kinds import access, admission, apps, batch, core, networking, pods, policy, services, storage
 from maru.kinds.columns import cluster as shown
 from maru.kinds.columns.cells import AGE_COLUMN, NAME
 from maru.kinds.columns.core import COMPONENTSTATUS_COLUMNS
 from maru.kinds.columns.workloads import SCALE_COLUMNS
+from maru.kinds.shown import Shown
 from maru.kinds.strategy import Strategy, StrategyTable
 
 
@@ -29,11 +30,11 @@ def _core() -> dict[str, Strategy]:
         "serviceaccounts": core.ServiceAccountStrategy(),
         "endpoints": core.EndpointsStrategy(),
         "replicationcontrollers": core.ReplicationControllerStrategy(),
-        "persistentvolumes": core.PersistentVolumeStrategy(),
-        "persistentvolumeclaims": core.PersistentVolumeClaimStrategy(),
+        "persistentvolumes": storage.PersistentVolumeStrategy(),
+        "persistentvolumeclaims": storage.PersistentVolumeClaimStrategy(),
         "limitranges": core.LimitRangeStrategy(),
         "resourcequotas": core.ResourceQuotaStrategy(),
-        "componentstatuses": cluster.Shown(COMPONENTSTATUS_COLUMNS, has_status=False),
+        "componentstatuses": Shown(COMPONENTSTATUS_COLUMNS, has_status=False),
     }
 
 
@@ -46,68 +47,68 @@ def _workloads() -> dict[str, Strategy]:
         "controllerrevisions.apps": apps.ControllerRevisionStrategy(),
         "jobs.batch": batch.JobStrategy(),
         "cronjobs.batch": batch.CronJobStrategy(),
-        "horizontalpodautoscalers.autoscaling": cluster.AutoscalerStrategy(),
-        "poddisruptionbudgets.policy": cluster.DisruptionBudgetStrategy(),
-        "scales.autoscaling": cluster.Shown(SCALE_COLUMNS),
+        "horizontalpodautoscalers.autoscaling": policy.AutoscalerStrategy(),
+        "poddisruptionbudgets.policy": policy.DisruptionBudgetStrategy(),
+        "scales.autoscaling": Shown(SCALE_COLUMNS),
     }
 
 
 def _access() -> dict[str, Strategy]:
     return {
-        "roles.rbac.authorization.k8s.io": cluster.RoleStrategy(is_cluster=False),
-        "clusterroles.rbac.authorization.k8s.io": cluster.RoleStrategy(is_cluster=True),
-        "rolebindings.rbac.authorization.k8s.io": cluster.BindingStrategy(is_cluster=False),
-        "clusterrolebindings.rbac.authorization.k8s.io": cluster.BindingStrategy(is_cluster=True),
-        "certificatesigningrequests.certificates.k8s.io": cluster.SigningRequestStrategy(),
+        "roles.rbac.authorization.k8s.io": access.RoleStrategy(is_cluster=False),
+        "clusterroles.rbac.authorization.k8s.io": access.RoleStrategy(is_cluster=True),
+        "rolebindings.rbac.authorization.k8s.io": access.BindingStrategy(is_cluster=False),
+        "clusterrolebindings.rbac.authorization.k8s.io": access.BindingStrategy(is_cluster=True),
+        "certificatesigningrequests.certificates.k8s.io": access.SigningRequestStrategy(),
     }
 
 
 def _network() -> dict[str, Strategy]:
     return {
-        "ingresses.networking.k8s.io": cluster.IngressStrategy(),
-        "ingressclasses.networking.k8s.io": cluster.Shown(shown.INGRESSCLASS_COLUMNS, has_generation=True),
-        "networkpolicies.networking.k8s.io": cluster.NetworkPolicyStrategy(),
-        "servicecidrs.networking.k8s.io": cluster.Shown(shown.SERVICECIDR_COLUMNS),
-        "ipaddresses.networking.k8s.io": cluster.Shown(shown.IPADDRESS_COLUMNS, has_status=False),
-        "endpointslices.discovery.k8s.io": cluster.EndpointSliceStrategy(),
+        "ingresses.networking.k8s.io": networking.IngressStrategy(),
+        "ingressclasses.networking.k8s.io": networking.IngressClassStrategy(),
+        "networkpolicies.networking.k8s.io": networking.NetworkPolicyStrategy(),
+        "servicecidrs.networking.k8s.io": networking.ServiceCidrStrategy(),
+        "ipaddresses.networking.k8s.io": networking.IpAddressStrategy(),
+        "endpointslices.discovery.k8s.io": networking.EndpointSliceStrategy(),
     }
 
 
 def _storage() -> dict[str, Strategy]:
     return {
-        "storageclasses.storage.k8s.io": cluster.StorageClassStrategy(),
-        "volumeattachments.storage.k8s.io": cluster.Shown(shown.VOLUMEATTACHMENT_COLUMNS),
-        "volumeattributesclasses.storage.k8s.io": cluster.Shown(shown.VOLUMEATTRIBUTESCLASS_COLUMNS, has_status=False),
-        "csinodes.storage.k8s.io": cluster.Shown(shown.CSINODE_COLUMNS, has_status=False),
-        "csidrivers.storage.k8s.io": cluster.CsiDriverStrategy(),
-        "csistoragecapacities.storage.k8s.io": cluster.Shown(shown.CSISTORAGECAPACITY_COLUMNS, has_status=False),
+        "storageclasses.storage.k8s.io": storage.StorageClassStrategy(),
+        "volumeattachments.storage.k8s.io": storage.VolumeAttachmentStrategy(),
+        "volumeattributesclasses.storage.k8s.io": storage.VolumeAttributesClassStrategy(),
+        "csinodes.storage.k8s.io": storage.CsiNodeStrategy(),
+        "csidrivers.storage.k8s.io": storage.CsiDriverStrategy(),
+        "csistoragecapacities.storage.k8s.io": storage.CapacityStrategy(),
     }
 
 
 def _machinery() -> dict[str, Strategy]:
     return {
-        "priorityclasses.scheduling.k8s.io": cluster.PriorityClassStrategy(),
-        "runtimeclasses.node.k8s.io": cluster.Shown(shown.RUNTIMECLASS_COLUMNS, has_status=False),
-        "leases.coordination.k8s.io": cluster.Shown(shown.LEASE_COLUMNS, has_status=False),
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io": cluster.WebhookConfigurationStrategy(
+        "priorityclasses.scheduling.k8s.io": policy.PriorityClassStrategy(),
+        "runtimeclasses.node.k8s.io": policy.RuntimeClassStrategy(),
+        "leases.coordination.k8s.io": policy.LeaseStrategy(),
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io": admission.WebhookConfigurationStrategy(
             is_mutating=True
         ),
-        "validatingwebhookconfigurations.admissionregistration.k8s.io": cluster.WebhookConfigurationStrategy(
+        "validatingwebhookconfigurations.admissionregistration.k8s.io": admission.WebhookConfigurationStrategy(
             is_mutating=False
         ),
-        "validatingadmissionpolicies.admissionregistration.k8s.io": cluster.AdmissionPolicyStrategy(
+        "validatingadmissionpolicies.admissionregistration.k8s.io": admission.AdmissionPolicyStrategy(
             shown.ADMISSIONPOLICY_COLUMNS
         ),
-        "mutatingadmissionpolicies.admissionregistration.k8s.io": cluster.AdmissionPolicyStrategy(
+        "mutatingadmissionpolicies.admissionregistration.k8s.io": admission.AdmissionPolicyStrategy(
             shown.MUTATINGADMISSIONPOLICY_COLUMNS
         ),
-        "validatingadmissionpolicybindings.admissionregistration.k8s.io": cluster.AdmissionPolicyBindingStrategy(),
-        "mutatingadmissionpolicybindings.admissionregistration.k8s.io": cluster.AdmissionPolicyBindingStrategy(),
-        "flowschemas.flowcontrol.apiserver.k8s.io": cluster.FlowSchemaStrategy(),
-        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": cluster.PriorityLevelStrategy(),
-        "apiservices.apiregistration.k8s.io": cluster.Shown(shown.APISERVICE_COLUMNS),
-        "resourceclaims.resource.k8s.io": cluster.Shown(shown.RESOURCECLAIM_COLUMNS),
-        "resourceslices.resource.k8s.io": cluster.Shown(shown.RESOURCESLICE_COLUMNS, has_status=False),
-        "resourceclaimtemplates.resource.k8s.io": cluster.Shown((NAME, AGE_COLUMN), has_status=False),
-        "deviceclasses.resource.k8s.io": cluster.Shown((NAME, AGE_COLUMN), has_status=False),
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io": admission.AdmissionPolicyBindingStrategy(),
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io": admission.AdmissionPolicyBindingStrategy(),
+        "flowschemas.flowcontrol.apiserver.k8s.io": admission.FlowSchemaStrategy(),
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": admission.PriorityLevelStrategy(),
+        "apiservices.apiregistration.k8s.io": admission.ApiServiceStrategy(),
+        "resourceclaims.resource.k8s.io": Shown(shown.RESOURCECLAIM_COLUMNS),
+        "resourceslices.resource.k8s.io": Shown(shown.RESOURCESLICE_COLUMNS, has_status=False, has_generation=True),
+        "resourceclaimtemplates.resource.k8s.io": Shown((NAME, AGE_COLUMN), has_status=False),
+        "deviceclasses.resource.k8s.io": Shown((NAME, AGE_COLUMN), has_status=False, has_generation=True),
     }

@@ -9,22 +9,33 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from maru.core.document import Value
 from maru.kinds.columns import core as columns
 from maru.kinds.columns.workloads import REPLICATIONCONTROLLER_COLUMNS
 from maru.kinds.defaults.pod_spec import default_pod_spec
-from maru.kinds.rules.pod_spec import check_pod_spec
+from maru.kinds.pods import warn_template
+from maru.kinds.rules.limits import check_limits, check_quota
+from maru.kinds.rules.network import check_cidr, check_ordinary_ip
+from maru.kinds.rules.pod_spec import check_template
+from maru.kinds.rules.pods.scheduling import check_effect
+from maru.kinds.rules.templated import check_lasting, check_plain_selector
 from maru.kinds.rules.text import (
     check,
-    check_labels,
     check_not_negative,
-    check_one_of,
+    duplicate,
     forbidden,
     immutable,
     invalid,
     is_config_key,
+    is_dns_label,
+    is_label_value,
     is_port,
+    is_qualified_name,
     required,
+    too_long,
+    unsupported,
 )
 from maru.kinds.strategy import Cause, Strategy
 
@@ -52,7 +63,7 @@ class ConfigMapStrategy(Strategy):
             len(text) * 3 // 4 for text in binaries.values()
         )
         if size > SECRET_BYTES_MAX:
-            causes.append(Cause("", "FieldValueTooLong", f"Too long: may not be more than {SECRET_BYTES_MAX} bytes"))
+            causes.append(too_long("", SECRET_BYTES_MAX))
         return causes
 
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
@@ -91,14 +102,22 @@ class SecretStrategy(Strategy):
             except (binascii.Error, TypeError):
                 causes.append(invalid(f"data[{key}]", "<secret contents redacted>", "must be base64"))
         if size > SECRET_BYTES_MAX:
-            causes.append(
-                Cause("data", "FieldValueTooLong", f"Too long: may not be more than {SECRET_BYTES_MAX} bytes")
-            )
-        causes += [required(f"data[{key}]") for key in self._wanted.get(value["type"], ()) if key not in contents]
-        if value["type"] == "kubernetes.io/service-account-token":
+            causes.append(too_long("data", SECRET_BYTES_MAX))
+        return [*causes, *self._check_type(value, contents)]
+
+    def _check_type(self, value: Value, contents: Mapping[str, str]) -> list[Cause]:
+        kind = value["type"]
+        causes = [required(f"data[{key}]") for key in self._wanted.get(kind, ()) if key not in contents]
+        if kind == "kubernetes.io/service-account-token":
             annotations = value["metadata"].get("annotations") or {}
             if not annotations.get("kubernetes.io/service-account.name"):
                 causes.append(required("metadata.annotations[kubernetes.io/service-account.name]"))
+        elif kind == "kubernetes.io/basic-auth" and not {"username", "password"} & contents.keys():
+            causes += [required("data[username]"), required("data[password]")]
+        elif kind in ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"):
+            (key,) = self._wanted[kind]
+            if key in contents and not _is_json(contents[key]):
+                causes.append(invalid(f"data[{key}]", "<secret contents redacted>", "invalid character"))
         return causes
 
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
@@ -107,6 +126,14 @@ class SecretStrategy(Strategy):
 
     def selectable_fields(self, value: Value) -> Mapping[str, str]:
         return {"type": value.get("type", "")}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(base64.b64decode(text))
+    except (msgspec.DecodeError, ValueError):
+        return False
+    return True
 
 
 class NamespaceStrategy(Strategy):
@@ -145,23 +172,41 @@ class NodeStrategy(Strategy):
         value["spec"] = value.get("spec") or {}
 
     def validate(self, value: Value) -> Sequence[Cause]:
+        causes = _check_taints(value["spec"].get("taints") or [])
+        for index, text in enumerate(value["spec"].get("podCIDRs") or []):
+            causes += check_cidr(text or "", f"spec.podCIDRs[{index}]")
+        return causes
+
+    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
         causes: list[Cause] = []
-        seen: set[tuple[object, object]] = set()
-        for index, taint in enumerate(value["spec"].get("taints") or []):
-            field = f"spec.taints[{index}]"
-            causes += check_labels({taint.get("key", ""): taint.get("value", "")}, field)
-            causes += check_one_of(
-                taint.get("effect", ""), ("NoExecute", "NoSchedule", "PreferNoSchedule"), f"{field}.effect"
-            )
-            if (taint.get("key"), taint.get("effect")) in seen:
-                causes.append(
-                    Cause(field, "FieldValueDuplicate", "Duplicate value: taints must be unique by key and effect pair")
-                )
-            seen.add((taint.get("key"), taint.get("effect")))
+        spec, before = value["spec"], old.get("spec") or {}
+        if before.get("podCIDRs") and spec.get("podCIDRs") != before["podCIDRs"]:
+            why = 'node updates may not change podCIDR except from "" to valid'
+            causes.append(forbidden("spec.podCIDRs", why))
+        if before.get("providerID") and spec.get("providerID") != before["providerID"]:
+            why = 'node updates may not change providerID except from "" to valid'
+            causes.append(forbidden("spec.providerID", why))
         return causes
 
     def selectable_fields(self, value: Value) -> Mapping[str, str]:
         return {"spec.unschedulable": "true" if (value.get("spec") or {}).get("unschedulable") else "false"}
+
+
+def _check_taints(taints: Sequence[Value]) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[tuple[object, object]] = set()
+    for index, taint in enumerate(taints):
+        at, key, effect = f"spec.taints[{index}]", taint.get("key") or "", taint.get("effect") or ""
+        causes += check(is_qualified_name, f"{at}.key", key)
+        problems = is_label_value(taint.get("value") or "")
+        if problems:
+            causes.append(invalid(f"{at}.value", taint["value"], ";".join(problems)))
+        causes += check_effect(effect, f"{at}.effect")
+        if (key, effect) in seen:
+            cause = duplicate(at, taint)
+            causes.append(Cause(at, cause.reason, f"{cause.message}: taints must be unique by key and effect pair"))
+        seen.add((key, effect))
+    return causes
 
 
 class EventStrategy(Strategy):
@@ -234,11 +279,25 @@ class EndpointsStrategy(Strategy):
             field = f"subsets[{index}]"
             if not subset.get("addresses") and not subset.get("notReadyAddresses"):
                 causes.append(required(field, "must specify `addresses` or `notReadyAddresses`"))
-            for number, port in enumerate(subset.get("ports") or []):
-                causes += [
-                    invalid(f"{field}.ports[{number}].port", port.get("port"), why) for why in is_port(port.get("port"))
-                ]
+            for group in ("addresses", "notReadyAddresses"):
+                for number, address in enumerate(subset.get(group) or []):
+                    causes += check_ordinary_ip(address.get("ip") or "", f"{field}.{group}[{number}].ip")
+            causes += _check_endpoint_ports(subset.get("ports") or [], f"{field}.ports")
         return causes
+
+
+def _check_endpoint_ports(ports: Sequence[Value], field: str) -> list[Cause]:
+    causes: list[Cause] = []
+    for number, port in enumerate(ports):
+        at, name = f"{field}[{number}]", port.get("name") or ""
+        if name:
+            causes += check(is_dns_label, f"{at}.name", name)
+        elif len(ports) > 1:
+            causes.append(required(f"{at}.name"))
+        causes += [invalid(f"{at}.port", port.get("port", 0), why) for why in is_port(port.get("port", 0))]
+        if port.get("protocol") not in ("SCTP", "TCP", "UDP"):
+            causes.append(unsupported(f"{at}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP")))
+    return causes
 
 
 class ReplicationControllerStrategy(Strategy):
@@ -258,87 +317,24 @@ class ReplicationControllerStrategy(Strategy):
                 spec["selector"] = spec.get("selector") or dict(labels)
                 value["metadata"]["labels"] = value["metadata"].get("labels") or dict(labels)
 
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {"replicas": 0}
+
     def validate(self, value: Value) -> Sequence[Cause]:
         spec = value["spec"]
-        causes = check_not_negative(spec.get("replicas"), "spec.replicas")
-        if not spec.get("template"):
+        causes = check_not_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
+        causes += check_plain_selector(spec)
+        causes += check_not_negative(spec.get("replicas"), "spec.replicas")
+        template = spec.get("template")
+        if template is None:
             return [*causes, required("spec.template")]
-        labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-        selector = spec.get("selector") or {}
-        if not selector:
-            causes.append(required("spec.selector"))
-        elif any(labels.get(key) != wanted for key, wanted in selector.items()):
-            causes.append(
-                invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-            )
-        return [*causes, *check_pod_spec(spec["template"]["spec"], "spec.template.spec")]
+        return [*causes, *check_template(template, "spec.template"), *check_lasting(template, "spec.template")]
+
+    def warnings(self, value: Value, old: Value | None = None) -> Sequence[str]:
+        return warn_template(value, old, ("spec", "template"))
 
     def selectable_fields(self, value: Value) -> Mapping[str, str]:
         return {"status.replicas": str((value.get("status") or {}).get("replicas", 0))}
-
-
-class PersistentVolumeStrategy(Strategy):
-    """Volumes of the cluster."""
-
-    columns = columns.PERSISTENTVOLUME_COLUMNS
-    has_generation = False
-
-    def default(self, value: Value) -> None:
-        spec = value["spec"] = value.get("spec") or {}
-        spec.setdefault("persistentVolumeReclaimPolicy", "Retain")
-        spec.setdefault("volumeMode", "Filesystem")
-        if spec.get("hostPath") is not None:
-            spec["hostPath"].setdefault("type", "")
-
-    def prepare_create(self, value: Value) -> None:
-        value["status"] = {"phase": "Pending"}
-
-    def validate(self, value: Value) -> Sequence[Cause]:
-        spec = value["spec"]
-        causes = [] if spec.get("accessModes") else [required("spec.accessModes")]
-        causes += [] if (spec.get("capacity") or {}).get("storage") else [required("spec.capacity")]
-        causes += check_one_of(
-            spec.get("persistentVolumeReclaimPolicy"),
-            ("Delete", "Recycle", "Retain"),
-            "spec.persistentVolumeReclaimPolicy",
-        )
-        return causes
-
-
-class PersistentVolumeClaimStrategy(Strategy):
-    """Claims: what is asked for never changes, but its size may grow."""
-
-    columns = columns.PERSISTENTVOLUMECLAIM_COLUMNS
-    has_generation = False
-
-    def default(self, value: Value) -> None:
-        value.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-
-    def prepare_create(self, value: Value) -> None:
-        value["status"] = {"phase": "Pending"}
-
-    def validate(self, value: Value) -> Sequence[Cause]:
-        spec = value["spec"]
-        causes = [] if spec.get("accessModes") else [required("spec.accessModes", "at least 1 access mode is required")]
-        if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
-            causes.append(required("spec.resources[storage]"))
-        return causes
-
-    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
-        have, want = ({**one["spec"]} for one in (old, value))
-        for spec in (have, want):
-            spec.pop("resources", None)
-            spec.pop("volumeAttributesClassName", None)
-        if not have.get("volumeName"):
-            have.pop("volumeName", None)
-            want.pop("volumeName", None)
-            have.setdefault("storageClassName", want.get("storageClassName"))
-            want.setdefault("storageClassName", None)
-        if have != want:
-            kept = "resources.requests and volumeAttributesClassName for bound claims"
-            why = f"spec is immutable after creation except {kept}"
-            return [forbidden("spec", why)]
-        return ()
 
 
 class LimitRangeStrategy(Strategy):
@@ -360,12 +356,28 @@ class LimitRangeStrategy(Strategy):
             for name, least in (limit.get("min") or {}).items():
                 requests.setdefault(name, least)
 
+    def validate(self, value: Value) -> Sequence[Cause]:
+        return check_limits((value.get("spec") or {}).get("limits") or [], "spec.limits")
+
 
 class ResourceQuotaStrategy(Strategy):
     """Quotas: what is hard is written, what is used is counted."""
 
     columns = columns.RESOURCEQUOTA_COLUMNS
     has_generation = False
+
+    def default(self, value: Value) -> None:
+        value["spec"] = value.get("spec") or {}
+
+    def prepare_create(self, value: Value) -> None:
+        value["status"] = {}
+
+    def validate(self, value: Value) -> Sequence[Cause]:
+        return check_quota(value["spec"], "spec")
+
+    def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:
+        now, before = (set(one["spec"].get("scopes") or []) for one in (value, old))
+        return [immutable("spec.scopes", value["spec"].get("scopes"))] if now != before else ()
 
 
 def _check_frozen(value: Value, old: Value, fields: Sequence[str]) -> list[Cause]:

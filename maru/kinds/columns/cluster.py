@@ -11,6 +11,7 @@ from maru.kinds.columns.cells import (
     NONE,
     UNKNOWN,
     UNSET,
+    Cell,
     age,
     at,
     count_of,
@@ -19,6 +20,15 @@ from maru.kinds.columns.cells import (
     shorten,
 )
 from maru.kinds.strategy import CREATED_COLUMN, Column
+
+
+def _name_of_class(annotation: str) -> Cell:
+    def cell(value: Value, _: datetime) -> str:
+        metadata = value["metadata"]
+        is_default = (metadata.get("annotations") or {}).get(annotation) == "true"
+        return f"{metadata['name']} (default)" if is_default else str(metadata["name"])
+
+    return cell
 
 
 def _subjects(kind: str) -> Column:
@@ -40,7 +50,9 @@ def _role(binding: Value, _: datetime) -> str:
 def _csr_condition(request: Value, _: datetime) -> str:
     status = request.get("status") or {}
     states = {condition["type"] for condition in status.get("conditions") or []}
-    words = [word for word in ("Approved", "Denied", "Failed") if word in states] or ["Pending"]
+    words = [next((word for word in ("Denied", "Approved") if word in states), "Pending")]
+    if "Failed" in states:
+        words.append("Failed")
     if status.get("certificate"):
         words.append("Issued")
     return ",".join(words)
@@ -193,7 +205,7 @@ IPADDRESS_COLUMNS = (
     AGE_COLUMN,
 )
 STORAGECLASS_COLUMNS = (
-    NAME,
+    Column("Name", _name_of_class("storageclass.kubernetes.io/is-default-class"), format="name"),
     Column("Provisioner", at("provisioner")),
     Column("ReclaimPolicy", at("reclaimPolicy")),
     Column("VolumeBindingMode", at("volumeBindingMode")),

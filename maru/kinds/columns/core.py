@@ -11,6 +11,7 @@ from maru.kinds.columns.cells import (
     NONE,
     UNKNOWN,
     UNSET,
+    Cell,
     at,
     count_of,
     labels_text,
@@ -96,7 +97,7 @@ def _node_fact(name: str, field: str) -> Column:
 
 def _event_time(event: Value) -> object:
     series = (event.get("series") or {}).get("lastObservedTime")
-    return series or event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
+    return series or event.get("lastTimestamp") or event.get("firstTimestamp") or event.get("eventTime")
 
 
 def _event_source(event: Value, _: datetime) -> str:
@@ -108,7 +109,8 @@ def _event_source(event: Value, _: datetime) -> str:
 
 def _event_object(event: Value, _: datetime) -> str:
     regarding = event.get("involvedObject") or {}
-    return f"{regarding.get('kind', '').lower()}/{regarding.get('name', '')}"
+    kind, name = regarding.get("kind", "").lower(), regarding.get("name", "")
+    return f"{kind}/{name}" if name else kind
 
 
 def _quota_row(prefix: str | None) -> Column:
@@ -130,6 +132,11 @@ def _claim_phase(claim: Value, _: datetime) -> str:
     if claim["metadata"].get("deletionTimestamp"):
         return "Terminating"
     return str((claim.get("status") or {}).get("phase", ""))
+
+
+def _claimed(cell: Cell) -> Cell:
+    """What a claim has of its volume: nothing before there is one."""
+    return lambda value, now: cell(value, now) if value["spec"].get("volumeName") else ""
 
 
 def _component_condition(field: str) -> Column:
@@ -211,8 +218,8 @@ PERSISTENTVOLUMECLAIM_COLUMNS = (
     NAME,
     Column("Status", _claim_phase),
     Column("Volume", at("spec.volumeName")),
-    Column("Capacity", at("status.capacity.storage")),
-    Column("Access Modes", lambda value, _: _access_modes((value.get("status") or {}).get("accessModes"))),
+    Column("Capacity", _claimed(at("status.capacity.storage"))),
+    Column("Access Modes", _claimed(lambda value, _: _access_modes((value.get("status") or {}).get("accessModes")))),
     Column("StorageClass", at("spec.storageClassName")),
     Column("VolumeAttributesClass", at("spec.volumeAttributesClassName", UNSET)),
     AGE_COLUMN,

@@ -5,11 +5,14 @@ Source: k8s.io/kubernetes/pkg/printers/internalversion, printPod.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from maru.core.document import Value
 from maru.kinds.columns.cells import AGE_COLUMN, NAME, NONE, container_images, container_names, labels_text, since
 from maru.kinds.strategy import Column
+
+_NODE_LOST = "NodeLost"
 
 
 def ready_text(pod: Value, _: datetime) -> str:
@@ -17,16 +20,14 @@ def ready_text(pod: Value, _: datetime) -> str:
     sidecars = _sidecars(pod)
     total = len(pod["spec"].get("containers") or []) + len(sidecars)
     status = pod.get("status") or {}
-    ready = sum(
-        1
-        for state in status.get("initContainerStatuses") or []
-        if state["name"] in sidecars and state.get("started") and state.get("ready")
-    )
-    ready += sum(
-        1
-        for state in status.get("containerStatuses") or []
-        if state.get("ready") and (state.get("state") or {}).get("running") is not None
-    )
+    begun, reason = _initializing(pod)
+    ready = sum(1 for state in begun if state.get("name") in sidecars and state.get("started") and state.get("ready"))
+    if reason is None or _is_initialized(status):
+        ready += sum(
+            1
+            for state in status.get("containerStatuses") or []
+            if state.get("ready") and (state.get("state") or {}).get("running") is not None
+        )
     return f"{ready}/{total}"
 
 
@@ -39,13 +40,13 @@ def status_text(pod: Value, _: datetime) -> str:
         for condition in status.get("conditions") or []
     ):
         reason = "SchedulingGated"
-    of_init = _initializing_reason(pod)
+    of_init = _initializing(pod)[1]
     if of_init is None or _is_initialized(status):
         reason = _running_reason(status, of_init or reason)
     else:
         reason = of_init
     if pod["metadata"].get("deletionTimestamp"):
-        if status.get("reason") == "NodeLost":
+        if status.get("reason") == _NODE_LOST:
             return "Unknown"
         if status.get("phase") not in ("Succeeded", "Failed"):
             return "Terminating"
@@ -56,12 +57,10 @@ def restarts_text(pod: Value, now: datetime) -> str:
     """RESTARTS: how often, and how long ago the last time was."""
     status = pod.get("status") or {}
     sidecars = _sidecars(pod)
-    init_states = status.get("initContainerStatuses") or []
-    if _initializing_reason(pod) is not None and not _is_initialized(status):
-        counted = init_states
-    else:
-        counted = [state for state in init_states if state["name"] in sidecars]
-        counted = counted + list(status.get("containerStatuses") or [])
+    counted, reason = _initializing(pod)
+    if reason is None or _is_initialized(status):
+        counted = [state for state in counted if state.get("name") in sidecars]
+        counted = [*counted, *(status.get("containerStatuses") or [])]
     restarts = sum(state.get("restartCount", 0) for state in counted)
     finished = [
         stamp
@@ -86,28 +85,31 @@ def _is_initialized(status: Value) -> bool:
     )
 
 
-def _initializing_reason(pod: Value) -> str | None:
-    """What the first init container that is not through says; None when all are."""
-    status = pod.get("status") or {}
+def _initializing(pod: Value) -> tuple[Sequence[Value], str | None]:
+    """The init containers up to the first that is not through, and what that one says; None when all are."""
     sidecars = _sidecars(pod)
     total = len(pod["spec"].get("initContainers") or [])
-    for index, container in enumerate(status.get("initContainerStatuses") or []):
+    states: list[Value] = (pod.get("status") or {}).get("initContainerStatuses") or []
+    for index, container in enumerate(states):
         state = container.get("state") or {}
         ended, waiting = state.get("terminated"), state.get("waiting")
-        if ended is not None and ended.get("exitCode") == 0:
+        if ended is not None and not ended.get("exitCode"):
             continue
-        if container["name"] in sidecars and container.get("started"):
+        if container.get("name") in sidecars and container.get("started"):
             continue
         if ended is not None:
-            if ended.get("reason"):
-                return f"Init:{ended['reason']}"
-            if ended.get("signal"):
-                return f"Init:Signal:{ended['signal']}"
-            return f"Init:ExitCode:{ended.get('exitCode', 0)}"
+            return states[: index + 1], f"Init:{_ending(ended)}"
         if waiting is not None and waiting.get("reason") not in (None, "", "PodInitializing"):
-            return f"Init:{waiting['reason']}"
-        return f"Init:{index}/{total}"
-    return None
+            return states[: index + 1], f"Init:{waiting['reason']}"
+        return states[: index + 1], f"Init:{index}/{total}"
+    return states, None
+
+
+def _ending(ended: Value) -> str:
+    """Why a container ended: its reason, else the signal, else the code."""
+    if ended.get("reason"):
+        return str(ended["reason"])
+    return f"Signal:{ended['signal']}" if ended.get("signal") else f"ExitCode:{ended.get('exitCode', 0)}"
 
 
 def _running_reason(status: Value, reason: str) -> str:
@@ -117,10 +119,8 @@ def _running_reason(status: Value, reason: str) -> str:
         waiting, ended = state.get("waiting"), state.get("terminated")
         if waiting is not None and waiting.get("reason"):
             reason = waiting["reason"]
-        elif ended is not None and ended.get("reason"):
-            reason = ended["reason"]
         elif ended is not None:
-            reason = f"Signal:{ended['signal']}" if ended.get("signal") else f"ExitCode:{ended.get('exitCode', 0)}"
+            reason = _ending(ended)
         elif container.get("ready") and state.get("running") is not None:
             has_running = True
     if reason == "Completed" and has_running:

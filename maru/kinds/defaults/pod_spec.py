@@ -5,24 +5,31 @@ Source: Kubernetes API reference, Pod v1; k8s.io/kubernetes/pkg/apis/core/v1, de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from maru.core.document import Value
 
 FILE_MODE = 0o644  # 420 in JSON
 TOKEN_LIFE_S = 3600
+_SOURCE_DEFAULTS: Mapping[str, Mapping[str, object]] = {
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "kind": "Shared", "readOnly": False},
+    "hostPath": {"type": ""},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"keyring": "/etc/ceph/keyring", "pool": "rbd", "user": "admin"},
+    "scaleIO": {"fsType": "xfs", "storageMode": "ThinProvisioned"},
+}
 
 
 def default_pod_spec(spec: Value) -> None:
     """Everything but what only Pods themselves get (`default_pod_only`)."""
-    spec.setdefault("dnsPolicy", "ClusterFirst")
-    spec.setdefault("restartPolicy", "Always")
+    spec["dnsPolicy"] = spec.get("dnsPolicy") or "ClusterFirst"
+    spec["restartPolicy"] = spec.get("restartPolicy") or "Always"
     spec.setdefault("securityContext", {})
     spec.setdefault("terminationGracePeriodSeconds", 30)
-    spec.setdefault("schedulerName", "default-scheduler")
+    spec["schedulerName"] = spec.get("schedulerName") or "default-scheduler"
     _mirror_service_account(spec)
     for container in all_containers(spec):
-        _default_container(container, host_network=bool(spec.get("hostNetwork")))
+        _default_container(container)
     for volume in spec.get("volumes") or []:
         _default_volume(volume)
 
@@ -38,6 +45,8 @@ def default_pod_only(spec: Value) -> None:
             requests = resources.setdefault("requests", {})
             for name, limit in limits.items():
                 requests.setdefault(name, limit)
+        for port in container.get("ports") or [] if spec.get("hostNetwork") else []:
+            port["hostPort"] = port.get("hostPort") or port.get("containerPort", 0)
 
 
 def all_containers(spec: Value) -> Iterator[Value]:
@@ -53,16 +62,14 @@ def _mirror_service_account(spec: Value) -> None:
         spec["serviceAccount"] = name
 
 
-def _default_container(container: Value, *, host_network: bool) -> None:
+def _default_container(container: Value) -> None:
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = "Always" if _is_latest(container.get("image", "")) else "IfNotPresent"
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
+    container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
+    container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     container.setdefault("resources", {})
     for port in container.get("ports") or []:
-        port.setdefault("protocol", "TCP")
-        if host_network and not port.get("hostPort"):
-            port["hostPort"] = port.get("containerPort")
+        port["protocol"] = port.get("protocol") or "TCP"
     for variable in container.get("env") or []:
         field = (variable.get("valueFrom") or {}).get("fieldRef")
         if field is not None:
@@ -73,9 +80,6 @@ def _default_container(container: Value, *, host_network: bool) -> None:
     for hook in (container.get("lifecycle") or {}).values():
         if isinstance(hook, dict):
             _default_http(hook.get("httpGet"))
-    context = container.get("securityContext")
-    if context and (context.get("procMount") is None) and "procMount" in context:
-        context["procMount"] = "Default"
 
 
 def _is_latest(image: str) -> bool:
@@ -117,8 +121,11 @@ def _default_volume(volume: Value) -> None:
         if source is not None:
             source.setdefault("defaultMode", FILE_MODE)
             _default_projections(source)
-    if volume.get("hostPath") is not None:
-        volume["hostPath"].setdefault("type", "")
+    for field, usual in _SOURCE_DEFAULTS.items():
+        source = volume.get(field)
+        if source is not None:
+            for name, value in usual.items():
+                source.setdefault(name, value)
     if volume.get("image") is not None and not volume["image"].get("pullPolicy"):
         volume["image"]["pullPolicy"] = "Always" if _is_latest(volume["image"].get("reference", "")) else "IfNotPresent"
     claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")

@@ -183,7 +183,7 @@ async def test_logs_and_execs_are_asked_of_the_node(api, account, tmp_path):
 
 
 async def test_only_resources_can_be_resized_and_only_ephemeral_containers_added(api, account):
-    await make_pod(api)
+    await make_pod(api, containers=[{"name": "c", "image": "i", "resources": {"requests": {"cpu": "500m"}}}])
     added = {"spec": {"containers": [], "ephemeralContainers": [{"name": "debug", "image": "b"}]}}
     after = await api.must_do(
         "PATCH", f"{PODS}/p/ephemeralcontainers", added, media="application/strategic-merge-patch+json"
