@@ -15,10 +15,10 @@ from maru.components.network.controllers.services import ServicesController
 from maru.components.network.engine import container_plane
 from maru.components.network.engine.bridged import BridgedNetwork
 from maru.components.network.engine.container_plane import open_container_plane
-from maru.components.network.engine.data_plane import open_data_plane
+from maru.components.network.engine.data_plane import DataPlane, open_data_plane
 from maru.components.network.model.container_ground import container_ground_of
 from maru.components.network.model.ground import TABLE_PREFIX, ground_of
-from maru.contracts.container_network import ContainerNetwork
+from maru.contracts.container_network import ContainerNetwork, PublishedPort
 from maru.contracts.pod_network import PodNetwork
 from maru.core.clock import Clock, SystemClock
 from maru.core.ids import Ids, SystemIds
@@ -53,7 +53,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     ground = ground_of(site, config)
     async with (
         open_data_plane(ground, site.folder("network"), config.netns_path) as plane,
-        open_container_plane(_container_needs(needs)) as container_networks,
+        open_container_plane(_container_needs(needs, plane)) as container_networks,
         background("network") as tasks,
     ):
         services = ServicesController(plane, needs.informers, needs.clock, site.node_name, debounce_s=config.debounce_s)
@@ -83,7 +83,14 @@ async def tear_down(site: Site) -> None:
         await plane.tear_down(TABLE_PREFIX)
 
 
-def _container_needs(needs: Needs) -> container_plane.Needs:
+def _container_needs(needs: Needs, plane: DataPlane) -> container_plane.Needs:
     ground = container_ground_of(needs.site, ground_of(needs.site, needs.config))
     folder = needs.site.folder("network")
-    return container_plane.Needs(ground, folder, needs.config.netns_path, needs.clock, needs.ids)
+
+    def ports_of_pods() -> list[PublishedPort]:
+        return [
+            PublishedPort(port.container_port, port.protocol.lower(), port.host_ip or "0.0.0.0", port.host_port)
+            for port in plane.list_host_ports()
+        ]
+
+    return container_plane.Needs(ground, folder, needs.config.netns_path, needs.clock, needs.ids, ports_of_pods)

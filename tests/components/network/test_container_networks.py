@@ -18,7 +18,16 @@ from maru.components.network.engine.container_plane import ContainerPlane, Needs
 from maru.components.network.engine.data_plane import open_data_plane
 from maru.components.network.model.container_ground import container_ground_of
 from maru.components.network.model.ground import ground_of
-from maru.contracts.container_network import BRIDGE, Endpoint, Join, NetworkSpec, Pool, PortRequest, Sandbox
+from maru.contracts.container_network import (
+    BRIDGE,
+    Endpoint,
+    Join,
+    NetworkSpec,
+    Pool,
+    PortRequest,
+    PublishedPort,
+    Sandbox,
+)
 from maru.core.clock import SystemClock
 from maru.core.errors import Conflict
 from maru.core.ids import SystemIds
@@ -43,13 +52,15 @@ def node(namespaces: Namespaces) -> str:
 
 
 @pytest.fixture
-def opening(node: str, tmp_path: Path) -> Callable[[], object]:
+def opening(node: str, tmp_path: Path) -> Callable[..., object]:
     site = Site(data_dir=tmp_path, node_name="here", instance="t", bridge="mt0", container_cidr="10.120.0.0/18")
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[ContainerPlane]:
+    async def opened(ports: Callable[[], Sequence[PublishedPort]] = tuple) -> AsyncIterator[ContainerPlane]:
         ground = ground_of(site, NetworkConfig())
-        needs = Needs(container_ground_of(site, ground), site.folder("network"), node, SystemClock(), SystemIds())
+        needs = Needs(
+            container_ground_of(site, ground), site.folder("network"), node, SystemClock(), SystemIds(), ports
+        )
         async with open_data_plane(ground, site.folder("network"), node), open_container_plane(needs) as plane:
             yield plane
 
@@ -57,7 +68,7 @@ def opening(node: str, tmp_path: Path) -> Callable[[], object]:
 
 
 @pytest.fixture
-async def network(opening: Callable[[], object]) -> AsyncIterator[ContainerPlane]:
+async def network(opening: Callable[..., object]) -> AsyncIterator[ContainerPlane]:
     async with opening() as plane:  # type: ignore[attr-defined]
         yield plane
 
@@ -195,6 +206,30 @@ async def test_a_port_that_a_program_has_is_a_conflict(
         assert (await namespaces.ask_tcp(node, "127.0.0.1", PORT))[0] == "program"
 
 
+async def test_a_udp_client_that_asked_too_early_is_answered_later(
+    namespaces: Namespaces, network: ContainerPlane, sandbox: MakeSandbox, node: str
+) -> None:
+    outside = join_outside(namespaces, node)
+    asker = namespaces.open_socket(outside, socket.SOCK_DGRAM)
+    asker.bind(("192.0.2.2", 5353))
+    with asker:
+        with pytest.raises((TimeoutError, ConnectionRefusedError)):
+            await namespaces.ask_udp(outside, "192.0.2.1", PORT, SILENCE_S, asker)
+        box = sandbox("box", [Join(BRIDGE)], [PortRequest(53, "udp", host_port=PORT)])
+        await network.open(box)
+        async with namespaces.udp_server(box.netns_path, 53, "udp"):
+            assert (await namespaces.ask_udp(outside, "192.0.2.1", PORT, sock=asker))[0] == "udp"
+
+
+async def test_a_port_of_a_pod_is_a_conflict(
+    namespaces: Namespaces, opening: Callable[..., object], sandbox: MakeSandbox
+) -> None:
+    pods = PublishedPort(80, "tcp", "0.0.0.0", PORT)
+    async with opening(lambda: [pods]) as network:  # type: ignore[attr-defined]
+        with pytest.raises(Conflict, match="already allocated"):
+            await network.open(sandbox("box", [Join(BRIDGE)], [PortRequest(80, host_port=PORT)]))
+
+
 async def test_names_aliases_links_and_addresses_are_known_inside(
     network: ContainerPlane, sandbox: MakeSandbox
 ) -> None:
@@ -302,7 +337,7 @@ async def test_macvlans_talk_on_their_parent(
 
 
 async def test_everything_goes_on_after_a_restart(
-    namespaces: Namespaces, opening: Callable[[], object], sandbox: MakeSandbox, node: str
+    namespaces: Namespaces, opening: Callable[..., object], sandbox: MakeSandbox, node: str
 ) -> None:
     box = sandbox("box", [Join("shop")], [PortRequest(80, host_port=PORT)])
     async with opening() as first:  # type: ignore[attr-defined]

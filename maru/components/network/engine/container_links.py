@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.network.engine.container_rules import name_requests
+from maru.components.network.engine.container_rules import DNS_TABLE, name_requests
 from maru.components.network.model.container_endpoints import hardware_address
 from maru.components.network.model.container_ground import ContainerGround
 from maru.components.network.model.container_pools import parsed
@@ -191,7 +191,8 @@ def redirect_names_blocking(netns_path: str, udp_port: int, tcp_port: int) -> No
     with standing_in(netns_path):
         sock = NetlinkSocket(NETLINK_NETFILTER)
     with closing(sock):
-        nftables.commit_blocking(sock, name_requests(udp_port, tcp_port))
+        is_anew = nftables.has_table_blocking(sock, DNS_TABLE)
+        nftables.commit_blocking(sock, name_requests(udp_port, tcp_port, is_anew=is_anew))
 
 
 @contextmanager

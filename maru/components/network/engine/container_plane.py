@@ -34,6 +34,7 @@ from maru.contracts.container_network import (
     Join,
     Network,
     NetworkSpec,
+    PublishedPort,
     Sandbox,
 )
 from maru.core.clock import Clock
@@ -49,13 +50,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the plane stands on. folder: for the journal; netns_path: the namespace that is the machine."""
+    """What the plane stands on. folder: for the journal; netns_path: the namespace that is the machine.
+
+    foreign_ports: the machine's ports that others publish by rules, where no socket tells of them.
+    """
 
     ground: ContainerGround
     folder: Path
     netns_path: str
     clock: Clock
     ids: Ids
+    foreign_ports: Callable[[], Sequence[PublishedPort]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +105,7 @@ class ContainerPlane:
         before = self._parts.sandboxes.find(sandbox.container_id)
         if before is not None and before.sandbox.netns_path != sandbox.netns_path:
             await self.close(sandbox.container_id)
-        made = await self._run(
-            lambda: self._parts.sandboxes.open_blocking(sandbox), f"network of {sandbox.container_name}"
-        )
+        made = await self._run(lambda: self._open_blocking(sandbox), f"network of {sandbox.container_name}")
         try:
             await self._attend(made)
         except BaseException:
@@ -228,6 +231,15 @@ class ContainerPlane:
             has_embedded_dns=has_names,
         )
 
+    def _open_blocking(self, sandbox: Sandbox) -> OpenSandbox:
+        made = self._parts.sandboxes.open_blocking(sandbox)
+        ports = {port.host_port for port in made.ports if port.protocol != "tcp"}
+        if ports:
+            # Clients that asked before there was anybody hold flows that lead nowhere.
+            own = {held.endpoint.ip for held in made.held}
+            forget_flows_blocking(self._parts.netfilter, lambda flow: flow.port in ports and flow.backend not in own)
+        return made
+
     def _verify_blocking(self) -> None:
         parts = self._parts
         if not parts.tables.is_there_blocking():
@@ -281,7 +293,7 @@ def _start_blocking(needs: Needs) -> Parts:
     netfilter = NetlinkSocket(NETLINK_NETFILTER)
     tables = ContainerTables(netfilter, needs.ground.table)
     networks = ContainerNetworks(needs.ground, journal, links, tables)
-    sandboxes = ContainerSandboxes(journal, networks, links, new_ids(needs.ids))
+    sandboxes = ContainerSandboxes(journal, networks, links, new_ids(needs.ids), foreign_ports=needs.foreign_ports)
     parts = Parts(journal, links, netfilter, tables, networks, sandboxes)
     try:
         networks.set_up_blocking(new_ids(needs.ids), needs.clock.now())

@@ -6,7 +6,7 @@ between leaves nothing that the next one does not know of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,17 +18,24 @@ from maru.components.network.engine.container_networks import ContainerNetworks
 from maru.components.network.engine.host_ports import Holding, HostPorts, Target
 from maru.components.network.model.container_endpoints import planned
 from maru.components.network.model.container_state import Held, OpenSandbox
-from maru.contracts.container_network import Join, Sandbox
+from maru.contracts.container_network import Join, PublishedPort, Sandbox
 from maru.core.errors import Conflict, Denied, MaruError, NotFound
 from maru.linux.netlink import KernelError
 
 
 class ContainerSandboxes:
-    """Open sandboxes of this node. ids: new identifiers of 64 hexadecimal digits."""
+    """Open sandboxes of this node. ids: new identifiers of 64 hexadecimal digits; foreign_ports: see the plane."""
 
     def __init__(
-        self, journal: Journal, networks: ContainerNetworks, links: ContainerLinks, ids: Iterator[str]
+        self,
+        journal: Journal,
+        networks: ContainerNetworks,
+        links: ContainerLinks,
+        ids: Iterator[str],
+        *,
+        foreign_ports: Callable[[], Sequence[PublishedPort]],
     ) -> None:
+        self._foreign_ports = foreign_ports
         self._journal = journal
         self._networks = networks
         self._links = links
@@ -167,7 +174,7 @@ class ContainerSandboxes:
         if target is None or not requests:
             return msgspec.structs.replace(sandbox, ports=())
         used = [port for other in self.all() if other.id != sandbox.id for port in other.ports]
-        holding = self._ports.hold_blocking(requests, target, used)
+        holding = self._ports.hold_blocking(requests, target, [*used, *self._foreign_ports()])
         self._holdings[sandbox.id] = holding
         return msgspec.structs.replace(sandbox, ports=tuple(holding.ports))
 

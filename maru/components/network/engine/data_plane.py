@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from maru.components.network.engine.leases import Lease, Leases
+from maru.components.network.engine.leases import Lease, Leases, Port
 from maru.components.network.engine.links import LinkRemover
 from maru.components.network.engine.machine import Machine, Outlet
 from maru.components.network.engine.sysctls import Sysctls
@@ -131,6 +131,10 @@ class DataPlane:
             return socket.create_server(("0.0.0.0", port), backlog=128)
 
         return await self._thread.run(call)
+
+    def list_host_ports(self) -> list[Port]:
+        """The machine's ports that Pods have."""
+        return [port for lease in self._leases.all() for port in lease.ports]
 
     async def tear_down(self, other_tables_prefix: str) -> None:
         """Remove everything: Pods' links, bridge, table, settings (while no other platform stands here)."""
