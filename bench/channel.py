@@ -34,7 +34,7 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    body: bytes
+    body: bytearray
 
     def value(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -107,9 +107,10 @@ class Channel:
             self._want_bytes = end + 4 + (int(length[1]) if length is not None else 0)
         if len(unread) < self._want_bytes:
             return None
-        body = bytes(unread[unread.index(b"\r\n\r\n") + 4 :])
-        reply = Reply(int(unread[9:12]), body)
-        unread.clear()
+        status, head_bytes = int(unread[9:12]), unread.index(b"\r\n\r\n") + 4
+        del unread[:head_bytes]
+        reply = Reply(status, unread)
+        self._unread = bytearray()
         self._want_bytes = 0
         return reply
 
@@ -119,7 +120,7 @@ class Channel:
         while (reply := self.receive()) is None:
             continue
         if reply.status >= 300:
-            raise RuntimeError(f"{request.partition(b' HTTP')[0].decode()}: {reply.status} {reply.body[:500]!r}")
+            raise RuntimeError(f"{request.partition(b' HTTP')[0].decode()}: {reply.status} {bytes(reply.body[:500])!r}")
         return reply
 
     def close(self) -> None:

@@ -41,7 +41,9 @@ class SystemIds:
         return str(uuid.uuid4())
 
     def suffix(self, length: int = 5) -> str:
-        return "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(length))
+        base = len(SUFFIX_ALPHABET)
+        drawn = secrets.randbelow(base**length)
+        return "".join(SUFFIX_ALPHABET[drawn // base**place % base] for place in range(length))
 
     def secret(self, length_bytes: int = 32) -> str:
         return secrets.token_urlsafe(length_bytes)

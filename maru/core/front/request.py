@@ -85,6 +85,8 @@ class FrontRequest:
             raise _too_large(bytes_max)
         if not self._raw.body_exists:
             return b""
+        if self._raw.content.is_eof() and not self._must_continue:
+            return self._arrived(bytes_max)
         parts: list[bytes] = []
         total_bytes = 0
         try:
@@ -124,6 +126,16 @@ class FrontRequest:
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         return duplex
 
+    def _arrived(self, bytes_max: int) -> bytes:
+        """The body that came together with its head, as small ones do."""
+        try:
+            body = self._raw.content.read_nowait(-1)
+        except RequestPayloadError as error:
+            raise _broken_off(error) from error
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max)
+        return body
+
     async def _arriving(self) -> AsyncIterator[bytes]:
         """The parts of the body, none of them empty."""
         if self._must_continue and self._connection.transport is not None:
@@ -133,12 +145,16 @@ class FrontRequest:
             while chunk := await self._raw.content.readany():
                 yield chunk
         except RequestPayloadError as error:
-            raise Invalid(what="the request body", why=str(error), fix="send the body whole") from error
+            raise _broken_off(error) from error
 
     def _too_slow(self) -> Deadline:
         return Deadline(
             what="the request body", why=f"it did not arrive within {self._body_deadline_s:g} s", fix="send it again"
         )
+
+
+def _broken_off(error: RequestPayloadError) -> Invalid:
+    return Invalid(what="the request body", why=str(error), fix="send the body whole")
 
 
 def _too_large(bytes_max: int) -> TooLarge:

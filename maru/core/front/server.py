@@ -37,6 +37,7 @@ HANDSHAKE_S = 10.0  # for a TLS handshake
 _LINGER_S = 2.0  # reading on after an early answer, so that the client sees it before a reset
 _HEADERS_MAX = 256
 _READ_BYTES = 64 * 1024
+_SLICE_BYTES = 256 * 1024  # of a large answer at a time: encrypted while the client reads the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class Front:
             if exchange.phase is Phase.TAKEN:
                 return _Taken()
             if isinstance(answer.body, bytes):
+                if len(answer.body) > _SLICE_BYTES:
+                    return await self._send_in_slices(raw, answer, answer.body)
                 return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
             return await self._pour(raw, exchange, answer, answer.body)
         finally:
@@ -132,6 +135,17 @@ class Front:
         finally:
             self._asking -= 1
         return answer
+
+    async def _send_in_slices(self, raw: web.BaseRequest, answer: Answer, body: bytes) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
+        response.content_length = len(body)
+        await response.prepare(raw)
+        if raw.method != "HEAD":
+            view = memoryview(body)
+            for first in range(0, len(body), _SLICE_BYTES):
+                await response.write(view[first : first + _SLICE_BYTES])
+        await response.write_eof()
+        return response
 
     async def _pour(
         self, raw: web.BaseRequest, exchange: Exchange, answer: Answer, stream: AsyncIterator[bytes]

@@ -128,6 +128,8 @@ def _shown(element: str) -> str:
 
 def ordered(fields: FieldSet) -> FieldSet:
     """The set with its elements ascending, as it is stored."""
+    if not fields:
+        return fields
     return {key: ordered(fields[key]) for key in sorted(fields)}
 
 

@@ -79,7 +79,9 @@ class Feeds:
         document = self._pods.get(pod.namespace, pod.name)
         if document is None or document.metadata.get("uid") != pod.uid:
             return False
-        return not document.value["spec"].get("nodeName") and not document.metadata.get("deletionTimestamp")
+        if document.metadata.get("deletionTimestamp"):
+            return False
+        return b'"nodeName"' not in document.body or not document.value["spec"].get("nodeName")
 
     def volumes(self) -> VolumeLookup:
         """Local reads of claims and volumes."""

@@ -42,7 +42,7 @@ class Queue:
         self._line: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
         self._waiting: dict[str, Waiting] = {}
-        self._aside: dict[str, float] = {}
+        self._aside: dict[str, float] = {}  # since when, ascending
         self._under_way: dict[str, Waiting] = {}
         self._missed: set[str] = set()
         self._order = 0
@@ -80,7 +80,9 @@ class Queue:
         """Something changed that may help: all that stand aside come back, after their back-off."""
         self._missed.update(self._under_way)
         for uid in list(self._aside):
-            self._activate(self._waiting[uid], now_s)
+            entry = self._waiting[uid]
+            if not entry.pod.is_gated:  # only the end of its gates helps, and that is a change of its own
+                self._activate(entry, now_s)
 
     def take(self, now_s: float) -> Waiting | None:
         """The next Pod to place, now under way, or None."""
@@ -125,7 +127,7 @@ class Queue:
         if self._line:
             times.append(0.0)
         if self._aside:
-            times.append(min(self._aside.values()) + ASIDE_MAX_S)
+            times.append(next(iter(self._aside.values())) + ASIDE_MAX_S)
         return min(times, default=None)
 
     def _activate(self, entry: Waiting, now_s: float) -> None:
@@ -146,6 +148,8 @@ class Queue:
             entry = self._waiting.get(uid)
             if entry is not None and entry.order == order:
                 self._enter(entry)
-        for uid, since_s in list(self._aside.items()):
-            if since_s + ASIDE_MAX_S <= now_s:
-                self._activate(self._waiting[uid], now_s)
+        while self._aside:
+            uid, since_s = next(iter(self._aside.items()))
+            if since_s + ASIDE_MAX_S > now_s:
+                return
+            self._activate(self._waiting[uid], now_s)
