@@ -68,7 +68,7 @@ def v3_document(
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION},
-        "paths": paths_of(mine, names, version=3),
+        "paths": paths_of(mine, names, version=3, custom=_kinds(custom)),
         "components": {"schemas": dict(sorted(components.items()))},
     }
 
@@ -81,9 +81,13 @@ def v2_document(schema: Schema, resources: Sequence[ResourceInfo], custom: Seque
     return {
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": VERSION},
-        "paths": paths_of(resources, _kind_names(schema, resources, custom), version=2),
+        "paths": paths_of(resources, _kind_names(schema, resources, custom), version=2, custom=_kinds(custom)),
         "definitions": dict(sorted(definitions.items())),
     }
+
+
+def _kinds(custom: Sequence[CustomSchema]) -> frozenset[tuple[str, str, str]]:
+    return frozenset((one.resource.group, one.resource.version, one.resource.kind) for one in custom)
 
 
 def custom_name(group: str, version: str, kind: str) -> str:

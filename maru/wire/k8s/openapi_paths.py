@@ -5,7 +5,7 @@ Source: the operations and parameters that the Kubernetes 1.36 API reference lis
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from maru.wire.k8s.schema import META, ResourceInfo, SubresourceInfo, Value
 
@@ -62,10 +62,15 @@ _CONNECTS = frozenset({"attach", "exec", "portforward", "proxy"})
 _CONNECT_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 
 
-def paths_of(resources: Sequence[ResourceInfo], names: Names, *, version: int) -> dict[str, Value]:
-    """Every path of the resources. names: component names by kind; version: 3 or 2."""
+def paths_of(
+    resources: Sequence[ResourceInfo], names: Names, *, version: int, custom: Collection[tuple[str, str, str]] = ()
+) -> dict[str, Value]:
+    """Every path of the resources. names: component names by kind; version: 3 or 2.
+
+    custom: kinds that take no strategic merge patch; clients choose the kind of patch by what stands here.
+    """
     prefix = "#/components/schemas/" if version == 3 else "#/definitions/"
-    writer = _PathWriter(names, prefix)
+    writer = _PathWriter(names, prefix, custom)
     found: dict[str, Value] = {}
     for resource in resources:
         found |= writer.resource(resource)
@@ -73,8 +78,9 @@ def paths_of(resources: Sequence[ResourceInfo], names: Names, *, version: int) -
 
 
 class _PathWriter:
-    def __init__(self, names: Names, prefix: str) -> None:
+    def __init__(self, names: Names, prefix: str, custom: Collection[tuple[str, str, str]]) -> None:
         self._names = names
+        self._custom = custom
         self._prefix = prefix
         self._is_v3 = prefix.startswith("#/components")
 
@@ -173,12 +179,14 @@ class _PathWriter:
         if not self._is_v3:
             operation["produces"] = list(_BODIES)
         if bodies.request:
-            self._put_request(operation, row[1], bodies.request)
+            self._put_request(operation, row[1], bodies)
         return operation
 
-    def _put_request(self, operation: Value, action: str, name: str) -> None:
-        media = _PATCHES if action == "patch" else _BODIES
-        reference = {"$ref": self._prefix + name}
+    def _put_request(self, operation: Value, action: str, bodies: _Bodies) -> None:
+        media: Sequence[str] = _PATCHES if action == "patch" else _BODIES
+        if action == "patch" and bodies.kind in self._custom:
+            media = tuple(one for one in media if "strategic" not in one)
+        reference = {"$ref": self._prefix + bodies.request}
         if self._is_v3:
             operation["requestBody"] = {
                 "content": {one: {"schema": reference} for one in media},

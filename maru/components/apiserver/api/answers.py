@@ -42,6 +42,7 @@ def of_error(error: MaruError, *, media: str = JSON, warnings: Sequence[str] = (
     status = status_of(error)
     if error.details.get("continuation"):
         status["metadata"] = {"continue": error.details["continuation"]}
+    warnings = warnings or error.details.get("warnings") or ()
     answer = of_value(status, status["code"], media=media, warnings=warnings)
     seconds = (status.get("details") or {}).get("retryAfterSeconds")
     if seconds:

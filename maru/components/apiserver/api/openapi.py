@@ -21,6 +21,9 @@ from maru.wire.k8s.schema import Schema
 _FOR_EVER = "public, immutable"
 
 
+_FORM = 2  # counts changes of how documents are made: clients keep them by their hash
+
+
 class OpenApi:
     """The documents of the catalog as it is now."""
 
@@ -100,7 +103,7 @@ class OpenApi:
             for custom in self._catalog.customs
             if _path_of(custom.resource.group, custom.resource.version) == path
         ]
-        made_from = msgspec.json.encode([self._schema.source, entries, customs], order="deterministic")
+        made_from = msgspec.json.encode([_FORM, self._schema.source, entries, customs], order="deterministic")
         return hashlib.sha512(made_from).hexdigest().upper()
 
 

@@ -115,7 +115,9 @@ class Webhooks(Rule):
             review.warnings.append(str(warning)[:WARNING_CHARACTERS_MAX])
         _audit(review, name, response)
         if not response.get("allowed"):
-            raise refused(name, response.get("status") or {})
+            refusal = refused(name, response.get("status") or {})
+            refusal.details["warnings"] = list(review.warnings)
+            raise refusal
         return response
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.engine.passing import Passing, Place
 from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.connect import connect
 from maru.components.apiserver.errors import bad_request, method_not_allowed, not_found
 from maru.components.apiserver.model.path import Target
 from maru.core.document import Value
@@ -71,6 +72,8 @@ class NodeStreams:
             raise method_not_allowed()
         pod = self._pod(call)
         ports = [("port", value) for name, value in request.query if name == "ports"]
+        given = [int(one) for _, value in ports for one in value.split(",") if one.isdigit()]
+        await connect(self._house, call, "PodPortForwardOptions", {"ports": given} if given else {})
         path = _path("portForward", call.namespace, call.name)
         return await self._passing.pass_on(request, self._place(_node_of(pod, call.name)), _with(path, ports))
 
@@ -94,6 +97,7 @@ class NodeStreams:
             raise bad_request("you must specify at least one of stdin, stdout, stderr")
         if what == "exec" and not any(name == "command" for name, _ in parameters):
             raise bad_request("you must specify at least one command for the container")
+        await connect(self._house, call, f"Pod{what.capitalize()}Options", {"container": container})
         path = _path(what, call.namespace, call.name, container)
         return await self._passing.pass_on(request, self._place(_node_of(pod, call.name)), _with(path, parameters))
 
