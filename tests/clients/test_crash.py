@@ -28,7 +28,7 @@ from tests.clients.platform import Kubectl, Platform, wait_until
 from tests.clients.rest import session
 
 CREATES = int(os.environ.get("MARU_CRASH_CREATES", "600"))
-KILLS = 3 if CREATES < 5000 else 8
+KILLS = 2 if CREATES < 5000 else 8
 WRITERS = 6
 OFFSET = 22000
 MAPS = "/api/v1/namespaces/default/configmaps"

@@ -69,7 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     here = site(data_dir, read(data_dir))
     _show_what_to_try(here, time.monotonic() - began, is_new=pid > 0)
-    return supervised.wait_interrupted(pid) if arguments.foreground else 0
+    if not arguments.foreground:
+        return 0
+    code = supervised.wait_interrupted(pid)
+    say(f"Maru has stopped; its workloads go on. `maru down{supervised.folder_option(data_dir)}` ends them.")
+    return code
 
 
 def _ensure_started(arguments: argparse.Namespace, told: Told, began: float) -> int:
