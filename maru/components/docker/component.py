@@ -1,28 +1,69 @@
-"""The Docker Engine API: what it needs, and the socket it answers on."""
+"""The Docker Engine API: what it needs, how its parts are put together, and the socket it answers on."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.docker.api import system
-from maru.components.docker.api.edge import router
+from maru.components.docker.api.archives import ArchiveApi
+from maru.components.docker.api.attach import AttachApi
+from maru.components.docker.api.containers import ContainerApi
+from maru.components.docker.api.edge import Route, router
+from maru.components.docker.api.events import EventApi
+from maru.components.docker.api.execs import ExecApi
 from maru.components.docker.api.images import ImageApi
+from maru.components.docker.api.logs import LogApi
+from maru.components.docker.api.machine import MachineApi
+from maru.components.docker.api.networks import NetworkApi
+from maru.components.docker.api.running import RunningApi
+from maru.components.docker.api.usage import UsageApi
+from maru.components.docker.api.views import Engine
+from maru.components.docker.api.volumes import VolumeApi
 from maru.components.docker.config import DockerConfig
+from maru.components.docker.controllers import creating, ending
+from maru.components.docker.controllers.adopting import Adopting
+from maru.components.docker.controllers.blueprints import Blueprints, release_blocking
+from maru.components.docker.controllers.boxes import Boxes
+from maru.components.docker.controllers.dock import Dock
+from maru.components.docker.controllers.documents import Documents
+from maru.components.docker.controllers.events import Events
+from maru.components.docker.controllers.execs import Execs
+from maru.components.docker.controllers.network_documents import NetworkDocuments
+from maru.components.docker.controllers.networking import Networking
+from maru.components.docker.controllers.networks import Networks
+from maru.components.docker.controllers.starting import Starting
+from maru.components.docker.controllers.volumes import Volumes
+from maru.components.docker.engine.facts import facts_blocking
+from maru.components.docker.model.container import State
+from maru.contracts.container_network import ContainerNetwork
 from maru.contracts.image_store import ImageStore
+from maru.contracts.runtime import ContainerRuntime
+from maru.core.access import GROUP_MASTERS
+from maru.core.client import Clients
+from maru.core.clock import Clock
 from maru.core.front.listener import UnixListener
-from maru.core.front.server import serve
+from maru.core.front.server import Bounds, serve
 from maru.core.ids import Ids
+from maru.core.lifecycle import Background, background
+from maru.core.log import Log
 from maru.core.site import Site
+
+CALLER = "system:maru:docker"
+STALL_S = 3600.0  # a client may look at its terminal for as long without reading
 
 
 @dataclass(frozen=True)
 class Needs:
     site: Site
+    runtime: ContainerRuntime
     images: ImageStore
+    network: ContainerNetwork
+    clients: Clients
+    clock: Clock
     ids: Ids
     config: DockerConfig
 
@@ -39,7 +80,81 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     uploads = site.folder("docker") / "uploads"
     await asyncio.to_thread(shutil.rmtree, uploads, ignore_errors=True)
     await asyncio.to_thread(uploads.mkdir, mode=0o700, parents=True)
+    await asyncio.to_thread(site.folder("docker").chmod, 0o711)
     await asyncio.to_thread(site.run_dir.mkdir, parents=True, exist_ok=True)
-    handler = router([*system.routes(), *ImageApi(needs.images, uploads, needs.ids).routes()])
-    async with serve([UnixListener(site.socket("docker"))], handler, name="docker"):
-        yield Gives()
+    client = needs.clients.acting_as(CALLER, [GROUP_MASTERS])
+    documents = Documents(client, needs.clock, needs.ids, site.node_name)
+    async with background("docker") as tasks:
+        engine, adopting = await _assembled(needs, documents, tasks)
+        networks = Networks(engine.dock, engine.boxes, engine.documents, engine.networking)
+        tasks.start(NetworkDocuments(engine.dock, networks).run(), "network documents")
+        images = ImageApi(needs.images, uploads, needs.ids)
+        routes = [*system.routes(), *_routes(engine), *images.routes(), *NetworkApi(networks).routes()]
+        handler = router(routes)
+        async with serve([UnixListener(site.socket("docker"))], handler, name="docker", bounds=Bounds(stall_s=STALL_S)):
+            await adopting.carry_on(tasks)
+            yield Gives()
+        tasks.cancel()
+
+
+async def tear_down(site: Site) -> None:
+    """Take what containers had mounted off the machine; the containers themselves are the engine's. Idempotent."""
+    await asyncio.to_thread(release_blocking, str(site.folder("docker")))
+
+
+async def _assembled(needs: Needs, documents: Documents, tasks: Background) -> tuple[Engine, Adopting]:
+    dock = Dock(
+        site=needs.site,
+        config=needs.config,
+        facts=await asyncio.to_thread(facts_blocking),
+        runtime=needs.runtime,
+        images=needs.images,
+        network=needs.network,
+        client=needs.clients.acting_as(CALLER, [GROUP_MASTERS]),
+        clock=needs.clock,
+        ids=needs.ids,
+        events=Events(needs.clock, needs.config.events_kept),
+        tasks=tasks,
+        log=Log("docker"),
+    )
+    boxes = Boxes()
+    volumes = Volumes(dock, documents, lambda name: _users_of(boxes, name))
+    networking = Networking(dock, boxes)
+    blueprints = Blueprints(dock, boxes, volumes)
+    starting = Starting(dock, boxes, documents, networking, blueprints)
+    ends = ending.Ending(ending.Parts(dock, boxes, documents, networking, volumes, starting))
+    starting.when_ended(ends.ended)
+    creates = creating.Creating(creating.Parts(dock, boxes, documents, volumes, starting))
+    execs = Execs(dock, boxes, blueprints)
+    adopting = Adopting(dock, boxes, documents, starting, ends)
+
+    def state_of(container_id: str) -> State | None:
+        box = boxes.find(container_id)
+        return box.state if box is not None and box.state.state != "removing" else None
+
+    await documents.open(state_of)
+    await volumes.open()
+    await adopting.load()
+    tasks.start(documents.run(), "documents")
+    tasks.start(documents.follow_deletions(ends.gone), "deletions")
+    return Engine(dock, boxes, documents, volumes, networking, creates, starting, ends, execs, blueprints), adopting
+
+
+def _routes(engine: Engine) -> Sequence[Route]:
+    apis = (
+        ContainerApi(engine),
+        RunningApi(engine),
+        AttachApi(engine),
+        LogApi(engine),
+        ExecApi(engine),
+        ArchiveApi(engine),
+        UsageApi(engine),
+        VolumeApi(engine),
+        EventApi(engine.dock),
+        MachineApi(engine),
+    )
+    return [route for api in apis for route in api.routes()]
+
+
+def _users_of(boxes: Boxes, name: str) -> Sequence[str]:
+    return [box.id for box in boxes.all() if any(point.name == name for point in box.container.mounts)]

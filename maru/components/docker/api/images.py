@@ -52,7 +52,7 @@ class ImageApi:
 
     async def list(self, request: Request, _: str) -> Answer:
         wanted = ImageFilter.parse(request.query_get("filters"))
-        return json_answer([_summary(image) for image in self.images.list() if wanted.accepts(image)])
+        return json_answer([summary(image) for image in self.images.list() if wanted.accepts(image)])
 
     async def inspect(self, _: Request, name: str) -> Answer:
         image = self._want(name)
@@ -134,7 +134,8 @@ def familiar(name: str) -> str:
     return reference.familiar_name + version
 
 
-def _summary(image: Image) -> Value:
+def summary(image: Image) -> Value:
+    """One of a list."""
     return {
         "Id": image.id,
         "ParentId": "",

@@ -39,7 +39,18 @@ async def _ping(request: Request, _: str) -> Answer:
 async def _version(_request: Request, _: str) -> Answer:
     machine = os.uname()
     version = getattr(maru, "__version__", "0.1.0")
-    details = {"ApiVersion": VERSION, "MinAPIVersion": VERSION_MIN, "Os": "linux", "KernelVersion": machine.release}
+    architecture = platform_of(machine.machine).architecture
+    details = {
+        "ApiVersion": VERSION,
+        "Arch": architecture,
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": "",
+        "KernelVersion": machine.release,
+        "MinAPIVersion": VERSION_MIN,
+        "Os": "linux",
+    }
     return json_answer(
         {
             "Platform": {"Name": "Maru"},
@@ -50,7 +61,7 @@ async def _version(_request: Request, _: str) -> Answer:
             "GitCommit": "",
             "GoVersion": "",
             "Os": "linux",
-            "Arch": platform_of(machine.machine).architecture,
+            "Arch": architecture,
             "KernelVersion": machine.release,
             "BuildTime": "",
         }

@@ -54,7 +54,7 @@ def read_wish(body: Value, image: ImageConfig, container_id: str, facts: Facts) 
     _check_health(config.get("Healthcheck") or {})
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
     mode = host["NetworkMode"]
-    networks = {name: dict(settings or {}) for name, settings in endpoints.items()}
+    networks = {("bridge" if name == "default" else name): dict(given or {}) for name, given in endpoints.items()}
     # What is not joined by the mode itself is left out, as dockerd does for names nobody declared.
     if mode not in networks and not mode.startswith("container:"):
         networks = {mode: {}, **networks}

@@ -1,0 +1,93 @@
+"""What a container has changed in its file system, and those changes as the layer of an image.
+
+The writable layer of an overlay: what is there was added or changed, a character device 0:0 or a
+`trusted.overlay.whiteout` takes away, an opaque folder hides what was below.
+Source: Documentation/filesystems/overlayfs.rst; OCI image specification 1.1, layer.md "Whiteouts".
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from maru.core.document import Value
+
+MODIFIED, ADDED, DELETED = 0, 1, 2
+
+
+def changes_blocking(root: str, layers: Sequence[str]) -> list[Value]:
+    """`docker diff`: ascending by path, with the folders above what changed. layers: lowest first."""
+    upper = Path(root).parent / "upper"
+    found: dict[str, int] = {}
+    _walk(upper, "", layers, found)
+    return [{"Path": path, "Kind": kind} for path, kind in sorted(found.items())]
+
+
+def layer_blocking(root: str, target: str) -> None:
+    """Write the changes as a tar with OCI whiteouts."""
+    upper = Path(root).parent / "upper"
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        _pack(tar, upper, "")
+
+
+def _walk(folder: Path, inner: str, layers: Sequence[str], found: dict[str, int]) -> None:
+    for entry in os.scandir(folder):
+        path = f"{inner}/{entry.name}"
+        status = entry.stat(follow_symlinks=False)
+        if _is_whiteout(status):
+            found[path] = DELETED
+            continue
+        was_there = any(os.path.lexists(f"{layer}{path}") for layer in layers)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        before = dict(found)
+        if is_folder:
+            _walk(Path(entry.path), path, layers, found)
+        if was_there and is_folder and found == before and not _is_changed(status, path, layers):
+            continue
+        found[path] = MODIFIED if was_there else ADDED
+
+
+def _is_changed(status: os.stat_result, path: str, layers: Sequence[str]) -> bool:
+    for layer in reversed(layers):
+        try:
+            below = os.lstat(f"{layer}{path}")
+        except OSError:
+            continue
+        mine = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
+        return mine != (below.st_mode, below.st_uid, below.st_gid, below.st_mtime_ns)
+    return True
+
+
+def _pack(tar: tarfile.TarFile, folder: Path, inner: str) -> None:
+    for entry in sorted(os.scandir(folder), key=lambda each: each.name):
+        name = f"{inner}{entry.name}"
+        status = entry.stat(follow_symlinks=False)
+        if _is_whiteout(status):
+            tar.addfile(tarfile.TarInfo(f"{inner}.wh.{entry.name}"))
+            continue
+        if stat.S_ISSOCK(status.st_mode):
+            continue
+        tar.add(entry.path, arcname=name, recursive=False, filter=_plain)
+        if entry.is_dir(follow_symlinks=False):
+            if _is_opaque(entry.path):
+                tar.addfile(tarfile.TarInfo(f"{name}/.wh..wh..opq"))
+            _pack(tar, Path(entry.path), f"{name}/")
+
+
+def _is_whiteout(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _is_opaque(path: str) -> bool:
+    try:
+        return os.getxattr(path, "trusted.overlay.opaque", follow_symlinks=False) == b"y"
+    except OSError:
+        return False
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uname = member.gname = ""
+    return member
