@@ -124,7 +124,7 @@ def test_port_forward_reaches_the_pod(kubectl: Kubectl) -> None:
 def test_describe_tells_events_and_state(kubectl: Kubectl) -> None:
     start(kubectl, "story", "sleep", "1000")
     wait_until(
-        lambda: "spec.containers{story}: Container started" in kubectl("describe", "pod", "story"),
+        lambda: re.search(r"Normal +Started", kubectl("describe", "pod", "story")),
         "events are described",
     )
     said = kubectl("describe", "pod", "story")
