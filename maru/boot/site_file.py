@@ -68,6 +68,7 @@ def write(data_dir: Path, told: Told) -> None:
         with draft.open("wb") as file:
             file.write(msgspec.json.encode(told))
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # whatever the shell's umask
             os.fsync(file.fileno())
         draft.replace(data_dir / FILE)
     except OSError as error:

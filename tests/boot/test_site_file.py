@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def test_what_was_told_comes_back(tmp_path: Path) -> None:
     assert read(tmp_path / "a") == TOLD
     assert [path.name for path in (tmp_path / "a").iterdir() if path.name.startswith(".")] == []
     assert (tmp_path / "a" / "run").stat().st_mode & 0o777 == 0o700
+
+
+def test_nobody_else_may_write_it_whatever_the_umask(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        write(tmp_path / "a", TOLD)
+    finally:
+        os.umask(umask)
+    modes = [path.stat().st_mode & 0o022 for path in ((tmp_path / "a"), *(tmp_path / "a").iterdir())]
+    assert modes == [0] * 3
 
 
 def test_a_folder_without_a_platform_says_how_to_start_one(tmp_path: Path) -> None:
