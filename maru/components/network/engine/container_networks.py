@@ -144,7 +144,7 @@ class ContainerNetworks:
         return Network(record.id, record.spec, record.created_at, endpoints, record.is_predefined)
 
     def _predefined(self, network_id: str, name: str, driver: str, now: datetime) -> NetworkRecord:
-        spec = NetworkSpec(name, driver, enable_ipv4=driver == BRIDGE)
+        spec = NetworkSpec(name, driver)
         if driver != BRIDGE:
             return NetworkRecord(network_id, spec, now, is_predefined=True)
         options = {
