@@ -13,7 +13,7 @@ import pytest
 from maru.boot.site_file import Told, site
 from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform
 
-PORT_OFFSET = 21000
+PORT_OFFSET = 20000 + os.getpid() % 1000 * 10
 _numbers = itertools.count(1)
 
 
