@@ -124,7 +124,7 @@ async def test_kubeconfig_opens_the_front_as_administrator(tmp_path):
                     aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session,
                     session.get(f"https://{host}:{front.ports[0]}/") as answer,
                 ):
-                    assert await answer.text() == "maru-admin True"
+                    assert await answer.text() == "kubernetes-admin True"
 
 
 def context_of(folder, config):

@@ -26,7 +26,8 @@ from maru.core.identity.seal import RootKeySealer
 from maru.core.identity.signing_keys import SigningKeys
 from maru.core.site import PORT_KUBERNETES, Site
 
-ADMIN_USER = "maru-admin"
+ADMIN_USER = "kubernetes-admin"  # as kubeadm and kind call it: scripts ask who they are and know this name
+ADMIN_ENTRY = "maru-admin"  # in the kubeconfig, so that it can be merged with those of other clusters
 _EVERYWHERE = ("0.0.0.0", "::")  # listening on all addresses names none
 
 
@@ -126,7 +127,7 @@ def _answers_to(
 
 
 def _write_admin_blocking(site: Site, authority: CertificateAuthority, credential: Credential) -> None:
-    text = kubeconfig(server_url(site), authority.bundle, credential, ADMIN_USER)
+    text = kubeconfig(server_url(site), authority.bundle, credential, ADMIN_ENTRY)
     path: Path = admin_path(site)
     if read_blocking(path) != text.encode():
         write_kubeconfig_blocking(path, text)
