@@ -25,7 +25,7 @@ COMPONENTS = (
 )
 """In the order in which they can be opened; each needs only what stands before it."""
 
-LEAVING = ("engine", "network", "node")
+LEAVING = ("engine", "network", "docker", "node")
 """Those that leave things on the machine and have a `tear_down`, in the order in which it is called."""
 
 
