@@ -13,7 +13,7 @@ from maru.wire.cel.lexer import Token, tokens
 from maru.wire.cel.syntax import Call, ListNode, Literal, Macro, MapNode, Name, Node, Select, StructNode
 from maru.wire.cel.values import INT_MAX
 
-DEPTH_MAX = 120
+DEPTH_MAX = 50  # each takes about nine frames of Python's stack of 1000
 _BINARY: Sequence[Sequence[str]] = (
     ("||",),
     ("&&",),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from maru.wire.cel.checker import Declarations, check
 from maru.wire.cel.compiler import Closure, Frame, compiled
-from maru.wire.cel.errors import EvaluationError
+from maru.wire.cel.errors import CompileError, EvaluationError
 from maru.wire.cel.parser import parse
 from maru.wire.cel.syntax import Node, names_in
 from maru.wire.cel.types import Type
@@ -42,6 +42,9 @@ class Program:
 
 def compile_expression(source: str, declarations: Declarations) -> Program:
     """Raises CompileError."""
-    node = parse(source)
-    checked = check(source, node, declarations)
-    return Program(source, node, checked.types, checked.result, names_in(node), compiled(checked))
+    try:
+        node = parse(source)
+        checked = check(source, node, declarations)
+        return Program(source, node, checked.types, checked.result, names_in(node), compiled(checked))
+    except RecursionError:
+        raise CompileError(source, 0, "expression recursion limit exceeded") from None

@@ -64,6 +64,8 @@ async def watch(house: House, call: Call, request: Request, options: ListOptions
         return Answer(200, _once(answers.error_line(error)), {"Content-Type": JSON})
     deadline_s = options.timeout_s or WATCH_DEADLINE_S * (1 + house.ids.fraction())
     stream = _stream(house, feed, renderer, house.clock.monotonic_s() + deadline_s)
+    if call.served.custom is not None:
+        stream = _held(house, call.served.custom.definition, feed, stream)
     return Answer(200, stream, {"Content-Type": form.media, "Cache-Control": "no-cache, private"})
 
 
@@ -76,6 +78,12 @@ def renderer_of(house: House, call: Call, request: Request, form: Form) -> Rende
         include=request.query_get("includeObject") if form.shape else "",
         pretty=request.query_get("pretty") in ("true", "1"),
     )
+
+
+async def _held(house: House, definition: str, feed: Feed, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with house.feeds.holding(definition, feed):
+        async for chunk in stream:
+            yield chunk
 
 
 async def _once(line: bytes) -> AsyncIterator[bytes]:

@@ -61,6 +61,7 @@ class Definitions:
             if name in self._serving:
                 del self._serving[name]
                 house.catalog.put(name, ())
+                house.feeds.cut(name)
                 await self._drop_api_services()
             return None
         if document.metadata.get("deletionTimestamp"):

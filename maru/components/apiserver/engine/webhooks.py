@@ -66,26 +66,37 @@ class WebhookClient:
         """The answer to `review`. Raises CallFailed."""
         target = self._target(config, timeout_s)
         context = self._context(config.get("caBundle") or "")
+        body = msgspec.json.encode(review)
+        try:
+            async with asyncio.timeout(timeout_s):
+                try:
+                    return await self._post(target, context, body)
+                except aiohttp.ServerDisconnectedError:
+                    return await self._post(target, context, body)  # a kept connection was closed meanwhile
+        except TimeoutError:
+            raise CallFailed(f'Post "{target.url}": context deadline exceeded', is_timeout=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise CallFailed(f'Post "{target.url}": {error}') from error
+
+    async def _post(self, target: Target, context: ssl.SSLContext, review: bytes) -> Value:
         if self._session is None:
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        shown = f'Post "{target.url}"'
-        try:
-            async with self._session.post(
-                URL(target.address, encoded=True),
-                data=msgspec.json.encode(review),
-                headers={"Content-Type": "application/json", "Accept": "application/json", "Host": target.host},
-                ssl=context,
-                server_hostname=target.server_name,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
-                allow_redirects=False,
-            ) as response:
-                body = await response.content.read(ANSWER_BYTES_MAX)
-                while not response.content.at_eof() and len(body) < ANSWER_BYTES_MAX:
-                    body += await response.content.read(ANSWER_BYTES_MAX)
-        except TimeoutError:
-            raise CallFailed(f"{shown}: context deadline exceeded", is_timeout=True) from None
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise CallFailed(f"{shown}: {error}") from error
+        async with self._session.post(
+            URL(target.address, encoded=True),
+            data=review,
+            headers={"Content-Type": "application/json", "Accept": "application/json", "Host": target.host},
+            ssl=context,
+            server_hostname=target.server_name,
+            allow_redirects=False,
+        ) as response:
+            parts: list[bytes] = []
+            size = 0
+            async for part in response.content.iter_any():
+                parts.append(part)
+                size += len(part)
+                if size > ANSWER_BYTES_MAX:
+                    raise CallFailed("the answer is too long")
+            body = b"".join(parts)
         if response.status >= 300:
             raise CallFailed(f"an error on the server ({_start(body)}) has prevented the request from succeeding")
         return _read(body)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from maru.components.apiserver.admission.review import Chain
+from maru.components.apiserver.engine.verbs.feed import OpenFeeds
 from maru.components.apiserver.engine.verbs.locks import Locks
 from maru.components.apiserver.model.catalog import Catalog, Served
 from maru.components.apiserver.model.options import WriteOptions
@@ -122,3 +123,4 @@ class House:
     ids: Ids
     keepers: Mapping[str, Keeper] = field(default_factory=dict)
     locks: Locks = field(default_factory=Locks)
+    feeds: OpenFeeds = field(default_factory=OpenFeeds)

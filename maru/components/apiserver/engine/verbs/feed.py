@@ -8,7 +8,8 @@ k8s.io/apiserver/pkg/storage/cacher.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -86,6 +87,30 @@ class Feed:
             assert event.previous is not None
             return Change(DELETED, _at_version(event.previous, document.version), document.version)
         return None
+
+
+class OpenFeeds:
+    """The open watches of custom kinds, by their definition's name: cut when the definition goes."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[str, set[Feed]] = {}
+
+    @contextmanager
+    def holding(self, definition: str, feed: Feed) -> Iterator[None]:
+        """Know `feed` while it is open."""
+        held = self._feeds.setdefault(definition, set())
+        held.add(feed)
+        try:
+            yield
+        finally:
+            held.discard(feed)
+            if not held:
+                self._feeds.pop(definition, None)
+
+    def cut(self, definition: str) -> None:
+        """End all watches of a kind that is no more."""
+        for feed in tuple(self._feeds.get(definition, ())):
+            feed.close()
 
 
 @dataclass(frozen=True, slots=True)

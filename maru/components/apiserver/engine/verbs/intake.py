@@ -60,11 +60,16 @@ def typed(served: Served, value: object) -> Value:
 def check_type(call: Call, document: Value, duplicates: Sequence[str] = ()) -> Value:
     """The document without what its type does not know, which is told or refused as the client asked.
 
-    A custom resource is only pruned here: its types are rules of its schema and answered as such.
+    Of a custom resource only metadata is checked here: other types are rules of its schema and answered as such.
     """
     kind, version = document["kind"], call.served.resource.version
     try:
-        checked = prune(call.served.node, document) if call.served.custom else check(call.served.node, document)
+        if call.served.custom:
+            checked = prune(call.served.node, document)
+            if checked.value.get("metadata") is not None:
+                checked.value["metadata"] = check(call.served.node.fields["metadata"], checked.value["metadata"]).value
+        else:
+            checked = check(call.served.node, document)
     except Malformed as error:
         raise bad_request(cannot_be_handled(kind, version, error)) from error
     if checked.unknown or duplicates:
