@@ -29,8 +29,22 @@ def planned_status(definition: Value, others: Iterable[Value], now: str) -> Valu
     elif taken and condition(definition, "Established") is None:
         text = "not all names are accepted"
         _set(conditions, ("Established", "False", "NotAccepted", text), now)
+    approval = _approval(definition)
+    if approval is not None:
+        _set(conditions, ("KubernetesAPIApprovalPolicyConformant", *approval), now)
     status["conditions"] = conditions
     return status
+
+
+def _approval(definition: Value) -> tuple[str, str, str] | None:
+    """Of groups that belong to the Kubernetes community: status, reason and message. Source: KEP-2337."""
+    group = f".{definition['spec']['group']}"
+    if not group.endswith((".k8s.io", ".kubernetes.io")):
+        return None
+    said = (definition["metadata"].get("annotations") or {}).get("api-approved.kubernetes.io") or ""
+    if said.startswith("unapproved"):
+        return ("False", "UnapprovedAnnotation", f'not approved: "{said}"')
+    return ("True", "ApprovedAnnotation", f"approved in {said}")
 
 
 def terminating_status(definition: Value, reason: str, message: str, now: str) -> Value:
