@@ -26,6 +26,7 @@ from maru.core.document import Resource, Value
 from maru.core.ids import SystemIds
 from maru.core.site import Site
 from maru.kinds.resources import EVENTS, PODS
+from maru.linux import cgroups
 from maru.linux.mounts import mount_points
 from tests.fakes.client import FakeClients
 from tests.fakes.fast_clock import FastClock
@@ -77,8 +78,11 @@ class Kubelet:
             site=self.site,
             config=self.config,
         )
-        async with component.open(needs):
-            yield
+        try:
+            async with component.open(needs):
+                yield
+        finally:
+            cgroups.detect().remove_empty(f"/{self.instance}")
 
     async def create(self, value: Value) -> Value:
         return await self.clients.acting_as("test").create(PODS, value)
