@@ -105,9 +105,6 @@ class Networks:
                 await self._refresh(box)
             left = {name: value for name, value in box.container.networks.items() if name not in _names(network)}
             box.container.networks = left
-            if mode in (*_names(network), network.id) or (mode == "bridge" and network.name == "bridge"):
-                # What it was made with is no more its mode: the next start joins what is left.
-                box.container.host_config["NetworkMode"] = next(iter(left), "none")
             await self._documents.change_container(box.container)
         self._tell(network, "disconnect", container=box.id)
 

@@ -17,9 +17,9 @@ Resolve = Callable[[str], str]
 
 
 def joins_of(container: Container, resolve: Resolve) -> Sequence[Join]:
-    """The networks it is to join: that of its mode first."""
+    """The networks it is to join: that of its mode first, unless it was disconnected from it; none if from all."""
     mode = container.network_mode
-    names = [mode, *(name for name in container.networks if name != mode)]
+    names = sorted(container.networks, key=lambda name: name != mode) or ["none"]
     return [join_of(name, container.networks.get(name) or {}, container, resolve) for name in names]
 
 
