@@ -46,6 +46,11 @@ class Event:
     document: Document
     previous: Document | None
 
+    @property
+    def version(self) -> int:
+        """The revision that the change made."""
+        return self.document.version
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:

@@ -17,7 +17,7 @@ import msgspec
 from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.engine.verbs.call import Call, House, Post
 from maru.components.apiserver.engine.verbs.create import create
-from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, Wanted, open_feed
+from maru.components.apiserver.engine.verbs.feed import BOOKMARK, INITIAL_END, Seen, Wanted, open_feed
 from maru.components.apiserver.engine.verbs.intake import take_in
 from maru.components.apiserver.engine.verbs.listing import list_documents
 from maru.components.apiserver.engine.verbs.patching import patch as apply_patch
@@ -218,9 +218,7 @@ class LocalClient:
             for document, value in zip(documents, values, strict=True)
         ]
 
-    async def _changes(
-        self, served: Served, batches: AsyncIterator[Sequence[Change]]
-    ) -> AsyncIterator[Sequence[Change]]:
+    async def _changes(self, served: Served, batches: AsyncIterator[Sequence[Seen]]) -> AsyncIterator[Sequence[Change]]:
         async for batch in batches:
             if served.conversion is None:
                 yield [_plain(change) for change in batch]
@@ -232,8 +230,9 @@ class LocalClient:
             yield changes
 
 
-def _plain(change: Change) -> Change:
-    return Change(BOOKMARK, None, change.version) if change.kind == INITIAL_END else change
+def _plain(seen: Seen) -> Change:
+    kind = BOOKMARK if seen.kind == INITIAL_END else seen.kind
+    return Change(kind, None if kind == BOOKMARK else seen.document, seen.version)
 
 
 def _decoded(document: Document) -> Value:

@@ -14,14 +14,13 @@ from dataclasses import replace
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.render import LIST_SHAPES, ONE_SHAPES, Renderer
 from maru.components.apiserver.engine.verbs.call import Call, House
-from maru.components.apiserver.engine.verbs.feed import INITIAL_END, Feed, Wanted, open_feed
+from maru.components.apiserver.engine.verbs.feed import INITIAL_END, Feed, Seen, Wanted, open_feed
 from maru.components.apiserver.engine.verbs.listing import check_version, list_documents
 from maru.components.apiserver.engine.verbs.selection import select
 from maru.components.apiserver.errors import expired, not_found
 from maru.components.apiserver.model.negotiate import JSON, Form, choose
 from maru.components.apiserver.model.options import ListOptions
 from maru.components.apiserver.model.path import Target
-from maru.core.client import Change
 from maru.core.errors import Gone
 from maru.core.front.message import Answer, Request
 from maru.core.limits import WATCH_DEADLINE_S
@@ -111,7 +110,7 @@ async def _stream(house: House, feed: Feed, renderer: Renderer, deadline_s: floa
         feed.close()
 
 
-async def _lines(renderer: Renderer, batch: Sequence[Change], *, is_first: bool) -> list[bytes]:
+async def _lines(renderer: Renderer, batch: Sequence[Seen], *, is_first: bool) -> list[bytes]:
     if renderer.is_plain:
         return [
             renderer.bookmark(change.version, is_initial_end=change.kind == INITIAL_END, is_first=False)

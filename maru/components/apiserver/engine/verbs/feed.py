@@ -33,6 +33,10 @@ INITIAL_END = "INITIAL_END"
 """The kind of the bookmark that ends the initial events; on the wire a BOOKMARK with its annotation."""
 
 
+Seen = Change | Event
+"""What a watcher is handed: the store's own event where it sees all of them, so that a hundred share it."""
+
+
 class Feed:
     """One open watch. `batches` ends at the deadline; `close` is idempotent."""
 
@@ -45,9 +49,9 @@ class Feed:
         self._clock = clock
         self._options = options
 
-    async def batches(self, deadline_s: float) -> AsyncIterator[Sequence[Change]]:
+    async def batches(self, deadline_s: float) -> AsyncIterator[Sequence[Seen]]:
         """Batches of changes until `deadline_s` of the clock's monotonic time. Raises Gone when it lagged."""
-        first = [Change(ADDED, document, document.version) for document in self._initial]
+        first: list[Seen] = [Change(ADDED, document, document.version) for document in self._initial]
         if self._options.initial_events and self._options.bookmarks:
             first.append(Change(INITIAL_END, None, self._watch.version))
         self._initial = ()
@@ -61,7 +65,7 @@ class Feed:
             until_s = min(deadline_s, bookmark_s) if self._options.bookmarks else deadline_s
             events = await self._watch.batch(max(0.0, until_s - now_s))
             if self._selection.is_everything:
-                changes = [Change(event.kind, event.document, event.document.version) for event in events]
+                changes: list[Seen] = [*events]
             else:
                 changes = [change for change in map(self._select, events) if change is not None]
             if self._options.bookmarks and self._clock.monotonic_s() >= bookmark_s:
