@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +55,7 @@ class AuditedRequest:
     code: int
     message: str = ""
     reason: str = ""  # the authorizer's
+    annotations: Mapping[str, str] = field(default_factory=dict)  # admission's
 
 
 class AuditLog:
@@ -129,6 +130,7 @@ class AuditLog:
             "annotations": {
                 "authorization.k8s.io/decision": "forbid" if request.code == 403 else "allow",
                 "authorization.k8s.io/reason": request.reason,
+                **request.annotations,
             },
         }
         if request.caller is not request.real:

@@ -6,7 +6,7 @@ Every failure becomes a Status here. Source: k8s.io/apiserver/pkg/server/config.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.pages import Pages
@@ -35,6 +35,7 @@ class _Asked:
     callers: Callers = _NOBODY
     reason: str = ""
     message: str = ""
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Edge:
                     code=answer.status,
                     message=asked.message,
                     reason=asked.reason,
+                    annotations=asked.annotations,
                 )
             )
         return answer
@@ -103,7 +105,7 @@ class Edge:
         if not decision.allowed:
             raise denial(caller, attributes, decision)
         if target.is_resource:
-            return await self._resources.answer(request, caller, target, attributes.verb)
+            return await self._resources.answer(request, caller, target, attributes.verb, asked.annotations)
         return await self._pages.answer(request, caller)
 
 

@@ -31,8 +31,10 @@ class Resources:
         self._house = house
         self._specials = specials
 
-    async def answer(self, request: Request, caller: Caller, target: Target, verb: str) -> Answer:
-        """Raises core and wire errors; the edge turns them into Status."""
+    async def answer(
+        self, request: Request, caller: Caller, target: Target, verb: str, annotations: dict[str, str]
+    ) -> Answer:
+        """Raises core and wire errors; the edge turns them into Status. annotations: filled for the audit log."""
         served = find(self._house.catalog, target)
         call = Call(
             caller,
@@ -41,6 +43,7 @@ class Resources:
             target.name,
             target.subresource,
             user_agent=request.headers.get("User-Agent", ""),
+            annotations=annotations,
         )
         special = self._special(served, target)
         if special is not None:

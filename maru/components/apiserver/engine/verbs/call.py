@@ -30,7 +30,7 @@ class Call:
     """Who wants what done to which document. warnings: filled on the way, sent with the answer.
 
     duplicates: messages about fields that came twice in the body. is_own: the caller is a part of the
-    platform, in this process.
+    platform, in this process. annotations: what admission says to the audit log.
     """
 
     caller: Caller
@@ -43,6 +43,7 @@ class Call:
     duplicates: Sequence[str] = ()
     is_own: bool = False
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:

@@ -22,6 +22,7 @@ async def connect(house: House, call: Call, kind: str, options: Value) -> None:
         caller=call.caller,
         value={"kind": kind, "apiVersion": "v1", **options},
         is_own=call.is_own,
+        annotations=call.annotations,
     )
     await house.admission.admit(review)
     await house.admission.check(review)

@@ -97,6 +97,7 @@ def _review(call: Call, document: Value) -> Review:
         value=document,
         dry_run=call.options.dry_run,
         is_own=call.is_own,
+        annotations=call.annotations,
         options={"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
     )
 

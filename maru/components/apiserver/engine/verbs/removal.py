@@ -114,6 +114,7 @@ async def _admit(house: House, call: Call, current: Document, options: RemoveOpt
         old=current.value,
         dry_run=options.dry_run,
         is_own=call.is_own,
+        annotations=call.annotations,
         options=_delete_options(options),
     )
     await house.admission.admit(review)

@@ -189,6 +189,7 @@ def _review(call: Call, document: Value, old: Value) -> Review:
         old=old,
         dry_run=call.options.dry_run,
         is_own=call.is_own,
+        annotations=call.annotations,
         options={"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1"},
     )
 
