@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maru.core.client import DeleteOptions
 from maru.core.document import Value
 from maru.kinds.resources import CRONJOBS, JOBS, PODS
 from tests.sim.kubelet import Behaviour
@@ -190,3 +191,31 @@ async def test_a_cron_job_that_forbids_waits_and_one_that_replaces_stops_the_old
             await world.user.create(CRONJOBS, cron_job(concurrencyPolicy=policy))
             await world.run(60 * 3)
             assert len(world.api.all(JOBS)) == count, policy
+
+
+async def test_a_pod_that_a_job_lets_go_is_not_held_by_it_any_more() -> None:
+    world = World()
+    await world.setup()
+    async with world.running():
+        await world.user.create(JOBS, job())
+        assert await world.until(lambda: bool(world.pods(app="once")), 10)
+        name = world.pods(app="once")[0]["metadata"]["name"]
+        await world.user.patch(PODS, "default", name, {"metadata": {"labels": {"app": "other"}}})
+        await world.run(5)
+        metadata = world.get(PODS, name)["metadata"]
+        assert not metadata.get("ownerReferences") and not metadata.get("finalizers")
+        assert len(world.pods(app="once")) == 1
+
+
+async def test_pods_that_outlive_their_job_are_not_held_by_it_any_more() -> None:
+    world = World()
+    await world.setup()
+    async with world.running():
+        wanted = job()
+        wanted["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/job-name"] = "once"
+        await world.user.create(JOBS, wanted)
+        assert await world.until(lambda: bool(world.pods(app="once")), 10)
+        await world.user.delete(JOBS, "default", "once", DeleteOptions(propagation="Orphan"))
+        await world.run(10)
+        metadata = world.pods(app="once")[0]["metadata"]
+        assert not metadata.get("ownerReferences") and not metadata.get("finalizers")

@@ -90,3 +90,21 @@ async def test_a_cordoned_node_gets_the_taint_and_no_new_pods() -> None:
         assert scheduled is not None and scheduled["reason"] == "Unschedulable"
         await world.user.patch(NODES, "", "n1", {"spec": {"unschedulable": None}})
         assert await roll_out(world, seconds=15)
+
+
+async def test_a_taint_that_tells_no_time_counts_from_when_it_is_seen() -> None:
+    world = World()
+    await world.setup(nodes=1)
+    async with world.running():
+        wanted = deployment(replicas=1)
+        toleration = {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 20}
+        wanted["spec"]["template"]["spec"]["tolerations"] = [toleration]
+        await world.user.create(DEPLOYMENTS, wanted)
+        assert await roll_out(world)
+        uid = world.pods(app="web")[0]["metadata"]["uid"]
+        taint = {"key": "gpu", "value": "yes", "effect": "NoExecute"}
+        await world.user.patch(NODES, "", "n1", {"spec": {"taints": [taint]}})
+        await world.run(10)
+        assert uid in {pod["metadata"]["uid"] for pod in world.pods(app="web")}
+        await world.run(30)
+        assert uid not in {pod["metadata"]["uid"] for pod in world.pods(app="web")}

@@ -221,3 +221,11 @@ async def test_a_new_disruption_budget_counts_nothing_yet(api):
     path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     made = await api.must_do("POST", path, {"metadata": {"name": "b"}, "spec": {"minAvailable": 1}})
     assert made["status"] == {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0}
+
+
+async def test_being_bound_is_no_change_of_what_was_asked_for(api, account):
+    await make_pod(api, "a")
+    binding = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n1"}}
+    await api.must_do("POST", f"{PODS}/a/binding", binding)
+    bound = await api.must_do("GET", f"{PODS}/a")
+    assert (bound["spec"]["nodeName"], bound["metadata"]["generation"]) == ("n1", 1)

@@ -40,11 +40,12 @@ def candidates(informer: Informer, owner: Value, selector: LabelSelector) -> lis
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """owners: the kind that claims; owned: the kind that is claimed."""
+    """owners: the kind that claims; owned: the kind that is claimed; finalizer: of what is owned, "" for none."""
 
     client: Client
     owners: Resource
     owned: Resource
+    finalizer: str = ""
 
     async def claim(self, owner: Value, selector: LabelSelector, found: Iterable[Value]) -> list[Value]:
         """The ones of `found` that are the owner's now. Raises what the API server refuses, but for things gone."""
@@ -79,13 +80,17 @@ class Claims:
 
     async def _adopt(self, owner: Value, value: Value) -> Value | None:
         references = [*(value["metadata"].get("ownerReferences") or ()), owner_reference(self.owners, owner)]
-        return await self._write(value, references)
+        return await self._write(value, references, [*self._other_finalizers(value), self.finalizer])
 
     async def _release(self, owner: Value, value: Value) -> None:
         old = value["metadata"].get("ownerReferences") or ()
-        await self._write(value, [reference for reference in old if reference["uid"] != uid_of(owner)])
+        references = [reference for reference in old if reference["uid"] != uid_of(owner)]
+        await self._write(value, references, self._other_finalizers(value))
 
-    async def _write(self, value: Value, references: list[Value]) -> Value | None:
+    def _other_finalizers(self, value: Value) -> list[str]:
+        return [each for each in value["metadata"].get("finalizers") or () if each != self.finalizer]
+
+    async def _write(self, value: Value, references: list[Value], finalizers: list[str]) -> Value | None:
         metadata = value["metadata"]
         patch: Value = {
             "metadata": {
@@ -94,6 +99,8 @@ class Claims:
                 "ownerReferences": references or None,
             }
         }
+        if self.finalizer:
+            patch["metadata"]["finalizers"] = finalizers or None
         namespace, name = place_of(value)
         try:
             return await self.client.patch(self.owned, namespace, name, patch)

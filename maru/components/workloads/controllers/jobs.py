@@ -34,6 +34,7 @@ from maru.kinds.label_selector import from_selector
 from maru.kinds.pod_state import condition, is_active, is_deleting, is_terminal
 from maru.kinds.resources import JOBS, PODS
 
+NAME_LABEL = "batch.kubernetes.io/job-name"
 OWN_MANAGER = "kubernetes.io/job-controller"
 
 
@@ -55,7 +56,7 @@ class Jobs(Controller):
         super().__init__(kit)
         self._expectations = Expectations(kit.clock)
         self._written: dict[Place, int] = {}
-        self._claims = Claims(self.client, JOBS, PODS)
+        self._claims = Claims(self.client, JOBS, PODS, finalizer=TRACKING)
         self._jobs = self.watch_own(JOBS)
         self._pods = self.informer(PODS)
         index_by_controller(self._pods)
@@ -210,12 +211,8 @@ class Jobs(Controller):
 
     async def _release_orphans(self, place: Place) -> None:
         namespace, name = place
-        orphans = []
-        for document in self._pods.list(namespace):
-            reference = controller_of(document.head)
-            is_ours = reference is not None and (reference["kind"], reference["name"]) == ("Job", name)
-            if is_ours and is_tracked(document.value):
-                orphans.append(document.value)
+        present = self._pods.list(namespace)
+        orphans = [one.value for one in present if _job_of(one.head) == name and is_tracked(one.value)]
         if not orphans:
             return
         try:
@@ -229,8 +226,18 @@ class Jobs(Controller):
         if reference is not None:
             return [(namespace, reference["name"])] if reference["kind"] == "Job" else []
         labels = labels_of(document.head)
-        return [
+        matching = [
             place_of(each.head)
             for each in (self._jobs.list(namespace) if labels else ())
             if from_selector(each.value["spec"].get("selector")).matches(labels)
         ]
+        name = _job_of(document.head)
+        return matching or ([(namespace, name)] if name and is_tracked(document.value) else [])
+
+
+def _job_of(pod: Value) -> str:
+    """The name of the Job that a Pod is or was of, by its controller or else by its label; "" for none."""
+    reference = controller_of(pod)
+    if reference is not None:
+        return str(reference["name"]) if reference["kind"] == "Job" else ""
+    return str(labels_of(pod).get(NAME_LABEL) or "")

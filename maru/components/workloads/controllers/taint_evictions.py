@@ -5,6 +5,8 @@ Source: k8s.io/kubernetes/pkg/controller/tainteviction.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from maru.components.workloads.controllers.kit import NORMAL, Controller, Kit
 from maru.components.workloads.controllers.pods_by_node import NODE_INDEX, index_by_node
 from maru.components.workloads.model.node_health import disruption_status, eviction_at
@@ -23,7 +25,7 @@ class TaintEvictions(Controller):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._planned: set[str] = set()
+        self._planned: dict[Place, tuple[str, datetime]] = {}  # uid, and when its taints were first seen
         self._pods = self.informer(PODS)
         index_by_node(self._pods)
         self._nodes = self.informer(NODES)
@@ -49,23 +51,24 @@ class TaintEvictions(Controller):
     async def bring_right(self, place: Place) -> float | None:
         document = self._pods.get(*place)
         if document is None or is_deleting(document.head) or is_terminal(document.value):
+            self._planned.pop(place, None)
             return None
         pod = document.value
         node = self._nodes.get("", node_name(pod))
         now = self.clock.now()
         taints = node.value["spec"].get("taints") or () if node is not None else ()
-        due = eviction_at(pod, taints, now)
-        uid = uid_of(pod)
+        uid, seen = self._planned.get(place, ("", now))
+        due = eviction_at(pod, taints, seen if uid == uid_of(pod) else now)
         if due is None:
-            if uid in self._planned:
-                self._planned.discard(uid)
+            if self._planned.pop(place, None) is not None:
                 self.event(pod, NORMAL, "TaintManagerEviction", f"Cancelling deletion of Pod {'/'.join(place)}")
             return None
         wait_s = (due - now).total_seconds()
         if wait_s > 0:
-            self._planned.add(uid)
+            if uid != uid_of(pod):
+                self._planned[place] = (uid_of(pod), now)
             return wait_s
-        self._planned.discard(uid)
+        self._planned.pop(place, None)
         await self._evict(pod)
         return None
 

@@ -71,8 +71,6 @@ class Bindings:
             scheduled.pop(field, None)
         scheduled["status"] = "True"
         scheduled.setdefault("lastProbeTime", None)
-        if metadata.get("generation"):
-            metadata["generation"] = int(metadata["generation"]) + 1
 
 
 def _check(target: Value) -> list[Cause]:
