@@ -85,6 +85,9 @@ class Request(Protocol):
     async def upgrade(self, headers: Mapping[str, str], status: str = "101 Switching Protocols") -> Duplex:
         """Answer `status` with `headers` and take the connection over, any protocol.
 
+        On a unix socket it returns once the client has read that (or HEAD_READ_S later): there are
+        clients that lose what comes in one piece with it.
+
         The handler returns `TAKEN` when it has finished with the Duplex.
         """
         ...

@@ -8,6 +8,10 @@ bytes on the wire. Source: RFC 9110 (Expect, Upgrade), RFC 9112 (request target)
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import socket
+import termios
+from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -21,6 +25,8 @@ from maru.core.front.exchange import Exchange
 from maru.core.front.message import Duplex, Peer
 
 QUERY_FIELDS_MAX = 1000
+HEAD_READ_S = 0.05
+_HEAD_POLL_S = 0.0002
 
 
 class FrontRequest:
@@ -124,6 +130,9 @@ class FrontRequest:
         self._exchange.take(duplex)
         self._connection.take(duplex)
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        raw: socket.socket = transport.get_extra_info("socket")
+        if raw.family == socket.AF_UNIX:
+            await _until_read(raw.fileno())
         return duplex
 
     def _arrived(self, bytes_max: int) -> bytes:
@@ -155,6 +164,23 @@ class FrontRequest:
 
 def _broken_off(error: RequestPayloadError) -> Invalid:
     return Invalid(what="the request body", why=str(error), fix="send the body whole")
+
+
+async def _until_read(descriptor: int) -> None:
+    """Until the peer has taken everything that was sent to it, or HEAD_READ_S have passed."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + HEAD_READ_S
+    unread = array("i", [0])
+    while loop.time() < give_up_at:
+        try:
+            fcntl.ioctl(descriptor, termios.TIOCOUTQ, unread)
+        except OSError:
+            return
+        if unread[0] == 0:
+            return
+        pause = loop.create_future()
+        loop.call_later(_HEAD_POLL_S, pause.set_result, None)
+        await pause
 
 
 def _too_large(bytes_max: int) -> TooLarge:

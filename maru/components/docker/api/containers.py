@@ -185,10 +185,7 @@ async def _waited(box: Box, condition: str, next_exit: asyncio.Future[int]) -> A
     elif condition == "next-exit":
         code = await asyncio.shield(next_exit)
     else:
-        code = box.state.exit_code
-        while box.state.is_running:
-            code = await asyncio.shield(next_exit)
-            next_exit = box.next_exit
+        code = await asyncio.shield(next_exit) if box.state.is_running else box.state.exit_code
     answer: Value = {"StatusCode": code}
     if box.state.error and code and condition != "removed":
         answer["Error"] = {"Message": box.state.error}

@@ -90,12 +90,16 @@ def is_true(text: str) -> bool:
 
 
 async def body_of(request: Request) -> Value:
-    """The JSON object of a body; {} when there is none. Raises Invalid."""
+    """The JSON object of a body; {} when there is none. Raises Invalid.
+
+    Go reads names in any case, and clients rely on it for the first letter.
+    """
     text = await request.body(REQUEST_BODY_BYTES_MAX)
     if not text.strip():
         return {}
     try:
-        return msgspec.json.decode(text, type=dict) or {}
+        given: Value = msgspec.json.decode(text, type=dict)
+        return {name[:1].upper() + name[1:]: value for name, value in given.items()}
     except msgspec.MsgspecError as error:
         raise said(errors.Invalid, f"invalid JSON: {error}") from error
 

@@ -51,8 +51,9 @@ class ExecApi:
             session = await self.engine.execs.start(wanted, is_terminal=is_terminal, size=columns_rows)
             self.engine.execs.drain(session)
             return Answer(200)
-        wiring = _wiring(wanted)
-        duplex = await hijack(request, is_terminal=is_terminal)
+        is_raw = bool(body.get("Tty"))  # frames are left out by what the start says, not by what the exec has
+        wiring = _wiring(wanted, is_framed=not is_raw)
+        duplex = await hijack(request, is_terminal=is_raw)
         try:
             session = await self.engine.execs.start(wanted, is_terminal=is_terminal, size=columns_rows)
         except MaruError as error:
@@ -86,12 +87,12 @@ class ExecApi:
         return json_answer(_shown(self.engine.execs.want(name)))
 
 
-def _wiring(wanted: Exec) -> Wiring:
+def _wiring(wanted: Exec, *, is_framed: bool) -> Wiring:
     request = wanted.request
     streams = [number for number, name in ((1, "AttachStdout"), (2, "AttachStderr")) if request.get(name)]
     wants_stdin = bool(request.get("AttachStdin"))
     keys = _keys(str(request.get("DetachKeys") or "")) if wanted.is_terminal and wants_stdin else None
-    return Wiring(wants_stdin, frozenset(streams), not wanted.is_terminal, keys)
+    return Wiring(wants_stdin, frozenset(streams), is_framed, keys)
 
 
 def _keys(text: str) -> bytes:

@@ -220,9 +220,10 @@ class Ending:
 
 
 def _still_running(box: Box) -> Conflict:
-    hint = "stop the container before removing or force remove"
-    state = "paused and must be unpaused first" if box.state.state == "paused" else f"{box.state.state}: {hint}"
-    return Conflict(what=f'cannot remove container "/{box.name}": container is {state}', why="")
+    # The words of dockerd up to 27, which the clients' own tests look for.
+    hint = "Unpause and then stop" if box.state.state == "paused" else "Stop"
+    words = f"You cannot remove a {box.state.state} container {box.id}. {hint} the container before attempting removal"
+    return Conflict(what=f"{words} or force remove", why="")
 
 
 def _clear_blocking(folder: str) -> None:
