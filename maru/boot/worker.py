@@ -31,6 +31,7 @@ from maru.core.ids import Ids, SystemIds
 from maru.core.log import Log
 from maru.core.site import Site
 
+_YOUNG_MAX = 10_000  # new objects between two collections: a request makes hundreds, nearly all freed by count
 EXIT_FAILED = 1
 EXIT_CANNOT = 78  # as the supervisor reads it: starting again will not help until a person acts
 PREDECESSOR_S = 15.0
@@ -92,11 +93,14 @@ async def _run(process: str, data_dir: Path, link: int, log: Log) -> None:
 async def _live(process: str, data_dir: Path, is_open: asyncio.Event, stop: asyncio.Event) -> None:
     told = read(data_dir)
     here = site(data_dir, told)
+    gc.disable()  # imports and first reads make next to no garbage, but much to walk through
     parts = load(layout(one=told.processes_one, only=told.only)[process])
     given = {Site: here, Clock: SystemClock(), Ids: SystemIds()}
     async with opened(parts, given, settings_of(data_dir)):
         gc.collect()
         gc.freeze()  # what is here at start stays: do not walk it again on every collection
+        gc.set_threshold(_YOUNG_MAX)
+        gc.enable()
         is_open.set()
         await stop.wait()
 
