@@ -155,7 +155,7 @@ async def running(namespaces: Namespaces, tmp_path: Path) -> AsyncIterator[Runni
     made = Running(namespaces, namespaces.make("node"), clients)
     informers = Informers(clients.acting_as("test"), clock, ids)
     site = Site(data_dir=tmp_path, node_name="here", instance="t", bridge="mt0")
-    needs = component.Needs(site, informers, clock, NetworkConfig(netns_path=made.node))
+    needs = component.Needs(site, informers, clock, SystemIds(), NetworkConfig(netns_path=made.node))
     task = asyncio.ensure_future(informers.run())
     await clients.put(NAMESPACES, {"metadata": {"name": "default", "labels": {"name": "default"}}})
     try:

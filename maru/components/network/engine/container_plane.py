@@ -182,9 +182,7 @@ class ContainerPlane:
             self._dns = EmbeddedDns(self._names_now, self._needs.ids, self._needs.netns_path, tasks)
             try:
                 self._resolvers = await asyncio.to_thread(portable_resolvers_blocking)
-                for sandbox in self._parts.sandboxes.all():
-                    if await asyncio.to_thread(is_there, sandbox):
-                        await self._attend(sandbox)
+                await asyncio.gather(*(self._attend_if_there(sandbox) for sandbox in self._parts.sandboxes.all()))
                 yield
             finally:
                 self._dns.close()
@@ -202,6 +200,10 @@ class ContainerPlane:
             await self._proxies.serve(sandbox.id, self._parts.sandboxes.holding(sandbox.id), target)
         else:
             self._proxies.stop(sandbox.id)
+
+    async def _attend_if_there(self, sandbox: OpenSandbox) -> None:
+        if await asyncio.to_thread(is_there, sandbox):
+            await self._attend(sandbox)
 
     async def _attend_again(self, container_id: str) -> None:
         sandbox = self._parts.sandboxes.find(container_id)

@@ -7,6 +7,7 @@ its sandboxes are gone, and `retain` frees what the journal still holds.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     last: str = ""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DECODER = msgspec.json.Decoder(Line)
 
 
@@ -58,7 +60,7 @@ class Leases:
         self._file = -1
 
     def open_blocking(self) -> None:
-        """Read the journal and write it anew. Raises OSError."""
+        """Read the journal and write it anew, unless the disk is full. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         for line in self._read_lines():
             if line.take is not None:
@@ -69,9 +71,14 @@ class Leases:
         lines = [Line(take=lease) for lease in self._leases.values()]
         lines.append(Line(last=self._last))
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-        fresh.replace(self._path)
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            fresh.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+            fresh.replace(self._path)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            fresh.unlink(missing_ok=True)  # the old one says the same in more lines
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def close_blocking(self) -> None:
         """Idempotent."""
@@ -110,9 +117,13 @@ class Leases:
         return lease
 
     def free_blocking(self, sandbox_id: str) -> None:
-        """Idempotent. Raises OSError."""
+        """Idempotent. On a full disk it is forgotten until the next start, which frees it again. Raises OSError."""
         if sandbox_id in self._leases:
-            self._append(Line(free=sandbox_id))
+            try:
+                self._append(Line(free=sandbox_id))
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
             del self._leases[sandbox_id]
 
     def _append(self, line: Line) -> None:
