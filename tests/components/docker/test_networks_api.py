@@ -83,7 +83,9 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     async with background("test") as tasks:
         config, log = DockerConfig(), Log("docker")
         events = Events(clock, 100)
-        dock = Dock(site, config, facts, FakeRuntime(), FakeImages(tmp_path), network, client, clock, ids, events, tasks, log)
+        dock = Dock(
+            site, config, facts, FakeRuntime(), FakeImages(tmp_path), network, client, clock, ids, events, tasks, log
+        )
         boxes, documents = Boxes(), Documents(client, clock, ids, "here")
         networks = Networks(dock, boxes, documents, Networking(dock, boxes))
         tasks.start(NetworkDocuments(dock, networks).run())
