@@ -1,7 +1,8 @@
 """Who works on a platform's folder: a lock file per job, with the number of the process that holds it.
 
 The lock is the kernel's and ends with its process, however that ends; the number in the file is only
-to be believed while the lock is held. Source: flock(2).
+to be believed while the lock is held. On a full disk there may be no number; the kernel's own list of
+locks then tells. Source: flock(2), proc_locks(5).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from maru.core.errors import Denied, Unavailable
 
 _POLL_S = 0.02
+_NUMBER_BYTES = 20
 
 
 @contextmanager
@@ -35,7 +37,6 @@ def held_blocking(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[Non
     try:
         yield
     finally:
-        os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -48,7 +49,7 @@ def holder(path: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int(os.read(descriptor, 32).decode() or 0)
+        return int(os.read(descriptor, _NUMBER_BYTES).decode() or 0) or _listed_holder(os.fstat(descriptor))
     finally:
         os.close(descriptor)
     return 0
@@ -67,6 +68,18 @@ def _take(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
+    try:
+        # In place: on a full disk that works where a new block would not be had.
+        os.pwrite(descriptor, str(os.getpid()).ljust(_NUMBER_BYTES).encode(), 0)
+    except OSError:
+        os.ftruncate(descriptor, 0)  # better none than that of the last holder
     return descriptor
+
+
+def _listed_holder(file: os.stat_result) -> int:
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if words[1] == "FLOCK" and words[5] == place:
+            return int(words[4])
+    return 0

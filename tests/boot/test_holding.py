@@ -54,6 +54,13 @@ def test_a_lock_whose_file_was_removed_is_free(tmp_path: Path) -> None:
             assert holder(path) == os.getpid()
 
 
+def test_a_holder_without_room_for_its_number_is_still_known(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with held_blocking(path, "the work"):
+        os.truncate(path, 0)
+        assert holder(path) == os.getpid()
+
+
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(Denied), held_blocking(tmp_path / "none" / "lock", "the work"):
         raise AssertionError("held")

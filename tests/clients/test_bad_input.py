@@ -348,11 +348,13 @@ def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(fresh: Platform) 
         kubectl = Kubectl(fresh, "v36", "default")
         kubectl("create", "configmap", "before", "--from-literal=a=b")
         ballast = fresh.data_dir / "ballast"
-        with ballast.open("wb") as file, pytest.raises(OSError, match="No space"):
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+            space = os.statvfs(fresh.data_dir)
+            os.posix_fallocate(file.fileno(), 0, (space.f_bavail - 64) * space.f_frsize)
             while True:
-                file.write(bytes(1 << 20))
-                file.flush()
-        text = "x" * 200_000
+                file.seek(0, os.SEEK_END)
+                file.write(bytes(4096))
+        text = "x" * 900_000
         said = ""
         for number in range(30):  # what the log of the store still had room for is written
             document = map_of(metadata={"name": f"more-{number}"}, data={"a": text})
@@ -370,6 +372,7 @@ def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(fresh: Platform) 
         again = {item["metadata"]["name"] for item in kubectl.json("get", "configmaps")["items"]}
         assert again == kept
     finally:
+        (fresh.data_dir / "ballast").unlink(missing_ok=True)
         fresh.maru("reset", "--yes")
         subprocess.run(["umount", "-l", str(fresh.data_dir)], check=True)
         shutil.rmtree(fresh.data_dir)

@@ -246,7 +246,7 @@ def _start_steady(platform: Platform, kubectl: Kubectl) -> tuple[str, list[int],
 def _running(platform: Platform, kubectl: Kubectl) -> tuple[str, list[int], int]:
     """(container id, pids of its first process, restarts) of the steady Pod."""
     (status,) = kubectl.json("get", "pod", "steady")["status"]["containerStatuses"]
-    return status["containerID"], pids_of(platform, COUNT), status["restartCount"]
+    return status.get("containerID", ""), pids_of(platform, COUNT), status["restartCount"]
 
 
 def _assert_serves(address: str) -> None:
