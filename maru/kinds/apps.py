@@ -19,7 +19,7 @@ from maru.kinds.rules.text import (
     forbidden,
     immutable,
     invalid,
-    is_dns_1035_label,
+    is_dns_label,
     required,
     unsupported,
 )
@@ -183,7 +183,7 @@ class StatefulSetStrategy(_Templated):
                 causes.append(unsupported(at, policy.get(name), ("Retain", "Delete")))
         causes += check_not_negative((spec.get("ordinals") or {}).get("start"), "spec.ordinals.start")
         if spec.get("serviceName"):
-            causes += check(is_dns_1035_label, "spec.serviceName", spec["serviceName"])
+            causes += check(is_dns_label, "spec.serviceName", spec["serviceName"])
         return causes
 
     def validate_update(self, value: Value, old: Value, subresource: str) -> Sequence[Cause]:

@@ -77,9 +77,11 @@ def parse(text: str) -> Schedule:
     written = text.strip()
     if written.startswith("@every "):
         return Schedule(every_s=_duration_s(written.removeprefix("@every "), text))
+    if written.startswith("@") and written not in _MACROS:
+        raise _invalid(text, f"unrecognized descriptor: {written}")
     fields = _MACROS.get(written, written).split()
     if len(fields) != 5:
-        raise _invalid(text, f"expected exactly 5 fields, found {len(fields)}")
+        raise _invalid(text, f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]")
     minutes, hours, days, months, weekdays = fields
     return Schedule(
         minutes=_field(minutes, 0, 59, (), text),
@@ -109,8 +111,12 @@ def _field(field: str, low: int, high: int, names: tuple[str, ...], text: str) -
             start, dash, end = span.partition("-")
             first = _number(start, names, low, text)
             last = _number(end, names, low, text) if dash else (high if slash else first)
-        if first < low or last > high or first > last:
-            raise _invalid(text, f"{part} is out of {low}..{high}")
+        if first < low:
+            raise _invalid(text, f"beginning of range ({first}) below minimum ({low}): {part}")
+        if last > high:
+            raise _invalid(text, f"end of range ({last}) above maximum ({high}): {part}")
+        if first > last:
+            raise _invalid(text, f"beginning of range ({first}) beyond end of range ({last}): {part}")
         values.update(range(first, last + 1, step))
     return frozenset(values)
 
@@ -119,7 +125,8 @@ def _number(word: str, names: tuple[str, ...], low: int, text: str) -> int:
     if word.lower() in names:
         return names.index(word.lower()) + low
     if not (word.isascii() and word.isdigit()):
-        raise _invalid(text, f"failed to parse int from {word!r}")
+        why = f'strconv.Atoi: parsing "{word}": invalid syntax'
+        raise _invalid(text, f"failed to parse int from {word}: {why}")
     return int(word)
 
 

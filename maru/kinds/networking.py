@@ -19,6 +19,7 @@ from maru.kinds.rules.text import (
     forbidden,
     immutable,
     invalid,
+    is_dns_1035_label,
     is_dns_label,
     is_dns_subdomain,
     is_path_segment,
@@ -283,7 +284,7 @@ def _check_backend(backend: Value, field: str) -> list[Cause]:
     if service is None:
         return [invalid(field, "", "resource or service backend is required")]
     name = service.get("name") or ""
-    causes = check(is_dns_label, f"{field}.service.name", name) if name else [required(f"{field}.service.name")]
+    causes = check(is_dns_1035_label, f"{field}.service.name", name) if name else [required(f"{field}.service.name")]
     port = service.get("port") or {}
     if port.get("name") and port.get("number"):
         causes.append(invalid(field, "", "cannot set both port name & port number"))

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from maru.core.document import Value
 from maru.kinds.columns.pods import POD_COLUMNS, POD_TEMPLATE_COLUMNS
 from maru.kinds.defaults.pod_spec import default_pod_only, default_pod_spec
-from maru.kinds.pod_requests import amounts_of
 from maru.kinds.rules.pod_spec import check_pod_spec, check_template
 from maru.kinds.rules.pod_update import check_ephemeral, check_resize, check_status, check_update
 from maru.kinds.rules.pod_warnings import warn_pod
+from maru.kinds.rules.pods.resources import amount
 from maru.kinds.rules.text import forbidden, is_dns_label
 from maru.kinds.strategy import Cause, Strategy
 
@@ -133,16 +133,19 @@ def qos_class(spec: Value) -> str:
         holders = [one.get("resources") or {} for group in groups for one in spec.get(group) or []]
     is_guaranteed, has_any = True, False
     for resources in holders:
-        requests, limits = (
-            {name: nano for name, nano in amounts_of(resources.get(group)).items() if name in COUNTED and nano > 0}
-            for group in ("requests", "limits")
-        )
+        requests, limits = (_counted(resources.get(group) or {}) for group in ("requests", "limits"))
         has_any = has_any or bool(requests or limits)
         if len(limits) < len(COUNTED) or any(requests.get(name, nano) != nano for name, nano in limits.items()):
             is_guaranteed = False
     if not has_any:
         return "BestEffort"
     return "Guaranteed" if is_guaranteed else "Burstable"
+
+
+def _counted(listed: Mapping[str, object]) -> Mapping[str, int]:
+    """What counts for the class, in nano units; what cannot be read is another rule's cause."""
+    amounts = {name: amount(listed[name]).nano for name in COUNTED if name in listed}
+    return {name: nano for name, nano in amounts.items() if nano > 0}
 
 
 def warn_pod_name(name: str) -> list[str]:
