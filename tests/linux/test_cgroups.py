@@ -18,6 +18,11 @@ def tree(root: Path, files: Mapping[str, str]) -> None:
         (root / name).write_text(text)
 
 
+def figures(usage: GroupUsage | None) -> tuple[int, int, int, int]:
+    assert usage is not None
+    return usage.cpu_ns, usage.memory_bytes, usage.inactive_file_bytes, usage.pids
+
+
 def test_usage_of_version_2(tmp_path: Path) -> None:
     files = {
         "pod/a/cpu.stat": "usage_usec 1500\nuser_usec 1\n",
@@ -30,7 +35,8 @@ def test_usage_of_version_2(tmp_path: Path) -> None:
     tree(tmp_path, files)
     groups = Cgroups({UNIFIED: str(tmp_path)}, frozenset({"cpu", "memory", "pids"}))
     assert groups.is_unified
-    assert groups.usage("/pod/a") == GroupUsage(1_500_000, 4096, 1024, 7)
+    assert figures(groups.usage("/pod/a")) == (1_500_000, 4096, 1024, 7)
+    assert groups.usage("/pod/a").cpu_user_ns == 1000  # type: ignore[union-attr]
     assert groups.out_of_memory_kills("/pod/a") == 2
     assert groups.is_frozen("/pod/a")
     groups.thaw("/pod/a")
@@ -49,7 +55,8 @@ def test_usage_of_version_1(tmp_path: Path) -> None:
     }
     tree(tmp_path, files)
     groups = Cgroups({name: str(tmp_path / name) for name in ("cpuacct", "memory", "pids", "freezer")})
-    assert groups.usage("/pod") == GroupUsage(1500, 4096, 1024, 7)
+    assert figures(groups.usage("/pod")) == (1500, 4096, 1024, 7)
+    assert groups.usage("/pod").memory["total_inactive_file"] == 1024  # type: ignore[union-attr]
     assert groups.out_of_memory_kills("/pod") == 1
     assert not groups.is_frozen("/pod")
 
