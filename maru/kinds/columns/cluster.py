@@ -12,7 +12,6 @@ from maru.kinds.columns.cells import (
     UNKNOWN,
     UNSET,
     Cell,
-    age,
     at,
     count_of,
     human_duration,
@@ -297,7 +296,6 @@ RESOURCESLICE_COLUMNS = (
     Column("Pool", at("spec.pool.name")),
     AGE_COLUMN,
 )
-NAME_AND_AGE_COLUMNS = (NAME, Column("Age", age))
 
 
 def _parent(reference: Value) -> str:

@@ -213,16 +213,6 @@ def check_not_negative(number: object, field: str) -> list[Cause]:
     return []
 
 
-def check_one_of(value: object, choices: Iterable[str], field: str) -> list[Cause]:
-    """One of the words, where it is given."""
-    allowed = tuple(choices)
-    if value is None:
-        return []
-    if value == "":
-        return [required(field)]
-    return [] if value in allowed else [unsupported(field, value, allowed)]
-
-
 def _sized(text: str, length_max: int, pattern: re.Pattern[str], words: str) -> Sequence[str]:
     problems = [] if len(text) <= length_max else [f"must be no more than {length_max} bytes"]
     return problems if pattern.fullmatch(text) else [*problems, words]
