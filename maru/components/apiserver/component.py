@@ -65,7 +65,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     )
     async with assembled(given) as server:
         address = cluster_address(needs.site, needs.config)
-        await ensure_all(server.house, needs.site, server.services.first_address, address)
+        await ensure_all(server.founding, needs.site, server.services.first_address, address)
         places = listeners(needs.site, needs.config, needs.tls)
         expiry = EventExpiry(needs.store, needs.clock, needs.config.event_life_s)
         async with background("event expiry") as tasks, serve(places, server.edge.answer, name="apiserver"):

@@ -132,5 +132,5 @@ async def running(folder: Path) -> AsyncIterator[Api]:
     tokens = TokenIssuer(keys, "https://issuer", store.get, clock, ids)
     audit = AuditLog(AuditFiles(folder, 1 << 20, 1), "none", clock, ids)
     async with assembled(Given(site, store, who, book, tokens, audit, clock, ids)) as server:
-        await ensure_all(server.house, site, server.services.first_address, "10.244.0.1")
+        await ensure_all(server.founding, site, server.services.first_address, "10.244.0.1")
         yield Api(server, who, store, book)

@@ -27,6 +27,7 @@ class ResourceQuota(Rule):
     """Refuses what would go over a hard limit."""
 
     name = "ResourceQuota"
+    counts = True
 
     def __init__(self, store: Store) -> None:
         self._store = store

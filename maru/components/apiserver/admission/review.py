@@ -56,8 +56,17 @@ class Step(Protocol):
         """As the real server's plugin is called."""
         ...
 
+    @property
+    def counts(self) -> bool:
+        """Whether its check counts what is written, so that it runs last and with the writers it meets waiting."""
+        ...
+
     def covers(self, operation: str, resource: Resource, subresource: str) -> bool:
         """Whether the step looks at such writes at all; asked once for each kind."""
+        ...
+
+    def asks_outside(self, resource: Resource, subresource: str) -> bool:
+        """Whether it may ask another process about such a write now, which may itself write meanwhile."""
         ...
 
     async def admit(self, review: Review) -> None:
@@ -73,10 +82,15 @@ class Rule:
     """A step that does nothing yet: what concrete steps derive from."""
 
     name = "Rule"
+    counts = False
 
     def covers(self, operation: str, resource: Resource, subresource: str) -> bool:
         """Override: which writes this step sees."""
         raise NotImplementedError
+
+    def asks_outside(self, resource: Resource, subresource: str) -> bool:
+        """Nobody is asked."""
+        return False
 
     async def admit(self, review: Review) -> None:
         """Nothing to change."""
@@ -116,6 +130,17 @@ class Chain:
             await step.admit(review)
 
     async def check(self, review: Review) -> None:
-        """Let every covering step refuse."""
+        """Let every covering step refuse but those that count."""
         for step in self.covering(review):
-            await step.check(review)
+            if not step.counts:
+                await step.check(review)
+
+    async def count(self, review: Review) -> None:
+        """Let the covering steps that count refuse, or add what they counted to `review.changes`."""
+        for step in self.covering(review):
+            if step.counts:
+                await step.check(review)
+
+    def asks_outside(self, resource: Resource, subresource: str) -> bool:
+        """Whether any step may ask another process about such a write: nobody may have to wait for its end then."""
+        return any(step.asks_outside(resource, subresource) for step in self._steps)

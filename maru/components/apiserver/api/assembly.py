@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maru.components.apiserver.admission.dynamic.expressions import Expressions
 from maru.components.apiserver.admission.dynamic.matching import Matcher
@@ -59,9 +59,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The parts that others hold on to."""
+    """The parts that others hold on to. founding: `house` without webhooks and policies."""
 
     house: House
+    founding: House
     edge: Edge
     clients: LocalClients
     services: Services
@@ -95,7 +96,8 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     try:
         async with background("apiserver") as tasks:
             definitions.start(tasks)
-            yield Server(house, edge, LocalClients(Parts(house, handlers, scales, given.audit)), services, definitions)
+            clients = LocalClients(Parts(house, handlers, scales, given.audit))
+            yield Server(house, replace(house, admission=Chain(builtin)), edge, clients, services, definitions)
     finally:
         await webhooks.close()
         await passing.close()

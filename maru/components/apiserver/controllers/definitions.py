@@ -14,6 +14,7 @@ from maru.components.apiserver.custom.conditions import planned_status, terminat
 from maru.components.apiserver.custom.definition import Tools, is_established, kinds_of
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.removal import remove, remove_all
+from maru.components.apiserver.engine.verbs.turns import turn
 from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.model.catalog import Custom
 from maru.components.apiserver.model.deletion import CLEANUP
@@ -142,7 +143,7 @@ class Definitions:
         call = Call(
             SELF, served, "", document.key.name, subresource, WriteOptions(field_manager=MANAGER, validation="Ignore")
         )
-        async with self._house.locks.hold(document.key):
+        async with turn(self._house, call):
             await save(self._house, call, document, value)
 
     async def _follow(self) -> None:

@@ -156,6 +156,15 @@ def _covers(rule: Value, review: Review, resource: Resource) -> bool:
     return any(_names(pattern, resource.plural, review.subresource) for pattern in rule.get("resources") or ())
 
 
+def may_name(webhook: Value, resource: Resource, subresource: str) -> bool:
+    """Whether a rule of the webhook names the resource, whatever the operation, version and scope."""
+    return any(
+        _has(rule.get("apiGroups") or (), resource.group)
+        and any(_names(pattern, resource.plural, subresource) for pattern in rule.get("resources") or ())
+        for rule in webhook.get("rules") or ()
+    )
+
+
 def _has(choices: Iterable[str], wanted: str) -> bool:
     return any(one in ("*", wanted) for one in choices)
 

@@ -21,7 +21,7 @@ from maru.components.apiserver.admission.dynamic.configurations import (
     configured,
 )
 from maru.components.apiserver.admission.dynamic.expressions import CONDITION, Expressions
-from maru.components.apiserver.admission.dynamic.matching import Match, Matcher, Place, is_exempt, of_webhook
+from maru.components.apiserver.admission.dynamic.matching import Match, Matcher, Place, is_exempt, may_name, of_webhook
 from maru.components.apiserver.admission.dynamic.requests import objects_of, request_of
 from maru.components.apiserver.admission.review import CONNECT, DELETE, Review, Rule
 from maru.components.apiserver.engine.webhooks import CallFailed, WebhookClient
@@ -51,7 +51,9 @@ class Dynamic:
 
 
 class Webhooks(Rule):
-    """What both kinds share."""
+    """What both kinds share. kind: of their configurations."""
+
+    kind: Resource
 
     def __init__(self, dynamic: Dynamic) -> None:
         self._dynamic = dynamic
@@ -60,10 +62,18 @@ class Webhooks(Rule):
         """Everything but the configuration of admission itself."""
         return not is_exempt(resource)
 
-    def _matching(self, kind: Resource, review: Review) -> Sequence[tuple[Value, Place]]:
-        """Raises what a broken match condition comes to."""
+    def asks_outside(self, resource: Resource, subresource: str) -> bool:
+        """Whether a webhook names such documents."""
+        return not is_exempt(resource) and any(
+            may_name(webhook, resource, subresource)
+            for configuration in configured(self._dynamic.store, self.kind)
+            for webhook in configuration.get("webhooks") or ()
+        )
+
+    def _matching(self, review: Review) -> Sequence[tuple[Value, Place]]:
+        """Those whose rules and selectors match, in order."""
         found: list[tuple[Value, Place]] = []
-        for configuration in configured(self._dynamic.store, kind):
+        for configuration in configured(self._dynamic.store, self.kind):
             for webhook in configuration.get("webhooks") or ():
                 match: Match = of_webhook(webhook)
                 place = self._dynamic.matcher.place(match, review)
@@ -125,12 +135,13 @@ class MutatingWebhooks(Webhooks):
     """Lets webhooks change what is written."""
 
     name = "MutatingAdmissionWebhook"
+    kind = MUTATING_WEBHOOKS
 
     async def admit(self, review: Review) -> None:
         """Raises Denied, Invalid or Broken."""
         last_seen: dict[int, bytes] = {}
         is_changed = False
-        hooks = self._matching(MUTATING_WEBHOOKS, review)
+        hooks = self._matching(review)
         for number, (webhook, place) in enumerate(hooks):
             is_changed = await self._one(webhook, place, review) or is_changed
             last_seen[number] = msgspec.json.encode(review.value)
@@ -167,10 +178,11 @@ class ValidatingWebhooks(Webhooks):
     """Lets webhooks refuse what is written."""
 
     name = "ValidatingAdmissionWebhook"
+    kind = VALIDATING_WEBHOOKS
 
     async def check(self, review: Review) -> None:
         """Raises Denied, Invalid or Broken: what the first webhook in order says."""
-        hooks = self._matching(VALIDATING_WEBHOOKS, review)
+        hooks = self._matching(review)
         if not hooks:
             return
         outcomes = await asyncio.gather(*(self._one(*hook, review) for hook in hooks), return_exceptions=True)

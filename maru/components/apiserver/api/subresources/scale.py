@@ -14,7 +14,8 @@ from maru.components.apiserver.api.render import ONE_SHAPES, Renderer
 from maru.components.apiserver.api.subresources.posted import Body, take
 from maru.components.apiserver.api.writes import read_body, read_patch
 from maru.components.apiserver.engine.verbs.call import Call, House
-from maru.components.apiserver.engine.verbs.update import save
+from maru.components.apiserver.engine.verbs.turns import turn
+from maru.components.apiserver.engine.verbs.update import TRIES_MAX, save
 from maru.components.apiserver.errors import bad_request, conflict, invalid, method_not_allowed, not_found
 from maru.components.apiserver.model.catalog import served
 from maru.components.apiserver.model.negotiate import choose
@@ -23,6 +24,7 @@ from maru.components.apiserver.model.path import Target
 from maru.components.apiserver.model.scale import scale_of, with_replicas
 from maru.core.client import PatchKind
 from maru.core.document import Document, Resource, Value
+from maru.core.errors import Conflict
 from maru.core.front.message import Answer, Request
 from maru.kinds.strategy import Cause, Strategy
 from maru.wire.k8s.patch import json_patch, merge_patch
@@ -70,15 +72,24 @@ class Scales:
 
     async def change(self, call: Call, make: Callable[[Value], object], duplicates: tuple[str, ...] = ()) -> Value:
         """The Scale after it was made into what `make` wants."""
-        async with self._house.locks.hold(call.key):
-            current = self._current(call)
-            wanted = make(scale_of(call.served, current.value))
-            scale = take(call, wanted, Body("autoscaling/v1", "Scale", self._node), duplicates)
-            written = await self.write(call, current, scale)
-        return scale_of(call.served, written.value)
+        async with turn(self._house, call):
+            for attempt in range(1, TRIES_MAX + 1):
+                current = self._current(call)
+                shown = scale_of(call.served, current.value)
+                # The body of a PUT is shared by all tries.
+                wanted = msgspec.json.decode(msgspec.json.encode(make(shown)))
+                scale = take(call, wanted, Body("autoscaling/v1", "Scale", self._node), duplicates)
+                try:
+                    written = await self.write(call, current, scale)
+                except Conflict:
+                    if attempt == TRIES_MAX or self._house.store.get(call.key) is current:
+                        raise
+                    continue
+                return scale_of(call.served, written.value)
+        raise AssertionError("the last try answers or raises")
 
     async def write(self, call: Call, current: Document, scale: Value) -> Document:
-        """Take the replicas of `scale` over into `current`, whose lock the caller holds."""
+        """Take the replicas of `scale` over into `current`, in the caller's turn."""
         _check(call, current, scale)
         document: Value = msgspec.json.decode(current.body)
         with_replicas(call.served, document, int((scale.get("spec") or {}).get("replicas") or 0))

@@ -1,7 +1,7 @@
 """Patch: the four kinds, applied to what is there now and written as an update.
 
-Writers of one document wait for each other, so a patch meets a conflict only when it names a
-version itself or when the store was written beside the API; the latter is tried again.
+A patch meets a conflict when it names a version itself, or when somebody else wrote while it was on its
+way (a webhook was asked, or the store was written beside the API); the latter is tried again.
 Source: k8s.io/apiserver/pkg/endpoints/handlers/patch.go; Kubernetes API concepts, "Patches" and
 "Server-Side Apply".
 """
@@ -13,16 +13,15 @@ import msgspec
 from maru.components.apiserver.engine.verbs.call import Call, House, Outcome
 from maru.components.apiserver.engine.verbs.create import create, ignored_fields
 from maru.components.apiserver.engine.verbs.intake import check_type, place, take_in, typed, writer
-from maru.components.apiserver.engine.verbs.update import save
+from maru.components.apiserver.engine.verbs.turns import turn
+from maru.components.apiserver.engine.verbs.update import TRIES_MAX, save
 from maru.components.apiserver.errors import bad_request, not_found
 from maru.core.client import PatchKind
 from maru.core.document import Document, Value
-from maru.core.errors import Conflict
+from maru.core.errors import AlreadyExists, Conflict
 from maru.wire.k8s.apply import apply
 from maru.wire.k8s.patch import json_patch, merge_patch
 from maru.wire.k8s.strategic import strategic_patch
-
-TRIES_MAX = 5
 
 
 async def patch(house: House, call: Call, body: object, kind: PatchKind) -> Outcome:
@@ -31,17 +30,17 @@ async def patch(house: House, call: Call, body: object, kind: PatchKind) -> Outc
         raise bad_request(
             'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         )
-    async with house.locks.hold(call.key):
+    async with turn(house, call):
         for attempt in range(1, TRIES_MAX + 1):
             current = house.store.get(call.key)
-            if current is None:
+            try:
+                if current is not None:
+                    return await _patch_once(house, call, current, body, kind)
                 if kind is PatchKind.APPLY and not call.subresource:
                     return await _create(house, call, body)
                 raise not_found(call.served.stored, call.name)
-            try:
-                return await _patch_once(house, call, current, body, kind)
-            except Conflict:
-                # Somebody wrote to the store beside the API; what the patch itself demands stays broken.
+            except (Conflict, AlreadyExists):
+                # Somebody wrote meanwhile; what the patch itself demands stays broken.
                 if attempt == TRIES_MAX or house.store.get(call.key) is current:
                     raise
     raise AssertionError("the last try answers or raises")

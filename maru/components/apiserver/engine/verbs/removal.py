@@ -13,6 +13,7 @@ import msgspec
 
 from maru.components.apiserver.admission.review import DELETE, Review
 from maru.components.apiserver.engine.verbs.call import Call, House
+from maru.components.apiserver.engine.verbs.turns import turn
 from maru.components.apiserver.errors import conflict, not_found
 from maru.components.apiserver.model.deletion import Fate, decide
 from maru.components.apiserver.model.options import RemoveOptions
@@ -20,7 +21,7 @@ from maru.core.document import Document, Value
 from maru.core.errors import Conflict, NotFound
 from maru.core.store.interface import Change
 
-TRIES_MAX = 5
+TRIES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Removed:
 
 async def remove(house: House, call: Call, options: RemoveOptions) -> Removed:
     """Delete one document, or mark it and let what holds it finish. Raises NotFound, Conflict for preconditions."""
-    async with house.locks.hold(call.key):
+    async with turn(house, call):
         for attempt in range(1, TRIES_MAX + 1):
             current = house.store.get(call.key)
             if current is None:

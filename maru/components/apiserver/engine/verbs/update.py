@@ -16,11 +16,12 @@ from maru.components.apiserver.engine.verbs.call import Call, House, Outcome, re
 from maru.components.apiserver.engine.verbs.commit import commit
 from maru.components.apiserver.engine.verbs.create import check_new, counts_generation, create, ignored_fields
 from maru.components.apiserver.engine.verbs.intake import take_in, writer
+from maru.components.apiserver.engine.verbs.turns import turn
 from maru.components.apiserver.errors import conflict, not_found, raise_causes
 from maru.components.apiserver.model import metadata as rules
 from maru.components.apiserver.model.reach import keep
 from maru.core.document import Document, Value
-from maru.core.errors import Conflict, NotFound
+from maru.core.errors import AlreadyExists, Conflict, NotFound
 from maru.core.store.interface import Change
 from maru.kinds.strategy import Cause
 from maru.wire.k8s.managed_fields import track_update
@@ -39,6 +40,8 @@ CREATED_BY_UPDATE = frozenset(
     }
 )
 """Kinds that a PUT of a name that is not there creates. Source: AllowCreateOnUpdate of each strategy."""
+TRIES_MAX = 20
+"""How often a write is made anew over what others wrote meanwhile; the real server ends with the request's time."""
 VERSION_REQUIRED = frozenset(
     {
         "apiservices.apiregistration.k8s.io",
@@ -55,22 +58,31 @@ _VERSION_MISSING = Cause(
 
 
 async def replace(house: House, call: Call, value: object) -> Outcome:
-    """PUT: the whole document. Creates it where the kind allows that."""
-    document = await take_in(call, value, call.duplicates)
-    async with house.locks.hold(call.key):
-        current = house.store.get(call.key)
-        if current is None:
-            if call.subresource or call.served.stored.storage not in CREATED_BY_UPDATE:
-                raise not_found(call.served.stored, call.name)
-            document["metadata"].pop("resourceVersion", None)
-            return await create(house, call, document)
-        return await save(house, call, current, document)
+    """PUT: the whole document. Creates it where the kind allows that. Raises Conflict if it names another version."""
+    sent = msgspec.json.encode(value)
+    for attempt in range(1, TRIES_MAX + 1):
+        document = await take_in(call, value if attempt == 1 else msgspec.json.decode(sent), call.duplicates)
+        async with turn(house, call):
+            current = house.store.get(call.key)
+            try:
+                if current is not None:
+                    return await save(house, call, current, document)
+                if call.subresource or call.served.stored.storage not in CREATED_BY_UPDATE:
+                    raise not_found(call.served.stored, call.name)
+                document["metadata"].pop("resourceVersion", None)
+                return await create(house, call, document)
+            except (Conflict, AlreadyExists):
+                # Somebody wrote meanwhile; what the document itself demands stays broken.
+                if attempt == TRIES_MAX or house.store.get(call.key) is current:
+                    raise
+    raise AssertionError("the last try answers or raises")
 
 
 async def save(house: House, call: Call, current: Document, document: Value, *, is_tracked: bool = False) -> Outcome:
-    """Write `document` (owned, changed in place) over `current`, whose lock the caller holds.
+    """Write `document` (owned, changed in place) over `current`, in the caller's turn.
 
-    Raises Conflict if it names another version or uid, Invalid, and what admission raises.
+    Raises Conflict if it names another version or uid or `current` is not what is there any more, Invalid, and
+    what admission raises.
     """
     old = current.value
     _check_identity(call, current, document)
@@ -206,8 +218,6 @@ async def _write(house: House, call: Call, current: Document, document: Value, r
     try:
         written = (await house.store.write([change, *review.changes]))[0]
     except Conflict as error:
-        if review.changes:
-            raise  # which of them was overtaken is not known: the commit is tried again
         raise conflict(call.served.stored, call.name) from error
     except NotFound as error:
         raise not_found(call.served.stored, call.name) from error
