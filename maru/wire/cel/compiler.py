@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from maru.wire.cel.arithmetic import BINARY, index, opposite, shown_key
 from maru.wire.cel.checker import TYPE_NAMES, Checked
 from maru.wire.cel.errors import EvaluationError, OutOfBudget
-from maru.wire.cel.functions import Overload, accepts
+from maru.wire.cel.functions import READING_COST, Overload, accepts
 from maru.wire.cel.syntax import Call, ListNode, Literal, Macro, Name, Node, Select, StructNode
-from maru.wire.cel.values import NONE, Opaque, Optional, TypeValue, key_of, no_overload
+from maru.wire.cel.values import NONE, Duration, Opaque, Optional, Timestamp, TypeValue, key_of, no_overload
 
 CHARACTERS_PER_COST = 10
 _ESCAPED = re.compile(r"__(underscores|dot|dash|slash|[a-z]+)__")
@@ -375,7 +375,7 @@ def _weight(value: object) -> int:
         return len(value) // CHARACTERS_PER_COST
     if isinstance(value, (list, dict)):
         return len(value)
-    return 0
+    return READING_COST if isinstance(value, (Opaque, Timestamp, Duration)) else 0
 
 
 def _apply(overloads: Sequence[Overload], operands: Sequence[Closure]) -> Closure:
@@ -385,7 +385,7 @@ def _apply(overloads: Sequence[Overload], operands: Sequence[Closure]) -> Closur
         for one in overloads:
             if all(map(accepts, one.parameters, values)):
                 found = one.apply(*values)
-                frame.spend(_weight(found))
+                frame.spend(one.cost + _weight(found))
                 return found
         raise no_overload()
 

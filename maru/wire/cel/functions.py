@@ -9,16 +9,22 @@ from maru.wire.cel.types import Type, type_named
 from maru.wire.cel.values import Duration, Opaque, Optional, Timestamp, TypeValue, UInt
 
 Apply = Callable[..., object]
+READING_COST = 6
+"""Reading or comparing a quantity, an address or a time takes about as long as six steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """parameters: the receiver first, for methods. apply: takes them in that order, raises EvaluationError."""
+    """parameters: the receiver first, for methods. apply: takes them in that order, raises EvaluationError.
+
+    cost: what a call spends beside what its values weigh.
+    """
 
     is_method: bool
     parameters: tuple[Type, ...]
     result: Type
     apply: Apply
+    cost: int = 0
 
 
 Library = Mapping[str, Sequence[Overload]]
@@ -26,9 +32,9 @@ Library = Mapping[str, Sequence[Overload]]
 Entry = tuple[str, Overload]
 
 
-def function(name: str, parameters: str, result: str, apply: Apply) -> Entry:
+def function(name: str, parameters: str, result: str, apply: Apply, *, cost: int = 0) -> Entry:
     """A global function. parameters: types with commas between."""
-    return name, Overload(False, _types(parameters), type_named(result), apply)
+    return name, Overload(False, _types(parameters), type_named(result), apply, cost)
 
 
 def method(name: str, parameters: str, result: str, apply: Apply) -> Entry:

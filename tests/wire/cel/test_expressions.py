@@ -107,3 +107,11 @@ def test_every_evaluation_ends_when_its_budget_does() -> None:
     assert value_of(nested) is True
     with pytest.raises(OutOfBudget):
         value_of(nested, 200)
+
+
+@pytest.mark.parametrize(
+    "text", ["isQuantity('1Gi')", "isIP('::1')", "duration('1h') < duration('2h')", "ip('::1') == ip('::1')"]
+)
+def test_what_takes_long_to_read_spends_for_it(text: str) -> None:
+    _, cost = compile_expression(text, DECLARED).evaluate({"self": SELF})
+    assert cost > 6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from maru.wire.cel.errors import EvaluationError
-from maru.wire.cel.functions import Entry, function, method
+from maru.wire.cel.functions import READING_COST, Entry, function, method
 from maru.wire.cel.values import Opaque
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -51,7 +51,7 @@ def entries() -> Iterable[Entry]:
     yield from _addresses()
     yield from _networks()
     yield function("url", "string", "kubernetes.URL", _url)
-    yield function("isURL", "string", "bool", lambda text: _can(_url, text))
+    yield function("isURL", "string", "bool", lambda text: _can(_url, text), cost=READING_COST)
     yield method("getScheme", "kubernetes.URL", "string", lambda one: urlsplit(one.text).scheme)
     yield method("getHost", "kubernetes.URL", "string", lambda one: urlsplit(one.text).netloc.rpartition("@")[2])
     yield method("getHostname", "kubernetes.URL", "string", lambda one: urlsplit(one.text).hostname or "")
@@ -62,8 +62,8 @@ def entries() -> Iterable[Entry]:
 
 def _addresses() -> Iterable[Entry]:
     yield function("ip", "string", "net.IP", _ip)
-    yield function("isIP", "string", "bool", lambda text: _can(_ip, text))
-    yield function("ip.isCanonical", "string", "bool", lambda text: str(_ip(text)) == text)
+    yield function("isIP", "string", "bool", lambda text: _can(_ip, text), cost=READING_COST)
+    yield function("ip.isCanonical", "string", "bool", lambda text: str(_ip(text)) == text, cost=READING_COST)
     yield function("string", "net.IP", "string", str)
     yield method("family", "net.IP", "int", lambda one: one.address.version)
     yield method("isUnspecified", "net.IP", "bool", lambda one: one.address.is_unspecified)
@@ -75,7 +75,7 @@ def _addresses() -> Iterable[Entry]:
 
 def _networks() -> Iterable[Entry]:
     yield function("cidr", "string", "net.CIDR", _cidr)
-    yield function("isCIDR", "string", "bool", lambda text: _can(_cidr, text))
+    yield function("isCIDR", "string", "bool", lambda text: _can(_cidr, text), cost=READING_COST)
     yield function("string", "net.CIDR", "string", str)
     yield method("containsIP", "net.CIDR,net.IP", "bool", lambda one, ip: ip.address in one.network)
     yield method("containsIP", "net.CIDR,string", "bool", lambda one, text: _ip(text).address in one.network)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from maru.wire.cel.errors import EvaluationError
-from maru.wire.cel.functions import Entry, function, method
+from maru.wire.cel.functions import READING_COST, Entry, function, method
 from maru.wire.cel.values import INT_MAX, INT_MIN, Opaque
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)")
@@ -47,7 +47,7 @@ def entries() -> Iterable[Entry]:
     """All of them."""
     kind = "kubernetes.Quantity"
     yield function("quantity", "string", kind, _quantity)
-    yield function("isQuantity", "string", "bool", lambda text: _read(text) is not None)
+    yield function("isQuantity", "string", "bool", lambda text: _read(text) is not None, cost=READING_COST)
     yield method("sign", kind, "int", lambda one: (one.amount > 0) - (one.amount < 0))
     yield method(
         "isInteger", kind, "bool", lambda one: one.amount.denominator == 1 and INT_MIN <= one.amount <= INT_MAX
@@ -62,8 +62,8 @@ def entries() -> Iterable[Entry]:
     kind = "kubernetes.Semver"
     yield function("semver", "string", kind, lambda text: _semver(text, False))
     yield function("semver", "string,bool", kind, _semver)
-    yield function("isSemver", "string", "bool", lambda text: _is_semver(text, False))
-    yield function("isSemver", "string,bool", "bool", _is_semver)
+    yield function("isSemver", "string", "bool", lambda text: _is_semver(text, False), cost=READING_COST)
+    yield function("isSemver", "string,bool", "bool", _is_semver, cost=READING_COST)
     for place, name in enumerate(("major", "minor", "patch")):
         yield method(name, kind, "int", lambda one, place=place: one.numbers[place])
     yield from _comparisons(kind)
