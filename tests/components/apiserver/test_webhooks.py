@@ -140,3 +140,43 @@ async def test_the_server_starts_and_webhooks_can_be_taken_away_whatever_they_re
     for kind in ("validating", "mutating"):
         await api.must_do("DELETE", f"{HOOKS}/{kind}webhookconfigurations/w")
     await api.must_do("POST", MAPS, {"metadata": {"name": "c"}})
+
+
+async def test_evictions_bindings_tokens_and_scales_are_shown_as_what_they_are(api, account, tmp_path):
+    seen = []
+
+    async def answer(request):
+        kind = request["object"] and request["object"]["kind"]
+        seen.append((request["operation"], request["resource"]["resource"], request.get("subResource"), kind))
+        return {"allowed": request["name"] != "no", "warnings": ["seen"]}
+
+    deployments = "/apis/apps/v1/namespaces/default/deployments"
+    labels = {"matchLabels": {"a": "b"}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod()["spec"]}
+    spec = {"replicas": 1, "selector": labels, "template": template}
+    await api.must_do("POST", deployments, {"metadata": {"name": "d"}, "spec": spec})
+    await api.must_do("POST", f"{DEFAULT}/pods", pod("p"))
+    await api.must_do("POST", f"{DEFAULT}/pods", pod("no"))
+    async with asked(tmp_path, answer) as config, asyncio.timeout(4):
+        hooks = f"{HOOKS}/validatingwebhookconfigurations"
+        await api.must_do("POST", hooks, webhook(config, "*", "*/*", group="*"))
+        target = {"kind": "Node", "name": "node-1"}
+        await api.must_do("POST", f"{DEFAULT}/pods/p/binding", {"metadata": {"name": "p"}, "target": target})
+        status = await api.must_refuse(
+            400, "POST", f"{DEFAULT}/pods/no/binding", {"metadata": {"name": "no"}, "target": target}
+        )
+        assert 'admission webhook "w.example.com" denied the request' in status["message"]
+        assert not (await api.must_do("GET", f"{DEFAULT}/pods/no"))["spec"].get("nodeName")
+        await api.must_do("POST", f"{DEFAULT}/serviceaccounts/default/token", {"spec": {}})
+        await api.must_do("POST", f"{DEFAULT}/pods/p/eviction", {"metadata": {"name": "p"}})
+        media = MERGE
+        scaled = await api.must_do("PATCH", f"{deployments}/d/scale", {"spec": {"replicas": 3}}, media=media)
+    assert scaled["spec"]["replicas"] == 3
+    assert [one for one in seen if one[1] != "pods" or one[2]] == [
+        ("CREATE", "pods", "binding", "Binding"),
+        ("CREATE", "pods", "binding", "Binding"),
+        ("CREATE", "serviceaccounts", "token", "TokenRequest"),
+        ("CREATE", "pods", "eviction", "Eviction"),
+        ("UPDATE", "deployments", "scale", "Scale"),
+    ]
+    assert not any(one[0] == "DELETE" for one in seen)

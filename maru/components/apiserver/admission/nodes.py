@@ -67,7 +67,7 @@ class NodeRestriction(Rule):
                 why = f'pod does not have "{_MIRROR}" annotation, node "{node}" can only create mirror pods'
                 raise denied(PODS, review.name, why)
             _check_runs(pod, review, node)
-        elif review.operation in (UPDATE, DELETE):
+        elif review.operation in (UPDATE, DELETE) or review.subresource == "eviction":
             if review.operation == UPDATE and review.subresource != "status":
                 raise denied(PODS, review.name, f'node "{node}" can only update the status of pods')
             document = self._store.get(key_of(PODS, review.namespace, review.name))

@@ -14,6 +14,7 @@ from typing import Protocol
 from maru.core.access import Caller
 from maru.core.document import Resource, Value
 from maru.core.store.interface import Change
+from maru.wire.k8s.schema import TypeNode
 
 CREATE = "CREATE"
 UPDATE = "UPDATE"
@@ -27,8 +28,8 @@ class Review:
 
     resource: as requested; stored: as kept (conversions apply between them). options: the request's
     own CreateOptions, UpdateOptions or DeleteOptions. warnings: sent back to the client. annotations: for the
-    audit log. is_own: the caller
-    is a part of the platform, whose rights are not asked.
+    audit log. is_own: the caller is a part of the platform, whose rights are not asked. node: the type of the
+    value, where a subresource has one of its own (Scale, Binding).
     """
 
     operation: str
@@ -46,6 +47,7 @@ class Review:
     warnings: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
+    node: TypeNode | None = None
 
 
 class Step(Protocol):

@@ -36,7 +36,7 @@ def is_exempt(resource: Resource) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The resource a webhook is shown a write as. served: how it is converted, None if not at all."""
+    """The resource a webhook is shown a write as. served: how it is converted, None if not at all (a Scale, say)."""
 
     resource: Resource
     served: Served | None = None
@@ -117,16 +117,15 @@ class Matcher:
         return None if found is None else found.value
 
     def _by_rules(self, match: Match, review: Review) -> Place | None:
-        served = self._catalog.of(review.resource)
         if any(_covers(rule, review, review.resource) for rule in match.rules):
-            return Place(review.resource, served)
+            return Place(review.resource, None if review.node is not None else self._catalog.of(review.resource))
         if not match.equivalent:
             return None
         for other in self._catalog.all:
             if other.stored.storage != review.stored.storage or other.is_virtual or other.resource == review.resource:
                 continue
             if any(_covers(rule, review, other.resource) for rule in match.rules):
-                return Place(other.resource, other)
+                return Place(other.resource, None if review.node is not None else other)
         return None
 
     def _selected(self, selector: Value | None, labels: Value | None) -> bool:

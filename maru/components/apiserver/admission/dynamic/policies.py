@@ -241,7 +241,8 @@ class MutatingPolicies(Policies):
     async def _mutate(self, mutation: Value, evaluation: Evaluation, review: Review, place: Place) -> None:
         new, _ = await objects_of(review, place)
         served = place.served
-        assert new is not None and served is not None, "only documents are mutated"
+        node = review.node if served is None else served.node
+        assert new is not None, "what is written is no delete"
         evaluation.values["object"] = new
         copy: Value = msgspec.json.decode(msgspec.json.encode(new))
         if mutation.get("patchType") == "JSONPatch":
@@ -255,12 +256,15 @@ class MutatingPolicies(Policies):
                 raise EvaluationError(
                     "invalid ApplyConfiguration: may not mutate apiVersion, kind, name, namespace or uid"
                 )
-            changed = merge(served.node, copy, config)
+            if node is None:
+                raise EvaluationError("the object has no type that an ApplyConfiguration could be merged by")
+            changed = merge(node, copy, config)
         if not isinstance(changed, dict):
             raise EvaluationError("a mutation must leave an object")
-        if served.conversion is not None:
+        if served is not None and served.conversion is not None:
             changed = dict((await served.conversion.to_stored([changed]))[0])
-        served.strategy.default(changed)
+        if served is not None:
+            served.strategy.default(changed)
         review.value = changed
 
 

@@ -48,7 +48,9 @@ class Evictions:
                 how = await self._tell_why(call, how)
         pods = self._house.catalog.of(PODS)
         assert pods is not None, "Pods are built in"
-        await remove(self._house, Call(call.caller, pods, call.namespace, call.name, warnings=call.warnings), how)
+        await remove(
+            self._house.admitting_all(), Call(call.caller, pods, call.namespace, call.name, warnings=call.warnings), how
+        )
         return SUCCESS
 
     async def _ask_budget(self, call: Call, pod: Document, *, dry_run: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from maru.components.apiserver.admission.review import UPDATE, Review
 from maru.components.apiserver.api import answers
 from maru.components.apiserver.api.render import ONE_SHAPES, Renderer
 from maru.components.apiserver.api.subresources.posted import Body, take
@@ -90,6 +91,7 @@ class Scales:
 
     async def write(self, call: Call, current: Document, scale: Value) -> Document:
         """Take the replicas of `scale` over into `current`, in the caller's turn."""
+        scale = await self._admitted(call, current, scale)
         _check(call, current, scale)
         document: Value = msgspec.json.decode(current.body)
         with_replicas(call.served, document, int((scale.get("spec") or {}).get("replicas") or 0))
@@ -102,7 +104,30 @@ class Scales:
             user_agent=call.user_agent,
             warnings=call.warnings,
         )
-        return (await save(self._house, whole, current, document)).document
+        return (await save(self._house.admitting_all(), whole, current, document)).document
+
+    async def _admitted(self, call: Call, current: Document, scale: Value) -> Value:
+        review = Review(
+            operation=UPDATE,
+            resource=call.served.resource,
+            stored=call.served.stored,
+            subresource="scale",
+            namespace=call.namespace,
+            name=call.name,
+            caller=call.caller,
+            value=scale,
+            old=scale_of(call.served, current.value),
+            dry_run=call.options.dry_run,
+            is_own=call.is_own,
+            annotations=call.annotations,
+            options={"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1"},
+            node=self._node,
+        )
+        await self._house.admission.admit(review)
+        await self._house.admission.check(review)
+        call.warn(review.warnings)
+        assert review.value is not None
+        return review.value
 
     def _current(self, call: Call) -> Document:
         current = self._house.store.get(call.key)

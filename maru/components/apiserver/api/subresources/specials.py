@@ -17,10 +17,11 @@ from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.api.subresources.token import Tokens
 from maru.components.apiserver.engine.passing import Passing
 from maru.components.apiserver.engine.verbs.call import House, Post
+from maru.components.apiserver.engine.verbs.posting import admitted
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.site import Site
-from maru.wire.k8s.schema import Schema
+from maru.wire.k8s.schema import Schema, TypeNode
 
 _AUTHORIZATION = "authorization.k8s.io"
 _AUTHENTICATION = "authentication.k8s.io"
@@ -46,7 +47,7 @@ def posts(tools: Tools) -> Mapping[tuple[str, str], tuple[Post, str, str]]:
     tokens = Tokens(house.store, tools.tokens, house.clock)
     reviews = Reviews(tools.book, tools.tokens, house.clock)
     access, identity = f"{_AUTHORIZATION}/v1", f"{_AUTHENTICATION}/v1"
-    return {
+    table: dict[tuple[str, str], tuple[Post, str, str]] = {
         ("pods", "binding"): (bindings.bind, "v1", "Binding"),
         ("bindings", ""): (bindings.bind, "v1", "Binding"),
         ("pods", "eviction"): (evictions.evict, "policy/v1", "Eviction"),
@@ -61,6 +62,10 @@ def posts(tools: Tools) -> Mapping[tuple[str, str], tuple[Post, str, str]]:
         (f"selfsubjectrulesreviews.{_AUTHORIZATION}", ""): (reviews.self_rules, access, "SelfSubjectRulesReview"),
         (f"selfsubjectreviews.{_AUTHENTICATION}", ""): (reviews.self_subject, identity, "SelfSubjectReview"),
         (f"tokenreviews.{_AUTHENTICATION}", ""): (reviews.token, identity, "TokenReview"),
+    }
+    return {
+        place: (admitted(house, post, _node(tools, api_version, kind)), api_version, kind)
+        for place, (post, api_version, kind) in table.items()
     }
 
 
@@ -80,6 +85,10 @@ def specials(tools: Tools) -> Mapping[tuple[str, str], Special]:
         ("componentstatuses", ""): ComponentStatuses(tools.house.clock).answer,
     }
     for place, (post, api_version, kind) in posts(tools).items():
-        group, _, version = api_version.rpartition("/")
-        table[place] = posted(post, Body(api_version, kind, tools.schema.type_of(group, version, kind)))
+        table[place] = posted(post, Body(api_version, kind, _node(tools, api_version, kind)))
     return table
+
+
+def _node(tools: Tools, api_version: str, kind: str) -> TypeNode | None:
+    group, _, version = api_version.rpartition("/")
+    return tools.schema.type_of(group, version, kind)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from maru.components.apiserver.admission.review import Chain
@@ -125,3 +125,7 @@ class House:
     keepers: Mapping[str, Keeper] = field(default_factory=dict)
     locks: Locks = field(default_factory=Locks)
     feeds: OpenFeeds = field(default_factory=OpenFeeds)
+
+    def admitting_all(self) -> House:
+        """The same for writes that admission has already seen in another shape."""
+        return replace(self, admission=Chain())
