@@ -50,6 +50,7 @@ class Image:
 
     id: digest of the config (sha256:...). names: full references, tags first. digests: repository@digest.
     layers: digests of the unpacked layers, lowest first. size_bytes: compressed content.
+    parent: id of the image it was built upon here; step: what a build made it from; both "" elsewhere.
     """
 
     id: str
@@ -61,23 +62,31 @@ class Image:
     created: str = ""  # RFC 3339
     architecture: str = "amd64"
     os: str = "linux"
+    parent: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step of a pull or an import. layer: short digest or ""; done and total in bytes (0: unknown)."""
+    """One step of a pull, a push or an import. layer: short digest or ""; done and total in bytes (0: unknown).
+
+    digest: on the last step of a push, that of the manifest, whose size is total_bytes.
+    """
 
     status: str
     layer: str = ""
     done_bytes: int = 0
     total_bytes: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A container made an image. base: an image id, "" for none; layer: a tar file (it is taken over).
+    """A container made an image. base: an image id, "" for none; layer: a tar file (it is taken over), "" for none.
 
     config: the OCI image configuration's `config` object; name: the reference it gets, "" for none.
+    created_by: what its history says; step: of a build, so that the next one finds it again, "" for no build:
+    the image is then a child of `base`.
     """
 
     base: str
@@ -87,6 +96,8 @@ class Commit:
     author: str = ""
     comment: str = ""
     created: str = ""  # RFC 3339
+    created_by: str = "commit"
+    step: str = ""
 
 
 class ImageStore(Protocol):
@@ -107,6 +118,14 @@ class ImageStore(Protocol):
         """
         ...
 
+    def push(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        """Send the image of a repository:tag to its registry, as it is stored; the last Progress has its digest.
+
+        What the registry has is not sent again. Raises NotFound (no such image here), Denied,
+        RegistryUnreachable, Unavailable, Invalid (the registry takes it not).
+        """
+        ...
+
     def load(self, archive: str) -> AsyncIterator[Progress]:
         """Import a docker archive or an OCI layout (tar file, compressed or not, or folder) at a path."""
         ...
@@ -120,7 +139,9 @@ class ImageStore(Protocol):
     async def remove(self, reference: str) -> Sequence[str]:
         """Untag, and delete content nobody refers to; answers what was untagged and deleted.
 
-        Raises Conflict when a container uses it.
+        What a build left below it goes with it, up to the first image that has a name, another child or a
+        container. One that others were built upon keeps its content and loses the name only. Raises Conflict
+        when a container uses it, or when it is meant by its id and others were built upon it.
         """
         ...
 

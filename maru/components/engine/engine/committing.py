@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,16 +23,11 @@ from maru.wire.oci.manifest import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descript
 
 async def made(content: Content, base: Stored | None, commit: Commit, pin: Pin) -> Pulled:
     """Keep layer, configuration and manifest. The layer's file is moved. Raises Invalid, OSError."""
-    layer = Path(commit.layer)
-    size_bytes = layer.stat().st_size
-    digest = await asyncio.to_thread(digest_of_blocking, layer)
-    pin(digest)
-    await asyncio.to_thread(content.adopt_blocking, layer, digest)
-    await content.unpack(digest, digest)
+    fresh = [await _kept(content, Path(commit.layer), pin)] if commit.layer else []
     old: Value = msgspec.json.decode(content.blob(base.id).read_bytes()) if base else _empty()
-    config = msgspec.json.encode(_config(old, commit, digest))
+    config = msgspec.json.encode(_config(old, commit, [each.digest for each in fresh]))
     config_digest = await asyncio.to_thread(content.put_blocking, config)
-    layers = [*_layers(content, base), Descriptor(OCI_LAYER, digest, size_bytes)]
+    layers = [*_layers(content, base), *fresh]
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -42,7 +38,16 @@ async def made(content: Content, base: Stored | None, commit: Commit, pin: Pin) 
     pin(config_digest, manifest)
     total = len(config) + sum(each.size for each in layers)
     blobs = (config_digest, *(each.digest for each in layers))
-    return Pulled(config_digest, manifest, "", blobs, (*(base.layers if base else ()), digest), total)
+    return Pulled(config_digest, manifest, "", blobs, (*(base.layers if base else ()), *(each.digest for each in fresh)), total)
+
+
+async def _kept(content: Content, layer: Path, pin: Pin) -> Descriptor:
+    size_bytes = layer.stat().st_size
+    digest = await asyncio.to_thread(digest_of_blocking, layer)
+    pin(digest)
+    await asyncio.to_thread(content.adopt_blocking, layer, digest)
+    await content.unpack(digest, digest)
+    return Descriptor(OCI_LAYER, digest, size_bytes)
 
 
 def _empty() -> Value:
@@ -51,14 +56,20 @@ def _empty() -> Value:
     return {"architecture": platform.architecture, "os": platform.os, "rootfs": rootfs, "history": []}
 
 
-def _config(old: Value, commit: Commit, digest: str) -> Value:
-    step = {"created": commit.created, "created_by": "commit", "comment": commit.comment, "author": commit.author}
+def _config(old: Value, commit: Commit, digests: Sequence[str]) -> Value:
+    step = {
+        "created": commit.created,
+        "created_by": commit.created_by,
+        "comment": commit.comment,
+        "author": commit.author,
+        "empty_layer": not digests,
+    }
     return {
         **old,
         "config": dict(commit.config),
         "created": commit.created,
         "author": commit.author,
-        "rootfs": {"type": "layers", "diff_ids": [*old["rootfs"]["diff_ids"], digest]},
+        "rootfs": {"type": "layers", "diff_ids": [*old["rootfs"]["diff_ids"], *digests]},
         "history": [*(old.get("history") or ()), {key: value for key, value in step.items() if value}],
     }
 

@@ -16,6 +16,7 @@ from maru.components.engine.engine import archive as archives
 from maru.components.engine.engine import base_image, committing
 from maru.components.engine.engine.content import Content, disk_errors
 from maru.components.engine.engine.index import Index, Stored, parse
+from maru.components.engine.engine.pushing import Delivery
 from maru.components.engine.engine.transfer import Order, Pulled, Transfer
 from maru.contracts.image_store import LOCAL_DOMAIN, Commit, Image, ImageConfig, Progress, RegistryAuth
 from maru.core.errors import Conflict, Invalid, NotFound
@@ -69,6 +70,22 @@ class Images:
 
         return _told(work)
 
+    def push(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        async def work(report: Report) -> None:
+            wanted = parse(reference)
+            stored = self._index.find(wanted.tagged) if not wanted.digest else None
+            if stored is None:
+                why = f"tag does not exist: {wanted.familiar_name}:{wanted.tag}"
+                raise NotFound(what=why, why="", fix="")
+            with self._content.pinned() as pin:
+                pin(stored.manifest, *stored.blobs)
+                delivery = Delivery(wanted, auth or RegistryAuth(), stored, _homes(self._index.all(), wanted))
+                digest = await self._transfer.push(delivery, report)
+                self._index.name(stored, Reference(wanted.domain, wanted.path, digest=digest), digest)
+                await self._save()
+
+        return _told(work)
+
     def load(self, archive: str) -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
             await self._load(archive, report)
@@ -97,18 +114,34 @@ class Images:
         untagged = self._names_meant(stored, reference)
         names_left = [name for name in (*stored.names, *stored.digests) if name not in untagged]
         tags_left = [name for name in stored.names if name not in untagged]
+        children = self._index.children(stored.id)
+        is_id = stored.id[7:].startswith(reference.removeprefix("sha256:"))
+        if children and not tags_left and (is_id or not stored.names):
+            raise Conflict(
+                what=f"unable to delete {stored.id[7:19]} (cannot be forced)",
+                why="image has dependent child images",
+                fix="",
+            )
         if not tags_left and self.is_used(self._view(stored)):
             raise Conflict(what=f"image {reference}", why="a container uses it", fix="remove the container first")
-        if tags_left or (names_left and not stored.names):
+        if tags_left or (names_left and not stored.names) or children:
             stored.names = tags_left
             stored.digests = [name for name in stored.digests if name not in untagged]
             await self._save()
             return untagged
-        self._index.drop(stored.id)
-        self._images.pop(stored.id, None)
+        dropped = self._drop(stored)
         await self._save()
         gone = await self._collect()
-        return [*untagged, stored.id, *gone]
+        return [*untagged, *dropped, *gone]
+
+    @property
+    def content(self) -> Content:
+        """Where its bytes are."""
+        return self._content
+
+    async def collect(self) -> None:
+        """Delete content that neither an image, a container nor a holder refers to."""
+        await self._collect()
 
     def is_used(self, image: Image) -> bool:
         stack = list(self.layer_paths(image))
@@ -145,10 +178,27 @@ class Images:
             with disk_errors("image store"):
                 made = await committing.made(self._content, base, commit, pin)
             stored = self._keep(made)
+            if commit.step:
+                stored.parent, stored.step = commit.base, commit.step
             if wanted is not None:
                 self._index.name(stored, wanted)
             await self._save()
         return self._view(stored)
+
+    def _drop(self, stored: Stored) -> Sequence[str]:
+        """Forget it, and what was built below it for nobody else."""
+        dropped: list[str] = []
+        below: Stored | None = stored
+        while below is not None:
+            self._index.drop(below.id)
+            self._images.pop(below.id, None)
+            dropped.append(below.id)
+            below = self._index.find(below.parent) if below.parent else None
+            if below is None or below.names or below.digests or not below.step or self._index.children(below.id):
+                break
+            if self.is_used(self._view(below)):
+                break
+        return dropped
 
     async def _load(self, path: str, report: Report) -> None:
         with self._content.pinned() as pin:
@@ -191,6 +241,8 @@ class Images:
             created=document.created or "",
             architecture=document.architecture,
             os=document.os,
+            parent=stored.parent,
+            step=stored.step,
         )
         self._images[stored.id] = image
         return image
@@ -278,6 +330,17 @@ def _names_for(stored: Stored, reference: str) -> Sequence[str]:
         return ()
     named = parse(reference)
     return () if named.digest else (named.tagged,)
+
+
+def _homes(images: Sequence[Stored], wanted: Reference) -> dict[str, str]:
+    """For blobs that another repository of the same registry has: its path, by digest."""
+    homes: dict[str, str] = {}
+    for stored in images:
+        for pulled in stored.digests:
+            reference = parse(pulled)
+            if reference.domain == wanted.domain and reference.path != wanted.path:
+                homes.update(dict.fromkeys(stored.blobs, reference.path))
+    return homes
 
 
 async def _told(work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Progress]:

@@ -22,7 +22,7 @@ ID_PREFIX_MIN = 4  # digits of an id that may stand for it
 class Stored(msgspec.Struct):
     """One image. id: digest of its config. manifest: digest of its manifest. blobs: config and layers as stored.
 
-    names: repository:tag; digests: repository@digest; layers: diff ids, lowest first.
+    names: repository:tag; digests: repository@digest; layers: diff ids, lowest first. parent, step: of a build.
     """
 
     id: str
@@ -32,6 +32,8 @@ class Stored(msgspec.Struct):
     size_bytes: int
     names: list[str] = []
     digests: list[str] = []
+    parent: str = ""
+    step: str = ""
 
 
 class _File(msgspec.Struct):
@@ -105,6 +107,10 @@ class Index:
         pulled = f"{reference.name}@{digest}"
         if digest and pulled not in stored.digests:
             stored.digests.append(pulled)
+
+    def children(self, image_id: str) -> Sequence[Stored]:
+        """Those that were built upon it."""
+        return [stored for stored in self._by_id.values() if stored.parent == image_id]
 
     def drop(self, image_id: str) -> None:
         self._by_id.pop(image_id, None)

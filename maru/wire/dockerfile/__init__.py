@@ -1,0 +1,1 @@
+"""Dockerfiles: text to instructions, variables and words. Source: docs.docker.com/reference/dockerfile."""
