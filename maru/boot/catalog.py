@@ -18,6 +18,7 @@ COMPONENTS = (
     "workloads",
     "scheduler",
     "engine",
+    "registry",
     "network",
     "docker",
     "node",

@@ -12,7 +12,7 @@ from maru.core.errors import Invalid
 
 PROCESSES: Mapping[str, Sequence[str]] = {
     "control": ("store", "access", "apiserver", "informers", "certificates", "workloads", "scheduler"),
-    "node": ("remote", "informers", "engine", "network", "docker", "node"),
+    "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
     "edge": ("remote", "informers", "dns"),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PORT_KUBERNETES = 6443
+PORT_REGISTRY = 5000
 DEFAULT_DATA_DIR = Path("/var/lib/maru")
 
 

@@ -16,6 +16,7 @@ from maru.components.engine.config import EngineConfig
 from maru.components.engine.engine.containers import Containers
 from maru.components.engine.engine.content import Content
 from maru.components.engine.engine.execs import Runner
+from maru.components.engine.engine.held import HeldContent
 from maru.components.engine.engine.images import Images
 from maru.components.engine.engine.logs import rotate
 from maru.components.engine.engine.machine import Machine
@@ -24,6 +25,7 @@ from maru.components.engine.engine.registry import Registries
 from maru.components.engine.engine.runtime import Runtime
 from maru.components.engine.engine.transfer import Limits, Transfer
 from maru.components.engine.model.specification import Grant
+from maru.contracts.content_store import ContentStore
 from maru.contracts.image_store import ImageStore
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.clock import Clock, SystemClock
@@ -53,6 +55,7 @@ class Needs:
 class Gives:
     runtime: ContainerRuntime
     images: ImageStore
+    content: ContentStore
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
             runtime = Runtime(machine, containers, runner, needs.clock)
             images = await open_images(needs, runtime)
-            yield Gives(runtime, images)
+            yield Gives(runtime, images, HeldContent(images.content, images.collect))
         finally:
             tasks.cancel()
             containers.close()

@@ -100,6 +100,16 @@ def is_digest(text: str) -> bool:
     return len(digits) == _DIGEST_DIGITS.get(algorithm) and set(digits) <= set("0123456789abcdef")
 
 
+def is_path(text: str) -> bool:
+    """Whether `text` may name a repository at its registry."""
+    return len(text) <= NAME_CHARACTERS_MAX and _PATH.fullmatch(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` may be a tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def _split_domain(text: str) -> tuple[str, str]:
     first, slash, rest = text.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost" or first.lower() != first):

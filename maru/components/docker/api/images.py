@@ -12,8 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, is_true
-from maru.components.docker.api.progress import as_lines, base_lines, credentials, loaded_lines, pulled_lines
+from maru.components.docker.api.edge import Route, is_true, said
+from maru.components.docker.api.progress import (
+    as_lines,
+    base_lines,
+    credentials,
+    loaded_lines,
+    pulled_lines,
+    pushed_lines,
+)
 from maru.components.docker.model.image_filter import ImageFilter
 from maru.contracts.image_store import Image, ImageStore, Progress
 from maru.core.clock import parse_rfc3339
@@ -46,6 +53,7 @@ class ImageApi:
             Route("GET", "/images/{name}/json", self.inspect),
             Route("GET", "/images/{name}/get", self.save),
             Route("POST", "/images/{name}/tag", self.tag),
+            Route("POST", "/images/{name}/push", self.push),
             Route("DELETE", "/images/{name}", self.remove),
             Route("POST", "/maru/images/base", self.base),
         )
@@ -102,6 +110,23 @@ class ImageApi:
         repository, tag = request.query_get("repo"), request.query_get("tag")
         await self.images.tag(name, f"{repository}:{tag}" if tag else repository)
         return Answer(201)
+
+    async def push(self, request: Request, name: str) -> Answer:
+        """One tag, or every tag of the repository where none is named."""
+        tag = request.query_get("tag")
+        if request.query_get("platform"):
+            raise NotSupported(what="platform", why="images are kept for this machine's platform", fix="leave it out")
+        try:
+            repository = parse_reference(f"{name}:{tag}" if tag else name)
+        except ValueError as error:
+            raise said(Invalid, str(error)) from error
+        names = [each for image in self.images.list() for each in image.names]
+        here = sorted(each for each in names if parse_reference(each).name == repository.name)
+        has_tag = bool(tag) or ":" in name.rpartition("/")[2]
+        wanted = [repository.tagged] if has_tag and here else here
+        auth = credentials(request.headers.get("X-Registry-Auth", ""))
+        lines = pushed_lines(repository, [(each, self.images.push(each, auth)) for each in wanted])
+        return Answer(200, as_lines(lines), JSON_LINES)
 
     async def remove(self, request: Request, name: str) -> Answer:
         image = self._want(name)

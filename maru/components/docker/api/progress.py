@@ -15,7 +15,8 @@ import msgspec
 
 from maru.contracts.image_store import Image, Progress, RegistryAuth
 from maru.core.document import Value
-from maru.core.errors import Invalid, MaruError
+from maru.core.errors import Invalid, MaruError, NotFound
+from maru.wire.oci.reference import Reference, parse_reference
 
 
 async def as_lines(values: AsyncIterator[Value]) -> AsyncIterator[bytes]:
@@ -41,6 +42,28 @@ async def pulled_lines(
         yield {"status": f"Status: Image is up to date for {reference}"}
     finally:
         await _close(rest)
+
+
+async def pushed_lines(
+    repository: Reference, pushes: Sequence[tuple[str, AsyncIterator[Progress]]]
+) -> AsyncIterator[Value]:
+    """The steps of pushes of one repository, one after the other, each with what it came to."""
+    yield {"status": f"The push refers to repository [{repository.name}]"}
+    if not pushes:
+        words = f"An image does not exist locally with the tag: {repository.familiar_name}"
+        raise NotFound(what=words, why="", fix="")
+    for name, steps in pushes:
+        try:
+            async for step in steps:
+                if step.digest:
+                    yield {"status": step.status}
+                    tag = parse_reference(name).tag
+                    aux = {"Tag": tag, "Digest": step.digest, "Size": step.total_bytes}
+                    yield {"progressDetail": {}, "aux": aux}
+                else:
+                    yield _step(step)
+        finally:
+            await _close(steps)
 
 
 async def loaded_lines(steps: AsyncIterator[Progress], upload: Path) -> AsyncIterator[Value]:

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -34,12 +34,13 @@ Pin = Callable[..., None]
 
 
 class Content:
-    """blobs/sha256/, layers/ and partial/ under `folder`. Digests are sha256:<64 hex> throughout."""
+    """blobs/sha256/, layers/, held/ and partial/ under `folder`. Digests are sha256:<64 hex> throughout."""
 
     def __init__(self, folder: Path, ids: Ids) -> None:
         self._blobs = folder / "blobs" / "sha256"
         self._layers = folder / "layers"
         self._partial = folder / "partial"
+        self._held = folder / "held"
         self._ids = ids
         self._unpacking: dict[str, asyncio.Lock] = {}
         self._pins: Counter[str] = Counter()
@@ -64,7 +65,7 @@ class Content:
     def open_blocking(self) -> None:
         """Make the folders; what a crash left half written goes."""
         shutil.rmtree(self._partial, ignore_errors=True)
-        for folder in (self._blobs, self._layers, self._partial):
+        for folder in (self._blobs, self._layers, self._partial, self._held):
             folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         for leftover in self._layers.glob("new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -89,14 +90,40 @@ class Content:
         return digest
 
     def adopt_blocking(self, file: Path, digest: str) -> None:
-        """Move a whole file, whose digest the caller has checked, to its place."""
+        """Move a whole file, whose digest the caller has checked and pinned, to its place.
+
+        Where that content is already, it stays: others may have links to it.
+        """
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        file.replace(self.blob(digest))
+        if self.blob(digest).exists():
+            file.unlink()
+        else:
+            file.replace(self.blob(digest))
         sync_folder_blocking(str(self._blobs))
+
+    def hold_blocking(self, holder: str, digest: str) -> None:
+        """Let `holder` refer to a blob that is here, durably. Raises OSError."""
+        folder = self._held / holder
+        if not folder.is_dir():
+            folder.mkdir(mode=0o711, exist_ok=True)
+            sync_folder_blocking(str(self._held))
+        with suppress(FileExistsError), self._pinning:
+            os.link(self.blob(digest), folder / _hex(digest))
+        sync_folder_blocking(str(folder))
+
+    def held_blocking(self, holder: str) -> set[str]:
+        """The digests that `holder` refers to."""
+        folder = self._held / holder
+        return {f"sha256:{file.name}" for file in folder.iterdir()} if folder.is_dir() else set()
+
+    def release_blocking(self, holder: str, digests: Collection[str]) -> None:
+        """Take references back; the blobs stay until `keep_only_blocking`."""
+        for digest in digests:
+            (self._held / holder / _hex(digest)).unlink(missing_ok=True)
 
     async def unpack(self, digest: str, diff_id: str) -> None:
         """Unpack a blob as the layer `diff_id`; nothing to do if that is there.
@@ -119,11 +146,11 @@ class Content:
         return [f"sha256:{folder.name}" for folder in self._layers.iterdir() if "-" not in folder.name]
 
     def keep_only_blocking(self, blobs: Collection[str], layers: Collection[str]) -> list[str]:
-        """Delete every other blob and layer that is not pinned; the layers that went."""
+        """Delete every other blob and layer that is not pinned or held; the layers that went."""
         for digest in self.blobs():
             if digest not in blobs:
                 with self._pinning:
-                    if digest not in self._pins:
+                    if digest not in self._pins and not self._is_held(digest):
                         self.blob(digest).unlink(missing_ok=True)
         gone = []
         for diff_id in self.layers():
@@ -137,6 +164,12 @@ class Content:
             gone.append(diff_id)
             shutil.rmtree(doomed, ignore_errors=True)
         return gone
+
+    def _is_held(self, digest: str) -> bool:
+        try:
+            return self.blob(digest).stat().st_nlink > 1
+        except FileNotFoundError:
+            return False
 
     async def _unpack(self, digest: str, diff_id: str) -> None:
         fresh = self._layers / f"new-{self._ids.uid()}"

@@ -8,7 +8,7 @@ Source: OCI distribution specification 1.1; the token authentication specificati
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -30,6 +30,8 @@ CONNECT_HASTY_S = 1.5  # the same, when an image of that name is here already
 READ_S = 60.0  # between two pieces of a body
 ERROR_BYTES_MAX = 64 * 1024
 _AGENT = "maru/0.1"
+GOOD = (200, 206)
+Body = Callable[[], AsyncIterator[bytes] | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,12 @@ class Registries:
 
     @asynccontextmanager
     async def repository(
-        self, reference: Reference, auth: RegistryAuth, *, hasty: bool = False
+        self, reference: Reference, auth: RegistryAuth, *, hasty: bool = False, actions: str = "pull"
     ) -> AsyncIterator[Repository]:
-        """The repository of `reference`. hasty: give up soon on a registry that is silent."""
+        """The repository of `reference`. hasty: give up soon on a registry that is silent.
+
+        actions: what for, as token services are asked: pull, or pull,push.
+        """
         is_insecure = is_loopback(reference.domain) or reference.domain in self.insecure
         connector = aiohttp.TCPConnector(ssl=self._trust(verified=not is_insecure))
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_HASTY_S if hasty else CONNECT_S, sock_read=READ_S)
@@ -56,7 +61,7 @@ class Registries:
         ) as session:
             host = HUB if reference.domain == DEFAULT_DOMAIN else reference.domain
             base = await _plain_or_tls(session, host) if is_insecure else f"https://{host}"
-            yield Repository(session, base, reference, auth)
+            yield Repository(session, base, reference, auth, actions)
 
     def _trust(self, *, verified: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
@@ -69,10 +74,14 @@ class Registries:
 
 
 class Repository:
-    """One repository at its registry, for the length of a pull."""
+    """One repository at its registry, for the length of a pull or a push."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str, reference: Reference, auth: RegistryAuth) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, base: str, reference: Reference, auth: RegistryAuth, actions: str = "pull"
+    ) -> None:
         self._session = session
+        self._origin = base
+        self._actions = actions
         self._base = f"{base}/v2/{reference.path}"
         self._reference = reference
         self._auth = auth
@@ -81,7 +90,7 @@ class Repository:
     async def fetch_manifest(self, version: str) -> tuple[bytes, str]:
         """The bytes at a tag or digest, and the digest the registry names ("" if it names none)."""
         headers = {"Accept": ", ".join(ACCEPTED)}
-        async with self._get(f"{self._base}/manifests/{version}", headers) as response:
+        async with self.ask("GET", f"{self._base}/manifests/{version}", headers, GOOD) as response:
             content = await response.content.read(MANIFEST_BYTES_MAX + 1)
             while content and len(content) <= MANIFEST_BYTES_MAX and not response.content.at_eof():
                 content += await response.content.read(MANIFEST_BYTES_MAX + 1)
@@ -93,17 +102,27 @@ class Repository:
     async def blob(self, digest: str, offset: int) -> AsyncIterator[tuple[aiohttp.StreamReader, bool]]:
         """A blob's bytes from `offset` on, and whether the registry went along with the offset."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        async with self._get(f"{self._base}/blobs/{digest}", headers) as response:
+        async with self.ask("GET", f"{self._base}/blobs/{digest}", headers, GOOD) as response:
             yield response.content, response.status == 206
 
+    def address(self, path: str) -> str:
+        """The address of a path below this repository, or what a Location names."""
+        return urljoin(f"{self._base}/", path)
+
     @asynccontextmanager
-    async def _get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str], accepted: Collection[int], body: Body | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer whose status is one of `accepted`, with credentials if they are asked for; `body` makes a new one.
+
+        Raises Denied, NotFound, Invalid, Unavailable for other answers, aiohttp's errors when there is none.
+        """
         for is_last in (False, True):
             sent = dict(headers)
-            if self._authorization:
+            if self._authorization and url.startswith(f"{self._origin}/"):
                 sent["Authorization"] = self._authorization
-            async with self._session.get(url, headers=sent) as response:
-                if response.status in (200, 206):
+            async with self._session.request(method, url, headers=sent, data=body() if body else None) as response:
+                if response.status in accepted:
                     yield response
                     return
                 if response.status != 401 or is_last:
@@ -127,7 +146,7 @@ class Repository:
     async def _fetch_token(self, challenge: Challenge) -> str:
         asked = challenge.parameters
         realm = urljoin(self._base, asked.get("realm", ""))
-        scope = asked.get("scope") or f"repository:{self._reference.path}:pull"
+        scope = asked.get("scope") or f"repository:{self._reference.path}:{self._actions}"
         query = {"scope": scope} | ({"service": asked["service"]} if "service" in asked else {})
         if self._auth.identity_token:
             form = query | {
@@ -162,10 +181,13 @@ class Repository:
 
     def _denied(self, why: str) -> Denied:
         what = f"image {self._reference}"
+        is_pull = self._actions == "pull"
         return Denied(
             what=what,
-            why=f"pull access denied: {why}",
-            fix="check the name, or give credentials that may read it",
+            why=f"pull access denied: {why}"
+            if is_pull
+            else f"denied: requested access to the resource is denied: {why}",
+            fix=f"check the name, or give credentials that may {'read' if is_pull else 'write'} it",
         )
 
 

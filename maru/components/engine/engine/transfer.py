@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ from typing import IO
 import aiohttp
 
 from maru.components.engine.engine.content import READ_BYTES, Content, Pin
+from maru.components.engine.engine.pushing import BROKEN, RETRY_BASE_S, RETRY_MAX_S, Delivery, Report, Sender
 from maru.components.engine.engine.registry import Registries, Repository
 from maru.contracts.image_store import Progress, RegistryAuth, RegistryUnreachable
 from maru.core.clock import Clock
@@ -33,11 +35,7 @@ from maru.wire.oci.manifest import (
 )
 from maru.wire.oci.reference import Reference
 
-RETRY_BASE_S = 0.2
-RETRY_MAX_S = 5.0
-BROKEN = (aiohttp.ClientError, TimeoutError, ConnectionError)
 UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError, TimeoutError, ConnectionError)
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +87,17 @@ class Transfer:
         """Raises NotFound, Denied, RegistryUnreachable, Unavailable, Invalid (a digest or a document is wrong)."""
         reference = order.reference
         report(Progress(status=f"Pulling from {reference.path}"))
-        try:
+        with understood(reference):
             async with self._registries.repository(reference, order.auth, hasty=order.is_here) as repository:
                 return await self._pull(repository, reference, report, pin)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
-        except aiohttp.ClientSSLError as error:
-            why = f"the registry's certificate is not trusted: {error}"
-            raise Unavailable(what=f"image {reference}", why=why, fix="set engine.registry_ca_file") from error
-        except UNREACHABLE as error:
-            why = f"the registry cannot be reached: {error or type(error).__name__}"
-            raise RegistryUnreachable(what=f"image {reference}", why=why, fix="check network and name") from error
-        except BROKEN as error:
-            why = f"the registry cannot be understood: {error or type(error).__name__}"
-            raise Unavailable(what=f"image {reference}", why=why, fix="check network and name") from error
+
+    async def push(self, delivery: Delivery, report: Report) -> str:
+        """Send an image; the digest of its manifest. Raises Denied, RegistryUnreachable, Unavailable, Invalid."""
+        reference = delivery.reference
+        with understood(reference):
+            async with self._registries.repository(reference, delivery.auth, actions="pull,push") as repository:
+                sender = Sender(self._content, repository, self._clock, self._limits.attempts_max)
+                return await sender.send(delivery, self._limits.layers_at_once, report)
 
     async def _pull(self, repository: Repository, reference: Reference, report: Report, pin: Pin) -> Pulled:
         what = f"image {reference}"
@@ -249,6 +244,24 @@ class _Download:
         self._hash.update(chunk)
         self.done_bytes += len(chunk)
         self._told(self.done_bytes)
+
+
+@contextmanager
+def understood(reference: Reference) -> Iterator[None]:
+    """What a registry does wrong becomes an error that says so."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
+    except aiohttp.ClientSSLError as error:
+        why = f"the registry's certificate is not trusted: {error}"
+        raise Unavailable(what=f"image {reference}", why=why, fix="set engine.registry_ca_file") from error
+    except UNREACHABLE as error:
+        why = f"the registry cannot be reached: {error or type(error).__name__}"
+        raise RegistryUnreachable(what=f"image {reference}", why=why, fix="check network and name") from error
+    except BROKEN as error:
+        why = f"the registry cannot be understood: {error or type(error).__name__}"
+        raise Unavailable(what=f"image {reference}", why=why, fix="check network and name") from error
 
 
 def _parsed(body: bytes, what: str) -> Manifest | Index:

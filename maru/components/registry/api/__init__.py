@@ -1,0 +1,1 @@
+"""The edge: the distribution API's paths, answers and errors."""

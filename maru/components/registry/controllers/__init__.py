@@ -1,0 +1,1 @@
+"""What ties rows and content together, and clears away what nobody needs."""

@@ -1,0 +1,1 @@
+"""What the registry writes to disk beside the content itself."""

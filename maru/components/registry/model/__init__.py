@@ -1,0 +1,1 @@
+"""Pure rules: manifests, ranges, pages."""
