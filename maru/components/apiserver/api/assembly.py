@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from maru.components.apiserver.admission.dynamic.configurations import Configurations
 from maru.components.apiserver.admission.dynamic.expressions import Expressions
 from maru.components.apiserver.admission.dynamic.matching import Matcher
 from maru.components.apiserver.admission.dynamic.webhooks import Dynamic
@@ -77,7 +78,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     catalog = Catalog(builtin_kinds(schema, kinds))
     webhooks = WebhookClient(given.store, given.ids)
     matcher = Matcher(given.store, catalog)
-    dynamic = Dynamic(given.store, matcher, Expressions(given.book), webhooks, given.ids)
+    dynamic = Dynamic(given.store, matcher, Expressions(given.book), webhooks, given.ids, Configurations(given.store))
     builtin = builtin_steps(given.store, catalog, given.book, given.clock, given.ids)
     chain = Chain(all_steps(builtin, dynamic, catalog))
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)

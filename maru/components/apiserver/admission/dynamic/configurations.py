@@ -1,13 +1,13 @@
 """The configured webhooks and policies, read from the store when they are asked for.
 
-Reading a kind that has no documents costs one look-up. Source: admissionregistration.k8s.io/v1.
+They are read anew only when one of them changed. Source: admissionregistration.k8s.io/v1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.core.document import Resource, Value
+from maru.core.document import Document, Resource, Value
 from maru.core.store.interface import Store
 
 _GROUP = "admissionregistration.k8s.io"
@@ -29,17 +29,33 @@ MUTATING_BINDINGS = Resource(
 )
 
 
-def configured(store: Store, resource: Resource) -> Sequence[Value]:
-    """All documents of one kind, by name."""
-    if not store.count(resource.storage):
-        return ()
-    return [one.value for one in store.list(resource.storage).documents]
+class Configurations:
+    """All of them, as they are in the store now."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: dict[Resource, tuple[Sequence[Document], Sequence[Value]]] = {}
+        self._pairs: dict[Resource, tuple[tuple[object, object], Sequence[tuple[Value, Value]]]] = {}
 
-def bound(store: Store, policies: Resource, bindings: Resource) -> Sequence[tuple[Value, Value]]:
-    """(policy, binding) of every binding whose policy is there."""
-    found = {one["metadata"]["name"]: one for one in configured(store, policies)}
-    if not found:
-        return ()
-    pairs = [(found.get(one["spec"].get("policyName")), one) for one in configured(store, bindings)]
-    return [(policy, binding) for policy, binding in pairs if policy is not None]
+    def of(self, resource: Resource) -> Sequence[Value]:
+        """All documents of one kind, by name; the same object until one changes. Not to be changed."""
+        if not self._store.count(resource.storage):
+            return ()
+        documents = self._store.list(resource.storage).documents
+        kept = self._kept.get(resource)
+        if kept is None or kept[0] is not documents:
+            kept = self._kept[resource] = (documents, tuple(one.value for one in documents))
+        return kept[1]
+
+    def bound(self, policies: Resource, bindings: Resource) -> Sequence[tuple[Value, Value]]:
+        """(policy, binding) of every binding whose policy is there."""
+        known, given = self.of(policies), self.of(bindings)
+        if not known or not given:
+            return ()
+        kept = self._pairs.get(policies)
+        if kept is None or kept[0][0] is not known or kept[0][1] is not given:
+            found = {one["metadata"]["name"]: one for one in known}
+            pairs = [(found.get(one["spec"].get("policyName")), one) for one in given]
+            kept = ((known, given), [(policy, binding) for policy, binding in pairs if policy is not None])
+            self._pairs[policies] = kept
+        return kept[1]

@@ -89,6 +89,8 @@ class Matcher:
     def __init__(self, store: Store, catalog: Catalog) -> None:
         self._store = store
         self._catalog = catalog
+        self._generation = -1
+        self._equivalents: dict[Resource, Sequence[Served]] = {}
 
     def place(self, match: Match, review: Review) -> Place | None:
         """As what the write is to be shown; None if it does not match."""
@@ -121,12 +123,23 @@ class Matcher:
             return Place(review.resource, None if review.node is not None else self._catalog.of(review.resource))
         if not match.equivalent:
             return None
-        for other in self._catalog.all:
-            if other.stored.storage != review.stored.storage or other.is_virtual or other.resource == review.resource:
-                continue
+        for other in self._others(review.resource, review.stored):
             if any(_covers(rule, review, other.resource) for rule in match.rules):
                 return Place(other.resource, None if review.node is not None else other)
         return None
+
+    def _others(self, resource: Resource, stored: Resource) -> Sequence[Served]:
+        """The other versions that the same documents are served in."""
+        if self._generation != self._catalog.generation:
+            self._generation, self._equivalents = self._catalog.generation, {}
+        found = self._equivalents.get(resource)
+        if found is None:
+            found = self._equivalents[resource] = tuple(
+                one
+                for one in self._catalog.all
+                if one.stored.storage == stored.storage and not one.is_virtual and one.resource != resource
+            )
+        return found
 
     def _selected(self, selector: Value | None, labels: Value | None) -> bool:
         return not selector or labels is None or from_selector(selector).matches(labels)

@@ -17,7 +17,6 @@ from maru.components.apiserver.admission.dynamic.configurations import (
     MUTATING_POLICIES,
     VALIDATING_BINDINGS,
     VALIDATING_POLICIES,
-    bound,
 )
 from maru.components.apiserver.admission.dynamic.expressions import POLICY
 from maru.components.apiserver.admission.dynamic.matching import Place, is_exempt, of_policy
@@ -147,7 +146,7 @@ class ValidatingPolicies(Policies):
     async def check(self, review: Review) -> None:
         """Raises Denied."""
         refusals: list[tuple[str, str, Finding]] = []
-        for policy, binding in bound(self._dynamic.store, VALIDATING_POLICIES, VALIDATING_BINDINGS):
+        for policy, binding in self._dynamic.configurations.bound(VALIDATING_POLICIES, VALIDATING_BINDINGS):
             place = self._place(policy, binding, review)
             if place is None:
                 continue
@@ -212,7 +211,7 @@ class MutatingPolicies(Policies):
         """Raises Denied."""
         if review.operation in (DELETE, CONNECT):
             return
-        pairs = bound(self._dynamic.store, MUTATING_POLICIES, MUTATING_BINDINGS)
+        pairs = self._dynamic.configurations.bound(MUTATING_POLICIES, MUTATING_BINDINGS)
         last_seen: dict[int, object] = {}
         for number, (policy, binding) in enumerate(pairs):
             await self._one(policy, binding, review)

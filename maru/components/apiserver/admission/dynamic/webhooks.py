@@ -18,7 +18,7 @@ import msgspec
 from maru.components.apiserver.admission.dynamic.configurations import (
     MUTATING_WEBHOOKS,
     VALIDATING_WEBHOOKS,
-    configured,
+    Configurations,
 )
 from maru.components.apiserver.admission.dynamic.expressions import CONDITION, Expressions
 from maru.components.apiserver.admission.dynamic.matching import Match, Matcher, Place, is_exempt, may_name, of_webhook
@@ -48,6 +48,7 @@ class Dynamic:
     expressions: Expressions
     client: WebhookClient
     ids: Ids
+    configurations: Configurations
 
 
 class Webhooks(Rule):
@@ -66,14 +67,14 @@ class Webhooks(Rule):
         """Whether a webhook names such documents."""
         return not is_exempt(resource) and any(
             may_name(webhook, resource, subresource)
-            for configuration in configured(self._dynamic.store, self.kind)
+            for configuration in self._dynamic.configurations.of(self.kind)
             for webhook in configuration.get("webhooks") or ()
         )
 
     def _matching(self, review: Review) -> Sequence[tuple[Value, Place]]:
         """Those whose rules and selectors match, in order."""
         found: list[tuple[Value, Place]] = []
-        for configuration in configured(self._dynamic.store, self.kind):
+        for configuration in self._dynamic.configurations.of(self.kind):
             for webhook in configuration.get("webhooks") or ():
                 match: Match = of_webhook(webhook)
                 place = self._dynamic.matcher.place(match, review)
