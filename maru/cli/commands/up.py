@@ -55,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise Denied(what="maru up", why="containers and networks need root", fix="run it as root: sudo maru up")
     began = time.monotonic()
     is_first = not (data_dir / FILE).exists()
-    told = _told(arguments)
-    check(data_dir, told)
+    check(data_dir, _told(arguments))
     settings_of(data_dir)
     made = _missing_of(data_dir)
     make_folder(data_dir)
     try:
         with supervised.at_work(data_dir, "up"):
-            pid = _ensure_started(arguments, told, began)
+            # Asked again: another start may have written it while this one waited.
+            pid = _ensure_started(arguments, _told(arguments), began)
     except MaruError:
         if is_first:
             _unmake(data_dir, made)
