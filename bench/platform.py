@@ -16,7 +16,7 @@ import msgspec
 
 from bench.channel import Channel, Endpoint, encode, endpoint_of
 
-PORT_OFFSET = 3000
+PORT_OFFSET = 3000 + os.getpid() % 400 * 10
 CONTROL = "control"
 _TICKS = os.sysconf("SC_CLK_TCK")
 

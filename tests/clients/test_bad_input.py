@@ -25,7 +25,7 @@ from tests.clients.conftest import leftovers
 from tests.clients.platform import ROOT, Kubectl, Platform, wait_until
 from tests.clients.rest import session, tls_of
 
-OFFSET = 23000
+OFFSET = 30000 + os.getpid() % 400 * 10
 MAPS = "/api/v1/namespaces/default/configmaps"
 JSON, YAML = "application/json", "application/yaml"
 MERGE, STRATEGIC, PATCH = (

@@ -30,7 +30,7 @@ from tests.clients.rest import session
 CREATES = int(os.environ.get("MARU_CRASH_CREATES", "600"))
 KILLS = 2 if CREATES < 5000 else 8
 WRITERS = 6
-OFFSET = 22000
+OFFSET = 35000 + os.getpid() % 400 * 10
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 COUNTER = """

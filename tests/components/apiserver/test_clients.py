@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from maru.core.store.interface import Store
 from maru.kinds.resources import SERVICEACCOUNTS
 from tests.suites.client import ClientSuite
 
-OFFSET = 41_000
+OFFSET = 41_000 + os.getpid() % 400 * 10
 
 
 @asynccontextmanager
