@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from maru.components.docker.api import system
 from maru.components.docker.api.archives import ArchiveApi
 from maru.components.docker.api.attach import AttachApi
+from maru.components.docker.api.builds import BuildApi
 from maru.components.docker.api.containers import ContainerApi
 from maru.components.docker.api.edge import Route, router
 from maru.components.docker.api.events import EventApi
@@ -28,6 +29,8 @@ from maru.components.docker.controllers import creating, ending
 from maru.components.docker.controllers.adopting import Adopting
 from maru.components.docker.controllers.blueprints import Blueprints, release_blocking
 from maru.components.docker.controllers.boxes import Boxes
+from maru.components.docker.controllers.build.building import Building
+from maru.components.docker.controllers.build.running import Runner
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.controllers.events import Events
@@ -89,7 +92,10 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         networks = Networks(engine.dock, engine.boxes, engine.documents, engine.networking)
         tasks.start(NetworkDocuments(engine.dock, networks).run(), "network documents")
         images = ImageApi(needs.images, uploads, needs.ids)
-        routes = [*system.routes(), *_routes(engine), *images.routes(), *NetworkApi(networks).routes()]
+        runner = Runner(engine.creating, engine.starting, engine.ending)
+        builds = BuildApi(Building(engine.dock, runner), uploads)
+        edges = (builds, images, NetworkApi(networks))
+        routes = [*system.routes(), *_routes(engine), *(route for edge in edges for route in edge.routes())]
         handler = router(routes)
         async with serve([UnixListener(site.socket("docker"))], handler, name="docker", bounds=Bounds(stall_s=STALL_S)):
             await adopting.carry_on(tasks)

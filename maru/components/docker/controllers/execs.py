@@ -22,6 +22,7 @@ from maru.core.errors import Conflict, Invalid, NotFound
 from maru.wire.oci.confinement import CAPABILITIES_ALL
 
 SETTLE_S = 1.0
+EXIT_CANNOT_RUN = 126  # dockerd says 127 only for the first process
 EXECS_MAX = 4096  # remembered; the oldest that have ended are forgotten first
 
 
@@ -101,7 +102,7 @@ class Execs:
                 wanted.exit_code = 126
                 raise
             failure = failure_of(error.why, wanted.words[0])
-            wanted.exit_code = failure.code
+            wanted.exit_code = EXIT_CANNOT_RUN
             raise Invalid(what=exec_words(failure), why="") from error
         except BaseException:
             wanted.is_running = False

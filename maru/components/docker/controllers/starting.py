@@ -66,7 +66,8 @@ class Starting:
                 is_laid_out_only=True,
                 terminal=box.container.is_terminal,
                 stdin=bool(config.get("OpenStdin")),
-                stdin_once=bool(config.get("StdinOnce")),
+                # Whoever detaches from a terminal leaves its input open.
+                stdin_once=bool(config.get("StdinOnce")) and not box.container.is_terminal,
                 runtime=name if name in ("crun",) else "",
             )
         )

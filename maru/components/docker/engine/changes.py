@@ -15,6 +15,8 @@ from pathlib import Path
 
 from maru.core.document import Value
 
+_MOUNTED = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init"})
+_TOUCHED = frozenset({"/etc", "/sbin", "/dev", "/proc", "/sys"})
 MODIFIED, ADDED, DELETED = 0, 1, 2
 
 
@@ -40,13 +42,17 @@ def _walk(folder: Path, inner: str, layers: Sequence[str], found: dict[str, int]
         if _is_whiteout(status):
             found[path] = DELETED
             continue
+        if _is_mount_point(path, status):
+            continue
         was_there = any(os.path.lexists(f"{layer}{path}") for layer in layers)
         is_folder = entry.is_dir(follow_symlinks=False)
         before = dict(found)
         if is_folder:
             _walk(Path(entry.path), path, layers, found)
-        if was_there and is_folder and found == before and not _is_changed(status, path, layers):
-            continue
+        if was_there and is_folder and found == before:
+            # The mount points that the runtime makes in them touch these.
+            if path in _TOUCHED or not _is_changed(status, path, layers):
+                continue
         found[path] = MODIFIED if was_there else ADDED
 
 
@@ -68,13 +74,18 @@ def _pack(tar: tarfile.TarFile, folder: Path, inner: str) -> None:
         if _is_whiteout(status):
             tar.addfile(tarfile.TarInfo(f"{inner}.wh.{entry.name}"))
             continue
-        if stat.S_ISSOCK(status.st_mode):
+        if stat.S_ISSOCK(status.st_mode) or _is_mount_point(f"/{name}", status):
             continue
         tar.add(entry.path, arcname=name, recursive=False, filter=_plain)
         if entry.is_dir(follow_symlinks=False):
             if _is_opaque(entry.path):
                 tar.addfile(tarfile.TarInfo(f"{name}/.wh..wh..opq"))
             _pack(tar, Path(entry.path), f"{name}/")
+
+
+def _is_mount_point(path: str, status: os.stat_result) -> bool:
+    """An empty file that stands where one of ours is mounted: no change of the container's."""
+    return path in _MOUNTED and stat.S_ISREG(status.st_mode) and status.st_size == 0
 
 
 def _is_whiteout(status: os.stat_result) -> bool:
