@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from maru.components.apiserver.admission.dynamic.configurations import Configurations
 from maru.components.apiserver.admission.dynamic.expressions import Expressions
 from maru.components.apiserver.admission.dynamic.matching import Matcher
+from maru.components.apiserver.admission.dynamic.type_checking import TypeChecker
 from maru.components.apiserver.admission.dynamic.webhooks import Dynamic
 from maru.components.apiserver.admission.review import Chain
 from maru.components.apiserver.admission.steps import all_steps, builtin_steps
@@ -20,6 +21,7 @@ from maru.components.apiserver.api.resources import Resources
 from maru.components.apiserver.api.subresources.scale import Scales
 from maru.components.apiserver.api.subresources.specials import Tools, posts, specials
 from maru.components.apiserver.controllers.definitions import Definitions
+from maru.components.apiserver.controllers.policies import Policies
 from maru.components.apiserver.custom.definition import Tools as Making
 from maru.components.apiserver.engine.allocation.services import Services
 from maru.components.apiserver.engine.passing import Passing
@@ -97,6 +99,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     try:
         async with background("apiserver") as tasks:
             definitions.start(tasks)
+            Policies(house, TypeChecker(dynamic.expressions, catalog)).start(tasks)
             clients = LocalClients(Parts(house, handlers, scales, given.audit))
             yield Server(house, replace(house, admission=Chain(builtin)), edge, clients, services, definitions)
     finally:
