@@ -29,8 +29,8 @@ from maru.components.docker.controllers import creating, ending
 from maru.components.docker.controllers.adopting import Adopting
 from maru.components.docker.controllers.blueprints import Blueprints, release_blocking
 from maru.components.docker.controllers.boxes import Boxes
-from maru.components.docker.controllers.build.building import Building
-from maru.components.docker.controllers.build.running import Runner
+from maru.components.docker.controllers.builds.building import Building
+from maru.components.docker.controllers.builds.running import Runner
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.controllers.events import Events

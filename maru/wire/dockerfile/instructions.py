@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from maru.wire.dockerfile.lines import Document, DockerfileError, Line
+from maru.wire.dockerfile.lines import DockerfileError, Document, Line
 from maru.wire.dockerfile.words import split_raw
 
 _FLAGS = {
@@ -76,9 +76,18 @@ def instruction_of(line: Line, escape: str = "\\") -> Instruction:
 def _check(line: Line, words: Sequence[str], *, is_list: bool) -> None:
     keyword = line.keyword
     if keyword in ("COPY", "ADD") and len(words) < 2:
-        raise _wrong(line, f"{keyword} requires at least two arguments, but only one was provided. Destination could not be determined")
+        raise _wrong(
+            line,
+            f"{keyword} requires at least two arguments, but only one was provided. "
+            "Destination could not be determined",
+        )
     if keyword == "SHELL" and (not is_list or not words):
-        raise _wrong(line, "SHELL requires the arguments to be in JSON form" if not is_list else "SHELL requires at least one argument")
+        raise _wrong(
+            line,
+            "SHELL requires the arguments to be in JSON form"
+            if not is_list
+            else "SHELL requires at least one argument",
+        )
     if keyword == "FROM" and len(words) != 1 and not (len(words) == 3 and words[1].upper() == "AS"):
         raise _wrong(line, "FROM requires either one or three arguments")
     if keyword == "ONBUILD":
@@ -121,7 +130,7 @@ def _pairs(line: Line, escape: str) -> list[tuple[str, str | None]]:
     for word in words:
         if "=" not in word:
             raise DockerfileError(
-                f"dockerfile parse error on line {line.number}: Syntax error - can't find = in \"{word}\". Must be of "
+                f'dockerfile parse error on line {line.number}: Syntax error - can\'t find = in "{word}". Must be of '
                 "the form: name=value"
             )
         name, value = _pair(word)

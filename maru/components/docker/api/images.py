@@ -60,7 +60,11 @@ class ImageApi:
 
     async def list(self, request: Request, _: str) -> Answer:
         wanted = ImageFilter.parse(request.query_get("filters"))
-        return json_answer([summary(image) for image in self.images.list() if wanted.accepts(image)])
+        images = self.images.list()
+        if not is_true(request.query_get("all")):
+            built_upon = {image.parent for image in images}
+            images = [image for image in images if image.names or image.digests or image.id not in built_upon]
+        return json_answer([summary(image) for image in images if wanted.accepts(image)])
 
     async def inspect(self, _: Request, name: str) -> Answer:
         image = self._want(name)
@@ -163,7 +167,7 @@ def summary(image: Image) -> Value:
     """One of a list."""
     return {
         "Id": image.id,
-        "ParentId": "",
+        "ParentId": image.parent,
         "RepoTags": [familiar(name) for name in image.names],
         "RepoDigests": [familiar(name) for name in image.digests],
         "Created": int(parse_rfc3339(image.created).timestamp()) if image.created else 0,
@@ -180,7 +184,7 @@ def _details(image: Image, document: Value) -> Value:
         "Id": image.id,
         "RepoTags": [familiar(name) for name in image.names],
         "RepoDigests": [familiar(name) for name in image.digests],
-        "Parent": "",
+        "Parent": image.parent,
         "Comment": "",
         "Created": image.created,
         "Author": document.get("author") or "",

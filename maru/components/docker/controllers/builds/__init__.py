@@ -1,0 +1,1 @@
+"""Builds, step by step."""
