@@ -19,6 +19,7 @@ import msgspec
 
 from maru.contracts.image_store import (
     LOCAL_DOMAIN,
+    Commit,
     Image,
     ImageConfig,
     Progress,
@@ -105,6 +106,18 @@ class FakeImages:
         self.put(str(name), offered[0])
         yield Progress(status="Pull complete", done_bytes=1000, total_bytes=1000)
 
+    async def push(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+        name = _parse(reference)
+        image = self.find(name.tagged)
+        if image is None or name.digest:
+            raise NotFound(what=f"tag does not exist: {reference}", why="", fix="")
+        if self.is_unreachable:
+            raise RegistryUnreachable(what=f"image {name}", why="there is no network", fix="")
+        self._offered[str(name)] = (image.config, None)
+        digest = image.digests[0].partition("@")[2]
+        yield Progress(status="Pushed", layer=image.layers[0][7:19])
+        yield Progress(status=f"{name.tag}: digest: {digest} size: 1000", total_bytes=1000, digest=digest)
+
     async def load(self, archive: str) -> AsyncIterator[Progress]:
         # Reads only what `save` writes.
         try:
@@ -151,6 +164,25 @@ class FakeImages:
 
     def is_used(self, image: Image) -> bool:
         return image.id in self._in_use()
+
+    def document(self, image: Image) -> bytes:
+        layers = {"type": "layers", "diff_ids": list(image.layers)}
+        return json.dumps({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": layers}).encode()
+
+    async def build_base(self, names: Sequence[str] = ()) -> Image:
+        made = [self.put(name) for name in names or ["busybox:latest"]]
+        return made[-1]
+
+    async def commit(self, commit: Commit) -> Image:
+        base = self._want(commit.base) if commit.base else None
+        digest = hashlib.sha256(Path(commit.layer).read_bytes()).hexdigest()
+        Path(commit.layer).unlink()
+        made = self.put(commit.name or f"committed.local/{digest[:12]}")
+        layers = (*(base.layers if base else ()), f"sha256:{digest}")
+        self._images[made.id] = replace(made, layers=layers, created=commit.created)
+        if not commit.name:
+            self._images[made.id] = replace(self._images[made.id], names=())
+        return self._images[made.id]
 
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._folder / layer[7:]) for layer in image.layers]

@@ -98,6 +98,14 @@ class ImageStoreSuite:
             await images.remove(reference)
         assert images.find(reference) is not None
 
+    async def test_what_is_not_here_cannot_be_pushed(self, images: ImageStore, remote: Remote) -> None:
+        reference = remote("team/app:v1")
+        with pytest.raises(NotFound):
+            await told(images.push(reference))
+        await told(images.pull(reference))
+        with pytest.raises(NotFound):
+            await told(images.push(reference.replace("app:v1", "app:v2")))
+
     async def test_saved_images_load_again(self, images: ImageStore, remote: Remote, tmp_path: Path) -> None:
         reference = remote("team/app:v1")
         await told(images.pull(reference))
