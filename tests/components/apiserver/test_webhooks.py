@@ -180,3 +180,29 @@ async def test_evictions_bindings_tokens_and_scales_are_shown_as_what_they_are(a
         ("UPDATE", "deployments", "scale", "Scale"),
     ]
     assert not any(one[0] == "DELETE" for one in seen)
+
+
+async def test_a_node_port_that_two_writes_ask_for_stays_with_its_service(api, tmp_path):
+    services = f"{DEFAULT}/services"
+    port = {"port": 80, "protocol": "TCP", "nodePort": 30123}
+    made = await api.must_do("POST", services, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})
+    change = {"spec": {"type": "NodePort", "ports": [port]}}
+    is_first = True
+
+    async def answer(request):
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            await api.ask("PATCH", f"{services}/s", change, media=MERGE)
+        return {"allowed": True}
+
+    async with asked(tmp_path, answer) as config, asyncio.timeout(4):
+        hooks = f"{HOOKS}/validatingwebhookconfigurations"
+        await api.must_do("POST", hooks, webhook(config, "services"))
+        await api.ask("PUT", f"{services}/s", {**made, "spec": {**made["spec"], **change["spec"]}})
+    after = await api.must_do("GET", f"{services}/s")
+    assert after["spec"]["ports"][0]["nodePort"] == 30123
+    other = {"metadata": {"name": "t"}, "spec": {"type": "NodePort", "ports": [port]}}
+    await api.must_do("DELETE", f"{HOOKS}/validatingwebhookconfigurations/w")
+    status = await api.must_refuse(422, "POST", services, other)
+    assert "provided port is already allocated" in status["message"]

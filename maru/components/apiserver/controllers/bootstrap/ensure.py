@@ -10,6 +10,7 @@ from maru.components.apiserver.controllers.bootstrap import documents
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.create import create
 from maru.components.apiserver.engine.verbs.intake import take_in
+from maru.components.apiserver.engine.verbs.turns import turn
 from maru.components.apiserver.engine.verbs.update import save
 from maru.components.apiserver.model.options import WriteOptions
 from maru.core.access import GROUP_MASTERS, Caller
@@ -63,10 +64,10 @@ async def ensure(house: House, value: Value, *, is_ours: bool = False, status: V
         current = (await create(house, call, document)).document
         if status is not None:
             call.subresource = "status"
-            async with house.locks.hold(call.key):
+            async with turn(house, call):
                 await save(house, call, current, {**_fresh(current), "status": status})
     elif is_ours:
-        async with house.locks.hold(call.key):
+        async with turn(house, call):
             merged = _merged(current.value["metadata"], metadata)
             await save(house, call, current, await take_in(call, {**value, "metadata": merged}))
 

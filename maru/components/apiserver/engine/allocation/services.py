@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from maru.components.apiserver.engine.allocation.pool import Pool, static_size
-from maru.components.apiserver.errors import invalid
+from maru.components.apiserver.errors import conflict, invalid
 from maru.core.document import Document, Value
 from maru.core.errors import Invalid, Unavailable
 from maru.core.ids import Ids
@@ -72,6 +72,8 @@ class Services:
         before = self._held(old) if old is not None else set()
         if old is not None:
             _carry(value["spec"], old["spec"])
+            if self._is_contested(value["spec"], holder, before):
+                raise conflict(SERVICES, value["metadata"].get("name") or "")
         taken: Taken = set()
         try:
             self._allot_address(value, holder, taken)
@@ -173,6 +175,13 @@ class Services:
             raise _refused(value, field, number, text)
         if not self._ports.take(number, holder):
             raise _refused(value, field, number, "provided port is already allocated")
+
+    def _is_contested(self, spec: Value, holder: str, before: Taken) -> bool:
+        """Whether another write of the same Service, which is still on its way, holds what this one asks for."""
+        named = [port.get("nodePort") for port in spec.get("ports") or ()] + [spec.get("healthCheckNodePort")]
+        return any(
+            number and ("port", number) not in before and self._ports.holder(number) == holder for number in named
+        )
 
     def _drawn_port(self, value: Value, index: int, holder: str) -> int:
         try:
