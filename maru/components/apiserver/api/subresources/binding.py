@@ -17,6 +17,7 @@ from maru.kinds.resources import PODS
 from maru.kinds.strategy import Cause
 
 _BINDING = Resource("", "v1", "pods/binding", "Binding", namespaced=True)
+_TRIES_MAX = 20
 SUCCESS: Value = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -36,21 +37,23 @@ class Bindings:
         key = key_of(PODS, call.namespace, name)
         house = self._house
         async with house.locks.hold(key):
-            current = house.store.get(key)
-            if current is None:
-                raise not_found(PODS, name)
-            pod: Value = msgspec.json.decode(current.body)
-            _refuse_if_taken(pod, value, name)
-            self._assign(pod, value, target["name"])
-            if call.options.dry_run:
+            for _ in range(_TRIES_MAX):
+                current = house.store.get(key)
+                if current is None:
+                    raise not_found(PODS, name)
+                pod: Value = msgspec.json.decode(current.body)
+                _refuse_if_taken(pod, value, name)
+                self._assign(pod, value, target["name"])
+                if call.options.dry_run:
+                    return SUCCESS
+                try:
+                    await house.store.write([Change(key, pod, current.version)])
+                except NotFound as error:
+                    raise not_found(PODS, name) from error
+                except Conflict:
+                    continue  # a write that waits for nobody came first
                 return SUCCESS
-            try:
-                await house.store.write([Change(key, pod, current.version)])
-            except NotFound as error:
-                raise not_found(PODS, name) from error
-            except Conflict as error:
-                raise conflict(_BINDING, name) from error
-        return SUCCESS
+        raise conflict(_BINDING, name)
 
     def _assign(self, pod: Value, binding: Value, node: str) -> None:
         pod["spec"]["nodeName"] = node

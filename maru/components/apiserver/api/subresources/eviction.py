@@ -12,11 +12,11 @@ import msgspec
 from maru.components.apiserver.api.subresources.binding import SUCCESS
 from maru.components.apiserver.engine.verbs.call import Call, House
 from maru.components.apiserver.engine.verbs.removal import remove
-from maru.components.apiserver.errors import bad_request, denied, not_found
+from maru.components.apiserver.errors import bad_request, conflict, denied, not_found
 from maru.components.apiserver.model.options import RemoveOptions
 from maru.core.clock import rfc3339
 from maru.core.document import Document, Value, key_of
-from maru.core.errors import Broken, Conflict, Throttled
+from maru.core.errors import Broken, Conflict, NotFound, Throttled
 from maru.core.store.interface import Change
 from maru.kinds.label_selector import from_selector
 from maru.kinds.resources import PODDISRUPTIONBUDGETS, PODS
@@ -80,15 +80,22 @@ class Evictions:
     async def _tell_why(self, call: Call, how: RemoveOptions) -> RemoveOptions:
         """Write the Pod's DisruptionTarget condition, which Jobs and people go by; answers how to delete it then."""
         key = key_of(PODS, call.namespace, call.name)
-        async with self._house.locks.hold(key):
-            current = self._house.store.get(key)
-            if current is None:
-                raise not_found(PODS, call.name)
-            if how.version and how.version != str(current.version):
-                return how  # the delete will refuse
-            changed = _targeted(current, rfc3339(self._house.clock.now()))
-            await self._house.store.write([Change(key, changed, current.version)])
-        return replace(how, version="")
+        for _ in range(_TRIES_MAX):
+            async with self._house.locks.hold(key):
+                current = self._house.store.get(key)
+                if current is None:
+                    raise not_found(PODS, call.name)
+                if how.version and how.version != str(current.version):
+                    return how  # the delete will refuse
+                changed = _targeted(current, rfc3339(self._house.clock.now()))
+                try:
+                    await self._house.store.write([Change(key, changed, current.version)])
+                except Conflict:
+                    continue
+                except NotFound as error:
+                    raise not_found(PODS, call.name) from error
+                return replace(how, version="")
+        raise conflict(PODS, call.name)
 
     def _budgets(self, namespace: str, labels: Value) -> list[Document]:
         found = self._house.store.list(PODDISRUPTIONBUDGETS.storage, namespace).documents
