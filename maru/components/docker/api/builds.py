@@ -17,7 +17,7 @@ import msgspec
 
 from maru.components.docker.api.edge import Route, said
 from maru.components.docker.api.images import JSON_LINES, familiar
-from maru.components.docker.controllers.builds.building import Building, names_of
+from maru.components.docker.controllers.builds.building import Building
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.tar_process import TarProcess
 from maru.components.docker.engine.volume_files import size_blocking
@@ -53,9 +53,8 @@ class BuildApi:
 
     async def build(self, request: Request, _: str) -> Answer:
         platform = platform_of(os.uname().machine)
-        tags = names_of([value for key, value in request.query if key == "t"])
         header = request.headers.get("X-Registry-Config", "")
-        options = read_options(request.query_get, tags, f"{platform.os}/{platform.architecture}", header)
+        options = read_options(request.query, f"{platform.os}/{platform.architecture}", header)
         folder = self.folder / self.dock.ids.uid()
         try:
             await asyncio.to_thread((folder / "context").mkdir, 0o755, parents=True)

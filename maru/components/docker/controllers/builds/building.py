@@ -6,7 +6,6 @@ Source: moby builder/dockerfile/{builder,evaluator,dispatchers}.go; Docker Engin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,7 +83,7 @@ class Building:
             await work.tell(f" ---> {draft.image[SHORT]}\n")
             for instruction in stage.steps:
                 number += 1
-                await work.tell(f"Step {number}/{total} : {_shown(instruction)}\n")
+                await work.tell(f"Step {number}/{total} : {instruction.original}\n")
                 await self._step(work, draft, instruction)
                 await work.tell(f" ---> {draft.image[SHORT]}\n")
             image_id = draft.image
@@ -207,11 +206,6 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
-def _shown(instruction: Instruction) -> str:
-    """With its here-documents, as progress has them."""
-    return instruction.original
-
-
 def _expand(text: str, variables: dict[str, str], escape: str) -> str:
     try:
         return expand(text, variables, escape)
@@ -228,8 +222,3 @@ def _tag(text: str) -> str:
     if reference.digest:
         raise Invalid(what="build tag cannot contain a digest", why="")
     return f"{reference.familiar_name}:{reference.tag or 'latest'}"
-
-
-def names_of(tags: Sequence[str]) -> list[str]:
-    """Those that are given, each once, in order."""
-    return list(dict.fromkeys(tag for tag in tags if tag))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -26,6 +26,8 @@ _NUMBERS = {
     "cpuquota": "CpuQuota",
     "shmsize": "ShmSize",
 }
+_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd"})
+_ARCHITECTURES = frozenset({"amd64", "x86_64", "arm64", "aarch64", "arm", "386", "ppc64le", "s390x", "riscv64"})
 _TEXTS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent": "CgroupParent"}
 
 
@@ -56,8 +58,12 @@ class BuildOptions:
         return next((self.registries[name] for name in names if name in self.registries), None)
 
 
-def read_options(get: Callable[[str], str], tags: list[str], platform: str, header: str) -> BuildOptions:
-    """get: a value of the query; platform: of this machine; header: X-Registry-Config. Raises Invalid, NotSupported."""
+def read_options(query: Sequence[tuple[str, str]], platform: str, header: str) -> BuildOptions:
+    """platform: of this machine, os/architecture; header: X-Registry-Config. Raises Invalid, NotSupported."""
+
+    def get(name: str) -> str:
+        return next((value for key, value in query if key == name), "")
+
     _refuse(get, platform)
     host: Value = {"NetworkMode": get("networkmode") or "default", "LogConfig": {"Type": "none", "Config": {}}}
     for name, field_name in _NUMBERS.items():
@@ -67,12 +73,12 @@ def read_options(get: Callable[[str], str], tags: list[str], platform: str, head
     if get("ulimits"):
         host["Ulimits"] = _json(get("ulimits"), "ulimits", list[dict[str, str | int]])
     if get("extrahosts"):
-        host["ExtraHosts"] = _hosts(get("extrahosts"))
+        host["ExtraHosts"] = _hosts([value for key, value in query if key == "extrahosts"])
     if get("securityopt"):
         host["SecurityOpt"] = _json(get("securityopt"), "securityopt", list[str])
     cache_from = _json(get("cachefrom"), "cachefrom", list[str] | None) if get("cachefrom") else None
     return BuildOptions(
-        tags=tuple(tags),
+        tags=tuple(dict.fromkeys(value for key, value in query if key == "t" and value)),
         dockerfile=get("dockerfile") or DEFAULT_DOCKERFILE,
         target=get("target"),
         arguments=_json(get("buildargs"), "buildargs", dict[str, str | None]) if get("buildargs") else {},
@@ -104,6 +110,9 @@ def _refuse(get: Callable[[str], str], platform: str) -> None:
         raise _unsupported("outputs", "leave it out")
     if get("isolation") not in ("", "default"):
         raise Invalid(what=f'Unsupported isolation: "{get("isolation")}"', why="")
+    asked = get("platform")
+    if asked and asked.partition("/")[0].lower() not in _SYSTEMS | _ARCHITECTURES:
+        raise Invalid(what=f'"{asked}": unknown operating system or architecture: invalid argument', why="")
     if get("platform") and not is_this(get("platform"), platform):
         raise _unsupported(f"a build for {get('platform')}", f"this machine builds for {platform}")
 
@@ -139,11 +148,11 @@ def _auth(entry: Value) -> RegistryAuth:
     return RegistryAuth(user, password, str(entry.get("identitytoken") or ""))
 
 
-def _hosts(text: str) -> list[str]:
-    """A JSON list, or names and addresses divided by commas, as clients send either."""
-    if text.startswith("["):
-        return list(_json(text, "extrahosts", list[str]))
-    return [entry for entry in text.split(",") if entry]
+def _hosts(values: Sequence[str]) -> list[str]:
+    """One value each, or a JSON list of them; clients send either."""
+    if values[0].startswith("["):
+        return list(_json(values[0], "extrahosts", list[str]))
+    return [entry for entry in values if entry]
 
 
 def _json(text: str, name: str, kind: object) -> Value:
