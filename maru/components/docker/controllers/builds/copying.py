@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from maru.components.docker.controllers.builds.work import Work
@@ -55,6 +56,7 @@ async def copy(work: Work, draft: Draft, instruction: Instruction) -> None:
                 return
             async with work.laid_out(draft.image) as root:
                 owner = await asyncio.to_thread(_owner_blocking, root, flags.get("chown", ""), flags.get("chmod", ""))
+                owner = replace(owner, is_kept=bool(flags.get("from")) and not flags.get("chown"))
                 for each in found:
                     await _put(each, root, draft.below(target), owner, is_unpacked=instruction.keyword == "ADD")
                 await work.commit(draft, created_by, step, await work.layer_of(root))

@@ -18,11 +18,16 @@ from maru.components.docker.engine.builds.context import Found, real_path_blocki
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """mode: of files and folders alike, None for their own."""
+    """mode: of files and folders alike, None for their own. is_kept: files stay whose they are."""
 
     uid: int = 0
     gid: int = 0
     mode: int | None = None
+    is_kept: bool = False
+
+    def of(self, status: os.stat_result) -> tuple[int, int]:
+        """User and group of a copy."""
+        return (status.st_uid, status.st_gid) if self.is_kept else (self.uid, self.gid)
 
 
 def copy_blocking(found: Found, root: str, target: str, owner: Owner) -> None:
@@ -94,7 +99,7 @@ def _copy_entry(source: str, target: str, owner: Owner) -> None:
             Path(target).unlink()
     if stat.S_ISLNK(status.st_mode):
         Path(target).symlink_to(Path(source).readlink())
-        os.chown(target, owner.uid, owner.gid, follow_symlinks=False)
+        os.chown(target, *owner.of(status), follow_symlinks=False)
         return
     if not stat.S_ISREG(status.st_mode):
         os.mknod(target, status.st_mode, status.st_rdev)
@@ -104,6 +109,6 @@ def _copy_entry(source: str, target: str, owner: Owner) -> None:
 
 
 def _settle(target: str, status: os.stat_result, owner: Owner) -> None:
-    os.chown(target, owner.uid, owner.gid)
+    os.chown(target, *owner.of(status))
     Path(target).chmod(stat.S_IMODE(status.st_mode) if owner.mode is None else owner.mode)
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
