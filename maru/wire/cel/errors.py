@@ -23,7 +23,9 @@ class CompileError(CelError):
 
 
 class EvaluationError(CelError):
-    """The expression has no value: no such key, division by zero, no such overload."""
+    """The expression has no value: no such key, division by zero, no such overload. cost: spent until then."""
+
+    cost = 0
 
 
 class OutOfBudget(CelError):

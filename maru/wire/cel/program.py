@@ -31,12 +31,17 @@ class Program:
     closure: Closure
 
     def evaluate(self, values: Mapping[str, object], budget: int = CALL_COST_MAX) -> tuple[object, int]:
-        """(value, cost). Raises EvaluationError, or OutOfBudget after `budget`."""
+        """(value, cost). Raises EvaluationError (whose `cost` is what was spent), or OutOfBudget after `budget`."""
         frame = Frame(dict(values), budget)
         try:
             found = self.closure(frame)
         except RecursionError:
-            raise EvaluationError("expression recursion limit exceeded") from None
+            error = EvaluationError("expression recursion limit exceeded")
+            error.cost = budget - frame.left
+            raise error from None
+        except EvaluationError as error:
+            error.cost = budget - frame.left
+            raise
         return found, budget - frame.left
 
 

@@ -78,3 +78,16 @@ async def test_custom_kinds_are_selected_by_their_own_fields(api):
     assert [one["metadata"]["name"] for one in (await api.must_do("GET", things))["items"]] == ["a"]
     status = await api.must_refuse(400, "GET", f"{things}?fieldSelector=spec.replicas=1")
     assert status["message"] == "field label not supported: spec.replicas"
+
+
+async def test_what_is_left_of_a_policys_budget_is_for_all_its_expressions(api):
+    deep = "object.data.all(x, object.data.all(y, object.data.all(z, x != '')))"
+    await api.must_do("POST", POLICIES, policy("", "configmaps", [deep, "object.data.size() == 300"]))
+    spec = {"policyName": "p", "validationActions": ["Warn"]}
+    await api.must_do("POST", f"{POLICIES.removesuffix('ies')}ybindings", {"metadata": {"name": "b"}, "spec": spec})
+    data = {f"k{number}": "v" for number in range(300)}
+    answer = await api.answer(
+        "POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "c"}, "data": data}
+    )
+    assert answer.status == 201
+    assert str(answer.headers).count("actual cost limit exceeded") == 2

@@ -115,3 +115,9 @@ def test_every_evaluation_ends_when_its_budget_does() -> None:
 def test_what_takes_long_to_read_spends_for_it(text: str) -> None:
     _, cost = compile_expression(text, DECLARED).evaluate({"self": SELF})
     assert cost > 6
+
+
+def test_an_evaluation_that_fails_has_spent_all_the_same() -> None:
+    with pytest.raises(EvaluationError) as caught:
+        value_of("self.many.all(i, i > 0) && self.low / 0 > 1")
+    assert caught.value.cost > 6

@@ -185,6 +185,7 @@ class _Check:
                 f"for rule: {shown}"
             )
         except EvaluationError as error:
+            self._left -= error.cost
             if str(error).startswith("no such overload"):
                 return (
                     f"{_invalid(value)}'{error}': call arguments did not match a supported operator, function or macro "
@@ -206,7 +207,8 @@ class _Check:
             return ""
         try:
             found, cost = rule.said.evaluate(values, min(CALL_COST_MAX, self._left))
-        except CelError:
+        except CelError as error:
+            self._left -= error.cost if isinstance(error, EvaluationError) else min(CALL_COST_MAX, self._left)
             return ""
         self._left -= cost
         words = found.strip() if isinstance(found, str) else ""
