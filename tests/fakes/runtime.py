@@ -39,6 +39,10 @@ class FakeSession:
         self.sizes: list[tuple[int, int]] = []
         self.code.add_done_callback(lambda _: self._output.put_nowait(None))
 
+    @property
+    def pid(self) -> int:
+        return 4242
+
     def say(self, stream: int, chunk: bytes) -> None:
         self._output.put_nowait((stream, chunk))
 
@@ -98,16 +102,14 @@ class FakeRuntime:
         self._call("create", container.id)
         if container.id in self._containers:
             raise AlreadyExists(what=f"container {container.id[:12]}", why="there is one of that id", fix="")
-        args = container.spec["process"]["args"]
-        if not args or Path(args[0]).name not in COMMANDS:
-            command = args[0] if args else ""
-            raise Invalid(what=f"container {container.id[:12]}", why=f'exec: "{command}": not found', fix="")
-        self._pid += 1
+        if not container.is_laid_out_only:
+            _check_command(container.id, container.spec)
+            self._pid += 1
         status = ContainerStatus(
             id=container.id,
             owner=container.owner,
             state=ContainerState.CREATED,
-            pid=self._pid,
+            pid=0 if container.is_laid_out_only else self._pid,
             created_at=self._now(),
             labels=dict(container.labels),
             log_path=container.log_path,
@@ -119,7 +121,7 @@ class FakeRuntime:
     async def start(self, container_id: str) -> ContainerStatus:
         self._call("start", container_id)
         container = self._want(container_id)
-        if container.status.state is not ContainerState.CREATED:
+        if container.status.state is not ContainerState.CREATED or not container.status.pid:
             raise Conflict(what=f"container {container_id[:12]}", why=f"it is {container.status.state}", fix="")
         container.status = replace(container.status, state=ContainerState.RUNNING, started_at=self._now())
         started = container.status
@@ -130,10 +132,30 @@ class FakeRuntime:
             asyncio.get_running_loop().call_soon(self.exit_now, container_id, code)
         return started
 
+    async def launch(self, container_id: str, spec: Value) -> ContainerStatus:
+        self._call("launch", container_id)
+        container = self._want(container_id)
+        if container.status.pid:
+            raise Conflict(what=f"container {container_id[:12]}", why=f"it is {container.status.state}", fix="")
+        _check_command(container_id, spec)
+        self._pid += 1
+        container.spec = replace(container.spec, spec=spec)
+        container.exited, container.sessions = asyncio.Event(), []
+        container.status = replace(
+            container.status,
+            state=ContainerState.CREATED,
+            pid=self._pid,
+            started_at="",
+            finished_at="",
+            exit_code=None,
+            oom_killed=False,
+        )
+        return container.status
+
     def exit_now(self, container_id: str, code: int, *, oom: bool = False) -> None:
         """End a container as if its first process had exited with `code`."""
         container = self._containers.get(container_id)
-        if container is None or container.status.state is ContainerState.EXITED:
+        if container is None or container.status.state is ContainerState.EXITED or not container.status.pid:
             return
         container.status = replace(
             container.status,
@@ -306,6 +328,13 @@ class _Attached(FakeSession):
     async def close(self) -> None:
         if not self.code.done():
             self.code.cancel()
+
+
+def _check_command(container_id: str, spec: Value) -> None:
+    args = spec["process"]["args"]
+    if not args or Path(args[0]).name not in COMMANDS:
+        command = args[0] if args else ""
+        raise Invalid(what=f"container {container_id[:12]}", why=f'exec: "{command}": not found', fix="")
 
 
 def _interpret(args: Sequence[str], say: object) -> tuple[int | None, float]:

@@ -206,3 +206,49 @@ class RuntimeSuite:
         await runtime.create(spec)
         with pytest.raises(AlreadyExists):
             await runtime.create(spec)
+
+    async def test_laid_out_container_has_no_process_until_it_is_launched(
+        self, runtime: ContainerRuntime, spec_of: SpecOf
+    ) -> None:
+        spec = spec_of("sh", "-c", "exit 5", owner="docker", is_laid_out_only=True)
+        laid_out = await runtime.create(spec)
+        assert (laid_out.state, laid_out.pid) == (ContainerState.CREATED, 0)
+        with pytest.raises(Conflict):
+            await runtime.start(spec.id)
+        with pytest.raises(Conflict):
+            await runtime.exec(spec.id, ExecSpec(process("true")))
+        launched = await runtime.launch(spec.id, spec.spec)
+        assert launched.pid > 0
+        await runtime.start(spec.id)
+        assert (await asyncio.wait_for(runtime.wait(spec.id), 10)).exit_code == 5
+        await runtime.remove(spec.id)
+
+    async def test_container_that_ended_is_launched_again_with_another_command(
+        self, runtime: ContainerRuntime, spec_of: SpecOf
+    ) -> None:
+        spec = spec_of("sh", "-c", "exit 5", owner="docker", is_laid_out_only=True)
+        await runtime.create(spec)
+        await runtime.launch(spec.id, spec.spec)
+        with pytest.raises(Conflict):
+            await runtime.launch(spec.id, spec.spec)
+        await runtime.start(spec.id)
+        await asyncio.wait_for(runtime.wait(spec.id), 10)
+        again = {**spec.spec, "process": {**spec.spec["process"], "args": ["sh", "-c", "exit 6"]}}
+        assert (await runtime.launch(spec.id, again)).exit_code is None
+        await runtime.start(spec.id)
+        assert (await asyncio.wait_for(runtime.wait(spec.id), 10)).exit_code == 6
+        await runtime.remove(spec.id)
+
+    async def test_launch_that_is_refused_leaves_the_container_laid_out(
+        self, runtime: ContainerRuntime, spec_of: SpecOf
+    ) -> None:
+        spec = spec_of("true", owner="docker", is_laid_out_only=True)
+        await runtime.create(spec)
+        wrong = {**spec.spec, "process": {**spec.spec["process"], "args": ["nosuch"]}}
+        with pytest.raises(Invalid):
+            await runtime.launch(spec.id, wrong)
+        assert runtime.find(spec.id) is not None
+        await runtime.launch(spec.id, spec.spec)
+        await runtime.start(spec.id)
+        assert (await asyncio.wait_for(runtime.wait(spec.id), 10)).exit_code == 0
+        await runtime.remove(spec.id)

@@ -11,12 +11,13 @@ import aiohttp
 import pytest
 
 from maru.components.docker import component as docker
-from maru.components.docker.config import DockerConfig
 from maru.components.engine import component
 from maru.contracts.image_store import RegistryAuth
 from maru.core.site import Site
+from tests.components.docker.conftest import needs_of, session_of
 from tests.components.engine.conftest import leaves_nothing
 from tests.components.engine.registry_server import RegistryServer, layer_tar
+from tests.fakes.client import FakeClients
 
 pytestmark = pytest.mark.root
 
@@ -25,9 +26,9 @@ BASE = "maru.local/base:latest"
 
 @pytest.fixture
 async def client(needs: component.Needs, site: Site) -> AsyncIterator[aiohttp.ClientSession]:
-    async with component.open(needs) as engine, docker.open(docker.Needs(site, engine.images, needs.ids, DockerConfig())):
-        connector = aiohttp.UnixConnector(str(site.socket("docker")))
-        async with aiohttp.ClientSession("http://engine", connector=connector) as session:
+    async with component.open(needs) as engine:
+        wanted = needs_of(site, engine.runtime, engine.images, FakeClients())
+        async with docker.open(wanted), session_of(site) as session:
             yield session
     leaves_nothing(site)
 

@@ -63,7 +63,7 @@ def router(routes: Sequence[Route]) -> Handler:
             fitting = pattern.fullmatch(path)
             if fitting is None:
                 continue
-            is_known = True
+            is_known = is_known or not fitting.groups() or "/" not in fitting.group(1)
             if request.method == route.method:
                 try:
                     return await route.action(request, fitting.group(1) if fitting.groups() else "")

@@ -14,7 +14,7 @@ from maru.components.docker.api.edge import Route
 from maru.components.docker.api.images import summary
 from maru.components.docker.api.views import Engine, view_of
 from maru.components.docker.engine.volume_files import size_blocking
-from maru.components.docker.model.host_config import LOG_DRIVERS
+from maru.components.docker.model.host_config import LOG_DRIVERS, Facts
 from maru.components.docker.model.inspect import listed
 from maru.components.docker.model.volume import volume_value
 from maru.core.document import Value
@@ -30,12 +30,12 @@ class MachineApi:
 
     def routes(self) -> Sequence[Route]:
         return (
-            Route("GET", "/info", self.info),
+            Route("GET", "/info", self.describe),
             Route("GET", "/system/df", self.usage),
         )
 
-    async def info(self, _request: Request, _: str) -> Answer:
-        return json_answer(await asyncio.to_thread(self._info_blocking))
+    async def describe(self, _request: Request, _: str) -> Answer:
+        return json_answer(await asyncio.to_thread(self._described_blocking))
 
     async def usage(self, request: Request, _: str) -> Answer:
         engine = self.engine
@@ -72,11 +72,11 @@ class MachineApi:
             shown["BuildCache"] = []
         return json_answer(shown)
 
-    def _info_blocking(self) -> Value:
+    def _described_blocking(self) -> Value:
         engine, facts, site = self.engine, self.engine.dock.facts, self.engine.dock.site
         states = [box.state.state for box in engine.boxes.all()]
         machine = os.uname()
-        return {
+        return _abilities(facts) | {
             "ID": site.instance,
             "Containers": len(states),
             "ContainersRunning": states.count("running") + states.count("restarting"),
@@ -91,18 +91,6 @@ class MachineApi:
                 "Authorization": None,
                 "Log": sorted(LOG_DRIVERS),
             },
-            "MemoryLimit": True,
-            "SwapLimit": facts.has_swap_limit,
-            "CpuCfsPeriod": True,
-            "CpuCfsQuota": True,
-            "CPUShares": True,
-            "CPUSet": True,
-            "PidsLimit": True,
-            "OomKillDisable": not facts.is_unified,
-            "IPv4Forwarding": True,
-            "BridgeNfIptables": False,
-            "BridgeNfIp6tables": False,
-            "Debug": False,
             "NFd": len(list(Path("/proc/self/fd").iterdir())),
             "NGoroutines": threading.active_count(),
             "SystemTime": engine.dock.now(),
@@ -115,32 +103,50 @@ class MachineApi:
             "OSVersion": "",
             "OSType": "linux",
             "Architecture": machine.machine,
-            "IndexServerAddress": "https://index.docker.io/v1/",
             "RegistryConfig": {"InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {}, "Mirrors": []},
             "NCPU": facts.cpus,
             "MemTotal": facts.memory_bytes,
-            "GenericResources": None,
             "DockerRootDir": str(site.data_dir),
-            "HttpProxy": "",
-            "HttpsProxy": "",
-            "NoProxy": "",
             "Name": site.node_name,
-            "Labels": [],
-            "ExperimentalBuild": False,
             "ServerVersion": getattr(maru, "__version__", "0.1.0"),
             "Runtimes": {name: {"path": name} for name in facts.runtimes},
             "DefaultRuntime": facts.default_runtime,
             "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False},
-            "LiveRestoreEnabled": True,
-            "Isolation": "",
-            "InitBinary": "docker-init",
-            "ContainerdCommit": {"ID": ""},
-            "RuncCommit": {"ID": ""},
-            "InitCommit": {"ID": ""},
-            "SecurityOptions": ["name=seccomp,profile=builtin"],
-            "CDISpecDirs": None,
-            "Warnings": None,
         }
+
+
+def _abilities(facts: Facts) -> Value:
+    """What holds for every platform on such a machine."""
+    return {
+        "MemoryLimit": True,
+        "SwapLimit": facts.has_swap_limit,
+        "CpuCfsPeriod": True,
+        "CpuCfsQuota": True,
+        "CPUShares": True,
+        "CPUSet": True,
+        "PidsLimit": True,
+        "OomKillDisable": not facts.is_unified,
+        "IPv4Forwarding": True,
+        "BridgeNfIptables": False,
+        "BridgeNfIp6tables": False,
+        "Debug": False,
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "GenericResources": None,
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Labels": [],
+        "ExperimentalBuild": False,
+        "LiveRestoreEnabled": True,
+        "Isolation": "",
+        "InitBinary": "docker-init",
+        "ContainerdCommit": {"ID": ""},
+        "RuncCommit": {"ID": ""},
+        "InitCommit": {"ID": ""},
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "CDISpecDirs": None,
+        "Warnings": None,
+    }
 
 
 def _pretty_name() -> str:

@@ -49,10 +49,10 @@ def _walk(folder: Path, inner: str, layers: Sequence[str], found: dict[str, int]
         before = dict(found)
         if is_folder:
             _walk(Path(entry.path), path, layers, found)
-        if was_there and is_folder and found == before:
-            # The mount points that the runtime makes in them touch these.
-            if path in _TOUCHED or not _is_changed(status, path, layers):
-                continue
+        # The mount points that the runtime makes in some folders touch them.
+        is_same = path in _TOUCHED or not _is_changed(status, path, layers)
+        if was_there and is_folder and found == before and is_same:
+            continue
         found[path] = MODIFIED if was_there else ADDED
 
 

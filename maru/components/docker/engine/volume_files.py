@@ -28,6 +28,7 @@ def remove_blocking(mountpoint: str) -> None:
 
 
 def is_mounted_blocking(mountpoint: str) -> bool:
+    """Whether something is mounted there."""
     return os.path.ismount(mountpoint)
 
 
