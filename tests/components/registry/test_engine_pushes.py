@@ -16,7 +16,7 @@ import pytest
 from maru.components.engine import component
 from maru.components.engine.engine.images import Images
 from maru.components.registry.component import handler_of
-from maru.contracts.image_store import Commit, Progress, RegistryAuth
+from maru.contracts.image_store import Commit, Progress, RegistryAuth, RegistryUnreachable
 from maru.core.errors import Denied, NotFound, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.listener import TcpListener
@@ -73,7 +73,7 @@ class _Cut:
                 yield chunk
                 left -= len(chunk)
             if left <= 0:
-                raise ConnectionResetError("the connection broke")
+                raise Unavailable(what="the upload", why="the registry has to stop", fix="go on later")
 
 
 class _NoContainers:
@@ -150,6 +150,12 @@ async def test_credentials_are_given_when_asked_for(images: Images, door: _Door)
         with pytest.raises(Denied, match="requested access to the resource is denied"):
             await steps_of(images.push(f"{door.host}/team/app:v1", wrong))
     await steps_of(images.push(f"{door.host}/team/app:v1", door.auth))
+
+
+async def test_registry_that_is_not_there_is_said_to_be(images: Images, door: _Door) -> None:
+    await images.tag(f"{door.host}/team/app:v1", "127.0.0.1:1/team/app:v1")
+    with pytest.raises(RegistryUnreachable, match="cannot be reached"):
+        await steps_of(images.push("127.0.0.1:1/team/app:v1"))
 
 
 async def test_what_is_not_here_cannot_be_pushed(images: Images, door: _Door) -> None:

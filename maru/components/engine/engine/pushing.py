@@ -108,15 +108,19 @@ class Sender:
             return "" if response.status == 201 else self._location(response)
 
     async def _with_retries(self, blob: Descriptor, location: str, told: Callable[[int], None]) -> None:
-        attempts, here = 0, 0
+        attempts, here, is_sure = 0, 0, True
         while True:
-            before = here
             try:
+                if not is_sure:
+                    before = here
+                    location, here = await self._where(blob.digest, location)
+                    is_sure = True
+                    attempts = 0 if here > before else attempts
                 location = await self._patch(blob, location, here, told)
                 break
             except (*BROKEN, Unavailable) as error:
-                location, here = await self._where(blob.digest, location)
-                attempts = attempts + 1 if here <= before else 1
+                is_sure = False
+                attempts += 1
                 if attempts >= self._attempts_max:
                     why = f"the upload broke off {attempts} times: {error or type(error).__name__}"
                     raise Unavailable(what=f"blob {blob.digest}", why=why, fix="try again") from error
@@ -143,8 +147,6 @@ class Sender:
                     return self._location(response), here
         except NotFound:
             pass
-        except BROKEN:
-            return location, 0
         # Registries say 0-0 of no byte as of one.
         return await self._begin(digest, ""), 0
 

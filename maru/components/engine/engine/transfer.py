@@ -247,12 +247,20 @@ class _Download:
 
 
 @contextmanager
-def understood(reference: Reference) -> Iterator[None]:
-    """What a registry does wrong becomes an error that says so."""
+def _ungrouped() -> Iterator[None]:
+    """Of what went wrong side by side, the first."""
     try:
         yield
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from group
+
+
+@contextmanager
+def understood(reference: Reference) -> Iterator[None]:
+    """What a registry does wrong becomes an error that says so."""
+    try:
+        with _ungrouped():
+            yield
     except aiohttp.ClientSSLError as error:
         why = f"the registry's certificate is not trusted: {error}"
         raise Unavailable(what=f"image {reference}", why=why, fix="set engine.registry_ca_file") from error

@@ -57,8 +57,9 @@ class UploadApi:
         return _created(place.repository, wanted)
 
     async def status(self, _: Request, place: Place) -> Answer:
-        """What has come so far."""
-        return _accepted(self._uploads.want(place.repository, place.item), 204)
+        """What has come so far, once what is under way has ended."""
+        async with self._turn(place) as session:
+            return _accepted(session, 204)
 
     async def patch(self, request: Request, place: Place) -> Answer:
         """One more chunk, or all of it as a stream."""
