@@ -138,7 +138,7 @@ class Running:
     async def can(self, client: str, port: int, address: str = "") -> bool:
         path = self.node if client == "node" else self.paths[client]
         try:
-            await self.namespaces.ask_tcp(path, address or self.ips["web"], port, timeout_s=0.15)
+            await self.namespaces.ask_tcp(path, address or self.ips["web"], port, timeout_s=0.5)
         except TimeoutError:
             return False
         return True

@@ -90,13 +90,14 @@ async def open_server(resolver: Resolver, addresses: tuple[str, ...], port: int)
         server = Server(resolver, tasks)
         try:
             for address in addresses:
-                sock = _bound(address, port, socket.SOCK_DGRAM)
-                port = sock.getsockname()[1]
-                datagrams.append(sock)
-                loop.add_reader(sock.fileno(), server.read_ready, sock)
+                # The stream first: a free port of streams is hardly ever taken among datagrams.
                 listener = _bound(address, port, socket.SOCK_STREAM)
                 listener.listen(128)
                 streams.append(await asyncio.start_server(server.serve_connection, sock=listener))
+                port = listener.getsockname()[1]
+                sock = _bound(address, port, socket.SOCK_DGRAM)
+                datagrams.append(sock)
+                loop.add_reader(sock.fileno(), server.read_ready, sock)
             yield port
         finally:
             for stream in streams:
