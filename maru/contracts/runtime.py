@@ -48,6 +48,7 @@ class ContainerSpec:
     stdin_once: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""  # crun, runc, or "" for the best that works here
+    image: str = ""  # id of the image it stands on; without it any image of the same layers counts as used
 
 
 @dataclass(frozen=True, slots=True)

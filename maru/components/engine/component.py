@@ -17,7 +17,7 @@ from maru.components.engine.engine.containers import Containers
 from maru.components.engine.engine.content import Content
 from maru.components.engine.engine.execs import Runner
 from maru.components.engine.engine.held import HeldContent
-from maru.components.engine.engine.images import Images
+from maru.components.engine.engine.images import Images, ImagesInUse
 from maru.components.engine.engine.logs import rotate
 from maru.components.engine.engine.machine import Machine
 from maru.components.engine.engine.oci import choose, find_tool, installed
@@ -87,7 +87,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             tasks.start(containers.follow(), "exits")
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
             runtime = Runtime(machine, containers, runner, needs.clock)
-            images = await open_images(needs, runtime)
+            images = await open_images(needs, runtime, runtime.images_in_use)
             yield Gives(runtime, images, HeldContent(images.content, images.collect))
         finally:
             tasks.cancel()
@@ -133,7 +133,7 @@ class Stacks(Protocol):
     def stacks_in_use(self) -> Sequence[Sequence[str]]: ...
 
 
-async def open_images(needs: Needs, containers: Stacks) -> Images:
+async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInUse | None = None) -> Images:
     """The image store, with what a crash left cleared away."""
     config = needs.config
     folder = needs.site.folder("images")
@@ -145,7 +145,7 @@ async def open_images(needs: Needs, containers: Stacks) -> Images:
         needs.clock,
         Limits(config.pull_layers_at_once, config.pull_attempts_max),
     )
-    images = Images(folder, content, transfer, containers.stacks_in_use)
+    images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use)
     await images.open()
     return images
 

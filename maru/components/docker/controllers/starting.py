@@ -59,6 +59,7 @@ class Starting:
                 id=box.id,
                 owner=OWNER,
                 layers=self._dock.images.layer_paths(image),
+                image=image.id,
                 spec={"process": {}},
                 log_path=self.log_path(box, options),
                 log_bytes_max=options.bytes_max,

@@ -28,17 +28,29 @@ from maru.wire.oci.reference import Reference
 PROGRESS_QUEUE_MAX = 1024  # steps nobody has read; byte counts beyond it are dropped, never results
 Report = Callable[[Progress], None]
 StacksInUse = Callable[[], Sequence[Sequence[str]]]
+ImagesInUse = Callable[[], Sequence[tuple[str, Sequence[str]]]]
 
 
 class Images:
-    """The contract `ImageStore`. stacks_in_use: the layer folders of every container, lowest first."""
+    """The contract `ImageStore`. stacks_in_use: the layer folders of every container, lowest first.
 
-    def __init__(self, folder: Path, content: Content, transfer: Transfer, stacks_in_use: StacksInUse) -> None:
+    images_in_use: the image of each with its folders; without it images of the same layers are used together.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        content: Content,
+        transfer: Transfer,
+        stacks_in_use: StacksInUse,
+        images_in_use: ImagesInUse | None = None,
+    ) -> None:
         self._folder = folder
         self._content = content
         self._index = Index(folder / "index.json")
         self._transfer = transfer
         self._stacks_in_use = stacks_in_use
+        self._images_in_use = images_in_use or (lambda: [("", stack) for stack in stacks_in_use()])
         self._images: dict[str, Image] = {}
         self._writing = asyncio.Lock()
         self._log = Log("engine")
@@ -145,7 +157,7 @@ class Images:
 
     def is_used(self, image: Image) -> bool:
         stack = list(self.layer_paths(image))
-        return any(list(used) == stack for used in self._stacks_in_use())
+        return any(used == image.id or (not used and list(layers) == stack) for used, layers in self._images_in_use())
 
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._content.layer(diff_id)) for diff_id in image.layers]
@@ -194,7 +206,7 @@ class Images:
             self._images.pop(below.id, None)
             dropped.append(below.id)
             below = self._index.find(below.parent) if below.parent else None
-            if below is None or below.names or below.digests or not below.step or self._index.children(below.id):
+            if below is None or below.names or below.digests or self._index.children(below.id):
                 break
             if self.is_used(self._view(below)):
                 break

@@ -47,6 +47,7 @@ class Record(msgspec.Struct):
     terminal: bool = False
     stdin: bool = False
     stdin_once: bool = False
+    image: str = ""
 
     def status(self, *, root_path: str, is_paused: bool) -> ContainerStatus:
         """The contract's view."""

@@ -172,6 +172,10 @@ class Runtime:
         """The layer folders of every container, lowest first."""
         return [entry.record.layers for entry in self._containers.all()]
 
+    def images_in_use(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """The image of every container, "" where it is not known, and its layer folders."""
+        return [(entry.record.image, entry.record.layers) for entry in self._containers.all()]
+
     def exits(self) -> AsyncIterator[ContainerStatus]:
         return self._containers.exits()
 
@@ -246,6 +250,7 @@ class Runtime:
             terminal=container.terminal,
             stdin=container.stdin,
             stdin_once=container.stdin_once,
+            image=container.image,
         )
 
     def _lay_out_blocking(self, entry: Container, container: ContainerSpec) -> None:

@@ -115,6 +115,7 @@ async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> Conta
         id=container_id,
         owner="pods",
         layers=workshop.images.layer_paths(image),
+        image=image.id,
         spec=spec,
         log_path=str(log_path),
         terminal=bool(container.spec.get("tty")),

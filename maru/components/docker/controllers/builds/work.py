@@ -148,7 +148,7 @@ class Work:
                 yield empty
             return
         container_id = (self.dock.ids.uid() + self.dock.ids.uid() + self.dock.ids.uid()).replace("-", "")[:64]
-        spec = ContainerSpec(container_id, OWNER, layers, {"process": {}}, is_laid_out_only=True)
+        spec = ContainerSpec(container_id, OWNER, layers, {"process": {}}, is_laid_out_only=True, image=image_id)
         status = await self.dock.runtime.create(spec)
         try:
             yield status.root_path
