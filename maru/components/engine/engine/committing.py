@@ -38,7 +38,9 @@ async def made(content: Content, base: Stored | None, commit: Commit, pin: Pin) 
     pin(config_digest, manifest)
     total = len(config) + sum(each.size for each in layers)
     blobs = (config_digest, *(each.digest for each in layers))
-    return Pulled(config_digest, manifest, "", blobs, (*(base.layers if base else ()), *(each.digest for each in fresh)), total)
+    return Pulled(
+        config_digest, manifest, "", blobs, (*(base.layers if base else ()), *(each.digest for each in fresh)), total
+    )
 
 
 async def _kept(content: Content, layer: Path, pin: Pin) -> Descriptor:
