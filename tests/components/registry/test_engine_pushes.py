@@ -52,7 +52,7 @@ class _Door:
                 return json_answer({"errors": [{"message": "no"}]}, 401, {"WWW-Authenticate": 'Basic realm="here"'})
         if request.method == "PATCH":
             self.ranges.append(request.headers.get("Content-Range", ""))
-            if self.breaks:
+            if self.breaks and int(request.headers["Content-Length"]) > self.cut_after:
                 self.breaks -= 1
                 return await self._handler(_Cut(request, self.cut_after))  # type: ignore[arg-type]  # as far as an upload looks
         return await self._handler(request)
