@@ -79,7 +79,7 @@ class BuildApi:
             is_changed = False
             parents = {image.parent for image in images.list()}
             for image in images.list():
-                if image.step and not image.names and image.id not in parents and not images.is_used(image):
+                if image.step and not image.names and image.id not in parents and not self._is_held(image):
                     with suppress(Conflict, NotFound):
                         gone += [each for each in await images.remove(image.id) if images.find(each) is None]
                         is_changed = True
@@ -120,6 +120,9 @@ class BuildApi:
             step["Tags"] = [familiar(each) for each in current.names] or None
             current = self.dock.images.find(current.parent) if current.parent else None
         return steps
+
+    def _is_held(self, image: Image) -> bool:
+        return self.dock.images.is_used(image) or self.building.holds(image.id)
 
     def _layer_bytes_blocking(self, images: Sequence[Image]) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -6,7 +6,8 @@ Source: moby builder/dockerfile/{builder,evaluator,dispatchers}.go; Docker Engin
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from maru.components.docker.controllers.builds.copying import copy, work_in
@@ -32,10 +33,15 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """Builds images. runner: of the RUN steps."""
+    """Builds images. runner: of the RUN steps; under_way: the builds that are not done."""
 
     dock: Dock
     runner: Runner
+    under_way: list[Work] = field(default_factory=list)
+
+    def holds(self, image_id: str) -> bool:
+        """Whether a build stands on it now."""
+        return any(image_id in work.taken for work in self.under_way)
 
     async def build(self, options: BuildOptions, folder: Path, say: Say) -> None:
         """folder: has the context in `context`. Raises what dockerd says."""
@@ -52,13 +58,20 @@ class Building:
 
         work = Work(self.dock, options, folder, quietly, dockerfile.escape, Arguments(options.arguments))
         work.cached = self._cached(options)
-        image_id = await self._stages(work, dockerfile)
+        self.under_way.append(work)
+        try:
+            await self._finish(work, await self._stages(work, dockerfile), names, say)
+        finally:
+            self.under_way.remove(work)
+
+    async def _finish(self, work: Work, image_id: str, names: Sequence[str], say: Say) -> None:
+        """Say what became of it, and give it its names."""
         if not image_id:
             raise Invalid(what="No image was generated. Is your Dockerfile empty?", why="")
         unused = work.arguments.unused()
         if unused:
             await work.tell(f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n")
-        await say({"stream": f"{image_id}\n"}) if options.is_quiet else await work.tell(
+        await say({"stream": f"{image_id}\n"}) if work.options.is_quiet else await work.tell(
             f"Successfully built {image_id[SHORT]}\n"
         )
         for shown in names:

@@ -38,7 +38,7 @@ class Work:
     """folder: of this build, gone with it; say: one line of progress. escape: of the Dockerfile.
 
     stages: id of the image of each stage that is done, by number and name. cached: what may be used again,
-    None for everything.
+    None for everything. taken: ids of the images it stands on so far.
     """
 
     dock: Dock
@@ -49,6 +49,7 @@ class Work:
     arguments: Arguments
     stages: dict[str, str] = field(default_factory=dict)
     cached: frozenset[str] | None = None
+    taken: set[str] = field(default_factory=set)
 
     @property
     def context(self) -> str:
@@ -104,6 +105,7 @@ class Work:
             return False
         await self.tell(" ---> Using cache\n")
         draft.image = image.id
+        self.taken.add(image.id)
         return True
 
     def step_of(self, draft: Draft, *words: str) -> str:
@@ -124,6 +126,7 @@ class Work:
             )
         )
         draft.image = image.id
+        self.taken.add(image.id)
 
     def new_path(self, suffix: str) -> Path:
         return self.folder / f"{self.dock.ids.uid()}{suffix}"
