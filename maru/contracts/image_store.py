@@ -85,8 +85,8 @@ class Commit:
     """A container made an image. base: an image id, "" for none; layer: a tar file (it is taken over), "" for none.
 
     config: the OCI image configuration's `config` object; name: the reference it gets, "" for none.
-    created_by: what its history says; step: of a build, so that the next one finds it again, "" for no build:
-    the image is then a child of `base`.
+    created_by: what its history says; container, container_config: the id of the one it was, and its configuration;
+    step: of a build, so that the next one finds it again. With a container or a step it is a child of `base`.
     """
 
     base: str
@@ -97,6 +97,8 @@ class Commit:
     comment: str = ""
     created: str = ""  # RFC 3339
     created_by: str = "commit"
+    container: str = ""
+    container_config: Mapping[str, object] = field(default_factory=dict)
     step: str = ""
 
 

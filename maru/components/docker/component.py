@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from maru.components.docker.api import system
+from maru.components.docker.api import swarm, system
 from maru.components.docker.api.archives import ArchiveApi
 from maru.components.docker.api.attach import AttachApi
 from maru.components.docker.api.builds import BuildApi
@@ -95,7 +95,12 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         runner = Runner(engine.creating, engine.starting, engine.ending)
         builds = BuildApi(Building(engine.dock, runner), uploads)
         edges = (builds, images, NetworkApi(networks))
-        routes = [*system.routes(), *_routes(engine), *(route for edge in edges for route in edge.routes())]
+        routes = [
+            *system.routes(),
+            *swarm.routes(),
+            *_routes(engine),
+            *(route for edge in edges for route in edge.routes()),
+        ]
         handler = router(routes)
         async with serve([UnixListener(site.socket("docker"))], handler, name="docker", bounds=Bounds(stall_s=STALL_S)):
             await adopting.carry_on(tasks)

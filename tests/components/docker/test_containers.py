@@ -210,7 +210,8 @@ async def test_restarted_platform_finds_its_containers_as_they_are_now(house: Ho
     [
         ("/v1.99/info", 400, "too new"),
         ("/v1.10/info", 400, "too old"),
-        ("/swarm", 404, "page not found"),
+        ("/nonsense", 404, "page not found"),
+        ("/swarm", 503, "not a swarm manager"),
         ("/containers/x/nonsense", 501, "not supported"),
     ],
 )

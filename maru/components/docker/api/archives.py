@@ -22,7 +22,7 @@ from maru.components.docker.engine.tar_process import TarProcess, described, pac
 from maru.components.docker.model.commit import changed_config
 from maru.contracts.image_store import Commit
 from maru.core.clock import rfc3339_micro
-from maru.core.errors import Denied, Invalid, NotFound, Unavailable
+from maru.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 
@@ -122,12 +122,13 @@ class ArchiveApi:
         layer = dock.folder / "uploads" / f"{dock.ids.uid()}.tar"
         root, _layers = self._layers(box)
         if pause:
-            await dock.runtime.pause(box.id)
+            pause = await self._pause(box)
         try:
             await asyncio.to_thread(layer_blocking, root, str(layer))
         finally:
             if pause:
-                await dock.runtime.resume(box.id)
+                with suppress(Conflict):
+                    await dock.runtime.resume(box.id)
         try:
             image = await dock.images.commit(
                 Commit(
@@ -138,6 +139,8 @@ class ArchiveApi:
                     author=request.query_get("author"),
                     comment=request.query_get("comment"),
                     created=rfc3339_micro(dock.clock.now()),
+                    container=box.id,
+                    container_config=box.container.config,
                 )
             )
         finally:
@@ -145,6 +148,14 @@ class ArchiveApi:
                 layer.unlink()
         tell(dock, box, "commit", comment=request.query_get("comment"), imageID=image.id)
         return json_answer({"Id": image.id}, 201)
+
+    async def _pause(self, box: Box) -> bool:
+        """False when it has ended this moment."""
+        try:
+            await self.engine.dock.runtime.pause(box.id)
+        except (Conflict, Unavailable):
+            return False
+        return True
 
     def _layers(self, box: Box) -> tuple[str, Sequence[str]]:
         dock = self.engine.dock

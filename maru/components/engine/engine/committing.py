@@ -68,12 +68,19 @@ def _config(old: Value, commit: Commit, digests: Sequence[str]) -> Value:
     }
     return {
         **old,
+        **_origin(commit),
         "config": dict(commit.config),
         "created": commit.created,
         "author": commit.author,
         "rootfs": {"type": "layers", "diff_ids": [*old["rootfs"]["diff_ids"], *digests]},
         "history": [*(old.get("history") or ()), {key: value for key, value in step.items() if value}],
     }
+
+
+def _origin(commit: Commit) -> Value:
+    if not commit.container:
+        return {}
+    return {"container": commit.container, "container_config": dict(commit.container_config)}
 
 
 def _layers(content: Content, base: Stored | None) -> list[Descriptor]:

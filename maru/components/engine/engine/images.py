@@ -190,7 +190,7 @@ class Images:
             with disk_errors("image store"):
                 made = await committing.made(self._content, base, commit, pin)
             stored = self._keep(made)
-            if commit.step:
+            if commit.step or commit.container:
                 stored.parent, stored.step = commit.base, commit.step
             if wanted is not None:
                 self._index.name(stored, wanted)
