@@ -88,6 +88,10 @@ def test_limits_become_those_of_the_runtime() -> None:
     }
 
 
+def test_names_of_settings_are_read_in_any_case() -> None:
+    assert wish(HostConfig={"CPURealtimePeriod": 1000}).host_config["CpuRealtimePeriod"] == 1000
+
+
 def test_networks_called_default_are_the_bridge_and_come_first() -> None:
     networks = wish(NetworkingConfig={"EndpointsConfig": {"default": None, "other": {"Aliases": ["x"]}}}).networks
     assert networks == {"bridge": {}, "other": {"Aliases": ["x"]}}

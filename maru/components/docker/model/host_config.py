@@ -73,7 +73,9 @@ def defaults(facts: Facts) -> Value:
 
 def normalised(given: Value, facts: Facts) -> Value:
     """The HostConfig to keep. Raises Invalid, NotSupported, in dockerd's words."""
-    host = defaults(facts) | {key: value for key, value in given.items() if value is not None}
+    host = defaults(facts)
+    names = {name.lower(): name for name in host}  # Go reads names in any case, and clients rely on it
+    host |= {names.get(key.lower(), key): value for key, value in given.items() if value is not None}
     if host["NetworkMode"] in ("", "default"):
         host["NetworkMode"] = "bridge"
     for name, default in (("IpcMode", "private"), ("Runtime", facts.default_runtime)):
