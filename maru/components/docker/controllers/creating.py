@@ -59,7 +59,6 @@ class Creating:
         security_of(wish.host_config)
         rlimits(wish.host_config)
         self._check_links(wish)
-        self._check_networks(wish)
         points = mount_points(wish.config, wish.host_config, self._volumes_of)
         for point in points:
             if point.kind == "bind":
@@ -180,7 +179,9 @@ class Creating:
                 await self._volumes.remove(point.name, is_forced=True)
 
     def _volumes_of(self, reference: str) -> Sequence[MountPoint]:
-        other = self._boxes.want(reference)
+        other = self._boxes.find(reference)
+        if other is None:
+            raise Invalid(what=f"No such container: {reference}", why="")
         return [point for point in other.container.mounts if point.kind != "tmpfs"]
 
     def _check_links(self, wish: Wish) -> None:
@@ -196,11 +197,6 @@ class Creating:
             name, _, alias = entry.partition(":")
             other = self._boxes.want(name)
             self._boxes.reserve(f"{box.name}/{alias or name.removeprefix('/')}", other.id)
-
-    def _check_networks(self, wish: Wish) -> None:
-        mode = wish.host_config["NetworkMode"]
-        if mode.startswith("container:"):
-            self._boxes.want(mode.removeprefix("container:"))
 
 
 def _check_name(name: str) -> None:
