@@ -18,6 +18,8 @@ NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
 
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
+DUMP_TRIES_MAX = 20
+_FLAG_DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: what is dumped changed in between
 REPLACE, EXCL, CREATE, APPEND = 0x100, 0x200, 0x400, 0x800
 
 _SOL_NETLINK = 270
@@ -178,8 +180,13 @@ class NetlinkSocket:
                 return
 
     def dump_blocking(self, kind: int, body: bytes, what: str) -> list[Reply]:
-        """All messages of a dump. Raises KernelError."""
-        return self._collect(Request(kind, body, what), DUMP)
+        """All messages of a dump, as of one moment. Raises KernelError (EINTR when it changes all the time)."""
+        for _ in range(DUMP_TRIES_MAX):
+            try:
+                return self._collect(Request(kind, body, what), DUMP)
+            except InterruptedError:
+                continue
+        raise KernelError(errno.EINTR, what, "it changed whenever it was read")
 
     def get_blocking(self, kind: int, body: bytes, what: str) -> list[Reply]:
         """The messages that answer one get. Raises KernelError (ENOENT, ENODEV when it is not there)."""
@@ -189,11 +196,15 @@ class NetlinkSocket:
         self._sequence += 1
         self._socket.send(b"".join(self._framed(request, REQUEST | flags, self._sequence)))
         replies: list[Reply] = []
+        is_torn = False
         while True:
             for kind, message_flags, sequence, body in self._receive():
                 if sequence != self._sequence:
                     continue
+                is_torn = is_torn or bool(message_flags & _FLAG_DUMP_INTERRUPTED)
                 if kind == _DONE:
+                    if is_torn or (len(body) >= 4 and struct.unpack_from("=i", body)[0] == -errno.EINTR):
+                        raise InterruptedError(request.what)
                     return replies
                 if kind == _ERROR:
                     number = -struct.unpack_from("=i", body)[0]
