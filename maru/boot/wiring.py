@@ -2,7 +2,8 @@
 
 A component module has a frozen dataclass `Needs`, a frozen dataclass `Gives` and
 `open(needs) -> async context manager of Gives`. A field's type says what it wants; there is one
-thing of each type in a process. Components are opened in the given order and closed in reverse.
+thing of each type in a process, or several, which a field of type `Sequence[kind]` gets all of, in
+order. Components are opened in the given order and closed in reverse.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -19,7 +20,7 @@ from maru.core.config import section
 from maru.core.errors import Broken
 
 Things = dict[type, Any]
-"""One thing of each type: what Needs are filled from."""
+"""What Needs are filled from: by type the thing given last, and under `Sequence[kind]` all of that type."""
 
 
 @asynccontextmanager
@@ -36,7 +37,10 @@ async def opened(
             needs = _fill(name, module.Needs, things, settings)
             gives = await stack.enter_async_context(module.open(needs))
             for field_name, kind in get_type_hints(type(gives)).items():
-                things[kind] = getattr(gives, field_name)
+                thing = getattr(gives, field_name)
+                things[kind] = thing
+                several: Any = Sequence[kind]  # type: ignore[valid-type] # a kind known only now
+                things[several] = (*things.get(several, ()), thing)
         yield things
 
 
@@ -47,6 +51,8 @@ def _fill(name: str, needs: type, things: Things, settings: Mapping[str, object]
         kind = hints[field.name]
         if kind in things:
             values[field.name] = things[kind]
+        elif get_origin(kind) is Sequence:
+            values[field.name] = ()
         elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             values[field.name] = section(settings, name, kind)
         else:

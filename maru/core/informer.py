@@ -44,6 +44,7 @@ class Informer:
         self._namespaces: dict[str, dict[str, Document]] = {}
         self._handlers: list[Handler] = []
         self._indexes: dict[str, tuple[IndexBy, dict[str, set[Place]]]] = {}
+        self._deleted: set[str] = set()  # uids forgotten before the watch told of their end
         self._synced = asyncio.Event()
 
     def get(self, namespace: str, name: str) -> Document | None:
@@ -90,6 +91,18 @@ class Informer:
         """Return once the first list has been taken over."""
         await self._synced.wait()
 
+    def learn(self, document: Document) -> None:
+        """Take in what was just written, before the watch tells; what is older than what is known is passed over."""
+        self._apply(document, gone=False)
+
+    def forget(self, document: Document) -> None:
+        """It was just deleted: what the watch still tells of its life is passed over."""
+        self._deleted.add(_uid(document))
+        place = (document.key.namespace, document.key.name)
+        have = self._documents.get(place)
+        if have is not None and _uid(have) == _uid(document):
+            self._remove(place, have)
+
     async def run(self) -> None:
         """List and watch for ever; backs off while the API cannot be reached or ends every watch at once."""
         delay_s = RECONCILE_BACKOFF_BASE_S
@@ -126,36 +139,48 @@ class Informer:
         want = {(document.key.namespace, document.key.name): document for document in page.documents}
         for place, have in list(self._documents.items()):
             document = want.get(place)
-            if document is None or _uid(document) != _uid(have):
-                self._apply(have, gone=True)
-        for place, document in want.items():
-            old = self._documents.get(place)
-            if old is None or old.version != document.version:
-                self._apply(document, gone=False)
+            if have.version <= page.version and (document is None or _uid(document) != _uid(have)):
+                self._remove(place, have)
+        for document in want.values():
+            self._apply(document, gone=False)
+        self._deleted &= {_uid(document) for document in page.documents}
         self._synced.set()
         return page.version
 
     def _apply(self, document: Document, *, gone: bool) -> None:
         place = (document.key.namespace, document.key.name)
         old = self._documents.get(place)
+        if _uid(document) in self._deleted:
+            if gone:
+                self._deleted.discard(_uid(document))
+            return
+        if old is not None and document.version < old.version:
+            return
         if gone:
-            if old is None:
-                return
-            del self._documents[place]
-            del self._namespaces[place[0]][place[1]]
-        else:
-            self._documents[place] = document
-            self._namespaces.setdefault(place[0], {})[place[1]] = document
+            if old is not None:
+                # A deletion shows the last state the server knew, which may be newer than ours.
+                self._remove(place, document)
+            return
+        if old is not None and document.version == old.version:
+            return
+        self._documents[place] = document
+        self._namespaces.setdefault(place[0], {})[place[1]] = document
+        self._tell(place, document, old, old)
+
+    def _remove(self, place: Place, last: Document) -> None:
+        old = self._documents.pop(place)
+        del self._namespaces[place[0]][place[1]]
+        self._tell(place, None, old, last)
+
+    def _tell(self, place: Place, new: Document | None, old: Document | None, last: Document | None) -> None:
+        """Put the indexes right and call the handlers. old: what was kept here; last: what they are told it was."""
         for by, buckets in self._indexes.values():
             for value in by(old) if old is not None else ():
                 buckets[value].discard(place)
                 if not buckets[value]:
                     del buckets[value]
-            for value in () if gone else by(document):
+            for value in by(new) if new is not None else ():
                 buckets.setdefault(value, set()).add(place)
-        new = None if gone else document
-        # A deletion shows the last state the server knew, which may be newer than ours.
-        last = document if gone else old
         for handler in self._handlers:
             handler(new, last)
 

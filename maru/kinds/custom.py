@@ -1,0 +1,113 @@
+"""Custom kinds of Maru's own components: a CustomResourceDefinition from a typed view.
+
+The schema is derived from the msgspec struct that the component reads the document by, so that the
+API server refuses what the component could not read, and `kubectl explain` shows what there is.
+Where a struct holds plain objects of a foreign protocol, the schema keeps what it does not name.
+Source: apiextensions.k8s.io/v1, "Specifying a structural schema".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from maru.core.document import Resource, Value
+
+OPEN: Mapping[str, object] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+AGE = ("Age", ".metadata.creationTimestamp")
+
+Column = tuple[str, str]
+"""A printer column: its name, and the JSON path of its value."""
+
+
+def definition(
+    resource: Resource,
+    spec: type[msgspec.Struct],
+    columns: Sequence[Column],
+    status: type[msgspec.Struct] | None = None,
+) -> Value:
+    """The definition of `resource`, whose spec (and status, where it has one) reads as the given structs."""
+    properties: Value = {"spec": schema(spec), "status": schema(status) if status is not None else dict(OPEN)}
+    version = {
+        "name": resource.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(name, path) for name, path in (*columns, AGE)],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{resource.group}"},
+        "spec": {
+            "group": resource.group,
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
+            "names": {
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+            },
+            "versions": [version],
+        },
+    }
+
+
+def schema(struct: type[msgspec.Struct]) -> Value:
+    """The structural schema of a struct: objects, arrays, strings, numbers, booleans; unions as open values.
+
+    A struct must not contain itself.
+    """
+    (root,), parts = msgspec.json.schema_components([struct], schema_hook=_open)
+    structural = _structural(root, parts)
+    assert isinstance(structural, dict)
+    return structural
+
+
+def _open(kind: type) -> Value:
+    if kind is not object:
+        raise NotImplementedError(f"a document cannot hold {kind}")
+    return {"type": "any"}
+
+
+def _structural(node: Mapping[str, Any], parts: Mapping[str, Any]) -> Value:
+    if "$ref" in node:
+        return _structural(parts[str(node["$ref"]).rsplit("/", 1)[1]], parts)
+    if "anyOf" in node:
+        kinds = [kind for kind in node["anyOf"] if kind.get("type") != "null"]
+        if len(kinds) == 1:
+            return _structural(kinds[0], parts) | {"nullable": True}
+        return {"x-kubernetes-preserve-unknown-fields": True}
+    match node.get("type"):
+        case "object":
+            return _object(node, parts)
+        case "array":
+            items = node.get("items")
+            return {"type": "array", "items": _structural(items, parts) if items else {**OPEN}}
+        case "string" | "integer" | "number" | "boolean":
+            kept = ("type", "minimum", "maximum", "minLength", "maxLength", "pattern")
+            return {name: node[name] for name in kept if name in node}
+        case _:
+            return {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def _object(node: Mapping[str, Any], parts: Mapping[str, Any]) -> Value:
+    values = node.get("additionalProperties")
+    if "properties" not in node:
+        if not values:
+            return dict(OPEN)
+        return {"type": "object", "additionalProperties": _structural(values, parts)}
+    described: Value = {
+        "type": "object",
+        "properties": {name: _structural(value, parts) for name, value in node["properties"].items()},
+    }
+    if node.get("required"):
+        described["required"] = list(node["required"])
+    return described
+
+
+def _column(name: str, path: str) -> Value:
+    return {"name": name, "type": "date" if name == AGE[0] else "string", "jsonPath": path}
