@@ -19,7 +19,8 @@ import pytest
 from maru.kinds.resources import PODS
 from tests.components.node.kubelet import Kubelet
 
-VERSIONS = ("k30", "k33", "k36")
+VERSIONS = ("v30", "v33", "v36")
+CLIENTS = Path(__file__).parents[2] / "clients" / "node_modules" / ".bin-kubectl"
 _RESOURCES = [
     {"name": "pods", "singularName": "pod", "namespaced": True, "kind": "Pod", "verbs": ["get"], "shortNames": ["po"]}
 ]
@@ -33,7 +34,7 @@ _DISCOVERY = {
 
 def kubectl_path(version: str) -> str:
     """The binary of a version, or the test is skipped."""
-    path = shutil.which("kubectl", path=f"/tmp/x/{version}/kubectl:/tmp/x/{version}")
+    path = shutil.which("kubectl", path=CLIENTS / version)
     if path is None:
         pytest.skip(f"kubectl {version} is not installed")
     return path

@@ -73,6 +73,7 @@ def unpack(path: str, no_overwrite: bool, owner: str) -> None:
         folder.stat()
         raise Refused("extraction point is not a directory")
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|*") as tar:
+        tar.extraction_filter = _as_it_stands  # read by Python 3.11.4 and newer only
         for member in tar:
             if ".." in member.name.split("/"):
                 raise Refused(f"invalid tar entry {member.name}: it leads out of the archive")
@@ -89,7 +90,7 @@ def unpack(path: str, no_overwrite: bool, owner: str) -> None:
                 target.chmod(member.mode)
                 os.chown(target, member.uid, member.gid)
                 continue
-            tar.extract(member, folder, filter="fully_trusted", numeric_owner=True)
+            tar.extract(member, folder, numeric_owner=True)
 
 
 def _refuse_overwrite(target: Path, member: tarfile.TarInfo) -> None:
@@ -97,6 +98,10 @@ def _refuse_overwrite(target: Path, member: tarfile.TarInfo) -> None:
         raise Refused(f'cannot overwrite directory "{target}" with non-directory "{target.parent}"')
     if not target.is_dir() and member.isdir():
         raise Refused(f'cannot overwrite non-directory "{target}" with directory "{target.parent}"')
+
+
+def _as_it_stands(member: tarfile.TarInfo, _folder: str) -> tarfile.TarInfo:
+    return member
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import shutil
 import tarfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -86,7 +87,7 @@ async def written(content: Content, images: Sequence[tuple[Stored, Sequence[str]
 
 
 def _expand_blocking(path: Path, folder: Path) -> None:
-    """Files and links of the archive under `folder`; tarfile's data filter keeps them there."""
+    """Files, folders and links of the archive under `folder`, and nothing that leads out of it."""
     folder.mkdir(mode=0o700)
     count = expanded = 0
     try:
@@ -96,11 +97,37 @@ def _expand_blocking(path: Path, folder: Path) -> None:
                 expanded += member.size
                 if count > ENTRIES_MAX or expanded > EXPANDED_BYTES_MAX:
                     raise Invalid(what=f"archive {path.name}", why="it is too large", fix="")
-                tar.extract(member, folder, filter="data", set_attrs=False)
+                _put_member_blocking(tar, member, folder)
     except FileNotFoundError as error:
         raise NotFound(what=f"archive {path}", why="there is no such file", fix="") from error
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, KeyError) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, KeyError, FileExistsError, IsADirectoryError) as error:
         raise Invalid(what=f"archive {path.name}", why=f"malformed: {error}", fix="") from error
+
+
+def _put_member_blocking(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """By hand: the filters of tarfile came with Python 3.11.4, and Debian 12 has 3.11.2."""
+    path = Path(os.path.normpath(folder / member.name.lstrip("/")))
+    beside = path.parent if member.issym() else folder
+    target = Path(os.path.normpath(beside / member.linkname)) if member.linkname else path
+    for place in (path, path.parent.resolve() / path.name, target):
+        if not place.is_relative_to(folder.resolve()) and not place.is_relative_to(folder):
+            raise tarfile.TarError(f"{member.name} leads out of the archive")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if member.isdir():
+        path.mkdir(exist_ok=True)
+        return
+    path.unlink(missing_ok=True)
+    if member.issym():
+        path.symlink_to(member.linkname)
+    elif member.islnk():
+        path.hardlink_to(target)
+    elif member.isreg():
+        stream = tar.extractfile(member)
+        assert stream is not None
+        with path.open("wb") as file:
+            shutil.copyfileobj(stream, file, READ_BYTES)
+    else:
+        raise tarfile.TarError(f"{member.name} is neither a file nor a folder nor a link")
 
 
 def _images_blocking(source: Path, platform: Platform, what: str) -> Sequence[tuple[Manifest, Sequence[str]]]:
