@@ -1,0 +1,77 @@
+"""An AWS service behind the front door: its operations by name, as botocore's service model spells them.
+
+The front establishes the caller (signature, credentials), reads the request by the service's model and
+asks the authorizer what an operation `asks`; then the operation is performed and its members written in
+the service's protocol. Errors are core/errors classes whose `what` is AWS's own text, with an empty `why`;
+`code` in details is AWS's code (NotFoundException, NoSuchEntity), `status` its HTTP status where the model
+names none, `members` further members of the error's shape.
+Source: botocore's service-2.json; Smithy AWS protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from maru.contracts.aws_access import AwsCaller, Circumstances, Question
+from maru.core.document import Value
+
+Members = Value
+"""The members of a structure by the names of the model. blob: bytes; timestamp: an aware datetime;
+
+a streaming blob: AsyncIterator[bytes], or bytes; integers, strings, booleans, lists and maps as in JSON.
+A member that is None or missing is not sent.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCall:
+    """One request, read and authenticated. parameters: checked against the model (types, required, lengths).
+
+    region: of the credential scope ("us-east-1" where the service is global). body: the streaming
+    input, decoded from aws-chunked, its checksums verified by the end (reading raises then); None elsewhere.
+    body_bytes: its length, -1 if unknown. headers: lower-case names. host, raw_target: as the client sent them.
+    """
+
+    service: str
+    operation: str
+    parameters: Members
+    caller: AwsCaller
+    region: str
+    request_id: str
+    circumstances: Circumstances
+    body: AsyncIterator[bytes] | None = None
+    body_bytes: int = -1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
+    method: str = "POST"
+    raw_target: str = "/"
+
+    @property
+    def account(self) -> str:
+        """The caller's account, 12 digits; "" for an anonymous one."""
+        return self.caller.account
+
+
+@dataclass(frozen=True, slots=True)
+class AwsOperation:
+    """perform: does it and answers the output's members.
+
+    asks: what must be allowed before, from memory and the call alone; all of it. None: the operation asks the
+    authorizer itself (because what it touches shows only while it works), or AWS asks nothing (GetCallerIdentity).
+    """
+
+    perform: Callable[[AwsCall], Awaitable[Members]]
+    asks: Callable[[AwsCall], Sequence[Question]] | None = None
+
+
+class AwsService(Protocol):
+    """One service, by botocore's name: kms, iam, sts, organizations, s3."""
+
+    @property
+    def name(self) -> str: ...
+
+    def operations(self) -> Mapping[str, AwsOperation]:
+        """Those that are done; others of the model are answered as not implemented and counted as such."""
+        ...
