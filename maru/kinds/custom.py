@@ -9,8 +9,6 @@ Source: apiextensions.k8s.io/v1, "Specifying a structural schema".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
 import msgspec
 
 from maru.core.document import Resource, Value
@@ -73,7 +71,7 @@ def _open(kind: type) -> Value:
     return {"type": "any"}
 
 
-def _structural(node: Mapping[str, Any], parts: Mapping[str, Any]) -> Value:
+def _structural(node: Value, parts: Value) -> Value:
     if "$ref" in node:
         return _structural(parts[str(node["$ref"]).rsplit("/", 1)[1]], parts)
     if "anyOf" in node:
@@ -94,7 +92,7 @@ def _structural(node: Mapping[str, Any], parts: Mapping[str, Any]) -> Value:
             return {"x-kubernetes-preserve-unknown-fields": True}
 
 
-def _object(node: Mapping[str, Any], parts: Mapping[str, Any]) -> Value:
+def _object(node: Value, parts: Value) -> Value:
     values = node.get("additionalProperties")
     if "properties" not in node:
         if not values:
