@@ -9,6 +9,7 @@ Source: apiextensions.k8s.io/v1, "Specifying a structural schema".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from maru.core.document import Resource, Value
