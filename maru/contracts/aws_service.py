@@ -21,7 +21,20 @@ Members = Value
 """The members of a structure by the names of the model. blob: bytes; timestamp: an aware datetime;
 
 a streaming blob: AsyncIterator[bytes], or bytes; integers, strings, booleans, lists and maps as in JSON.
-A member that is None or missing is not sent.
+A member that is None or missing is not sent. An operation may also set what no model has a place for:
+STATUS: an HTTP status in place of the model's (206 of a range); HEADERS: further headers, by name (of CORS);
+BODY: bytes or AsyncIterator[bytes] sent as they are in place of the members (a website's page). Errors carry
+further headers as `headers` in details.
+"""
+
+STATUS, HEADERS, BODY = ":status", ":headers", ":body"
+
+UNMODELLED = ("Options", "PostObject", "GetWebsite", "HeadWebsite")
+"""Operations of S3 that its model lacks; parameters are Bucket and (where the path has one) Key alone.
+
+Options: a CORS preflight, any caller, unsigned. PostObject: a form (multipart/form-data) posted to a bucket;
+anonymous, the body streams, the form itself is signed. GetWebsite, HeadWebsite: to a host of the form
+BUCKET.s3-website[.-]REGION...; anonymous. For every other operation of S3 without a signature the caller is ANONYMOUS.
 """
 
 
