@@ -166,6 +166,10 @@ class ImageStore(Protocol):
         """True when a container stands on it, running or not."""
         ...
 
+    async def layer_bytes(self, image: Image) -> Sequence[int]:
+        """Bytes of the files of each unpacked layer, lowest first: what Docker calls an image's size, by layer."""
+        ...
+
     def layer_paths(self, image: Image) -> Sequence[str]:
         """Read-only folders to stack with overlayfs, lowest first, each the layer's diff (overlay whiteouts)."""
         ...

@@ -184,6 +184,12 @@ class FakeImages:
             self._images[made.id] = replace(self._images[made.id], names=())
         return self._images[made.id]
 
+    async def layer_bytes(self, image: Image) -> Sequence[int]:
+        return [
+            sum(file.lstat().st_size for file in Path(path).rglob("*") if file.is_file() and not file.is_symlink())
+            for path in self.layer_paths(image)
+        ]
+
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._folder / layer[7:]) for layer in image.layers]
 

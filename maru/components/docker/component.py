@@ -16,10 +16,12 @@ from maru.components.docker.api.containers import ContainerApi
 from maru.components.docker.api.edge import Route, router
 from maru.components.docker.api.events import EventApi
 from maru.components.docker.api.execs import ExecApi
+from maru.components.docker.api.image_prune import ImagePruneApi
 from maru.components.docker.api.images import ImageApi
 from maru.components.docker.api.logs import LogApi
 from maru.components.docker.api.machine import MachineApi
 from maru.components.docker.api.networks import NetworkApi
+from maru.components.docker.api.registries import RegistryApi
 from maru.components.docker.api.running import RunningApi
 from maru.components.docker.api.usage import UsageApi
 from maru.components.docker.api.views import Engine
@@ -44,6 +46,7 @@ from maru.components.docker.engine.facts import facts_blocking
 from maru.components.docker.model.container import State
 from maru.contracts.container_network import ContainerNetwork
 from maru.contracts.image_store import ImageStore
+from maru.contracts.registry_client import RegistryClient
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.access import GROUP_MASTERS
 from maru.core.client import Clients
@@ -64,6 +67,7 @@ class Needs:
     site: Site
     runtime: ContainerRuntime
     images: ImageStore
+    registries: RegistryClient
     network: ContainerNetwork
     clients: Clients
     clock: Clock
@@ -91,14 +95,15 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         engine, adopting = await _assembled(needs, documents, tasks)
         networks = Networks(engine.dock, engine.boxes, engine.documents, engine.networking)
         tasks.start(NetworkDocuments(engine.dock, networks).run(), "network documents")
-        images = ImageApi(needs.images, uploads, needs.ids)
+        images = ImageApi(engine.dock, uploads)
         runner = Runner(engine.creating, engine.starting, engine.ending)
         builds = BuildApi(Building(engine.dock, runner), uploads)
-        edges = (builds, images, NetworkApi(networks))
+        registries = RegistryApi(needs.registries)
+        edges = (registries, builds, ImagePruneApi(engine.dock), images, NetworkApi(networks))
         routes = [
             *system.routes(),
             *swarm.routes(),
-            *_routes(engine),
+            *_routes(engine, needs.registries),
             *(route for edge in edges for route in edge.routes()),
         ]
         handler = router(routes)
@@ -151,7 +156,7 @@ async def _assembled(needs: Needs, documents: Documents, tasks: Background) -> t
     return Engine(dock, boxes, documents, volumes, networking, creates, starting, ends, execs, blueprints), adopting
 
 
-def _routes(engine: Engine) -> Sequence[Route]:
+def _routes(engine: Engine, registries: RegistryClient) -> Sequence[Route]:
     apis = (
         ContainerApi(engine),
         RunningApi(engine),
@@ -162,7 +167,7 @@ def _routes(engine: Engine) -> Sequence[Route]:
         UsageApi(engine),
         VolumeApi(engine),
         EventApi(engine.dock),
-        MachineApi(engine),
+        MachineApi(engine, registries.rules),
     )
     return [route for api in apis for route in api.routes()]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from maru.components.engine.config import EngineConfig
+from maru.components.engine.engine.asking import Asker
 from maru.components.engine.engine.containers import Containers
 from maru.components.engine.engine.content import Content
 from maru.components.engine.engine.execs import Runner
@@ -27,6 +28,7 @@ from maru.components.engine.engine.transfer import Limits, Transfer
 from maru.components.engine.model.specification import Grant
 from maru.contracts.content_store import ContentStore
 from maru.contracts.image_store import ImageStore
+from maru.contracts.registry_client import RegistryClient
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.clock import Clock, SystemClock
 from maru.core.ids import Ids, SystemIds
@@ -56,6 +58,7 @@ class Gives:
     runtime: ContainerRuntime
     images: ImageStore
     content: ContentStore
+    registries: RegistryClient
 
 
 @asynccontextmanager
@@ -88,7 +91,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
             tasks.start(rotate(containers, needs.clock, needs.config.log_check_s, needs.config.log_files_max), "logs")
             runtime = Runtime(machine, containers, runner, needs.clock)
             images = await open_images(needs, runtime, runtime.images_in_use)
-            yield Gives(runtime, images, HeldContent(images.content, images.collect))
+            content = HeldContent(images.content, images.collect)
+            yield Gives(runtime, images, content, Asker(registries_of(needs.config)))
         finally:
             tasks.cancel()
             containers.close()
@@ -140,7 +144,7 @@ async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInU
     content = Content(folder, needs.ids)
     transfer = Transfer(
         content,
-        Registries(frozenset(config.insecure_registries), config.registry_ca_file),
+        registries_of(config),
         platform_of(os.uname().machine),
         needs.clock,
         Limits(config.pull_layers_at_once, config.pull_attempts_max),
@@ -148,6 +152,11 @@ async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInU
     images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use)
     await images.open()
     return images
+
+
+def registries_of(config: EngineConfig) -> Registries:
+    """How registries are reached."""
+    return Registries(frozenset(config.insecure_registries), config.registry_ca_file, config.registry_mirrors)
 
 
 def state_folder(site: Site) -> str:

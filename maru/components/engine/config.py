@@ -13,8 +13,9 @@ class EngineConfig(Config, frozen=True):
     """runtime: crun, runc, or "" for the first of them that works here.
 
     log_check_s: how often log sizes are looked at; log_files_max: rotated files kept, with the current one.
-    pull_layers_at_once: downloads of one pull. insecure_registries: host[:port] reached by plain HTTP besides
-    loopback. registry_ca_file: PEM certificates trusted beside the system's, "" for none.
+    pull_layers_at_once: downloads of one pull. insecure_registries: host[:port] or networks (10.0.0.0/8) reached by
+    plain HTTP besides loopback. registry_mirrors: http://host[:port], asked for Docker Hub's images before it, in
+    order; pushes never go there. registry_ca_file: PEM certificates trusted beside the system's, "" for none.
     """
 
     runtime: Annotated[str, Meta(pattern="^(crun|runc|)$")] = ""
@@ -24,4 +25,5 @@ class EngineConfig(Config, frozen=True):
     pull_layers_at_once: Annotated[int, Meta(ge=1, le=16)] = 3
     pull_attempts_max: Annotated[int, Meta(ge=1, le=20)] = 5
     insecure_registries: tuple[str, ...] = ()
+    registry_mirrors: tuple[Annotated[str, Meta(pattern="^https?://[^/?#@]+/?$")], ...] = ()
     registry_ca_file: str = ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from maru.components.registry.api.blobs import BlobApi
 from maru.components.registry.api.edge import router
+from maru.components.registry.api.guard import guarded
 from maru.components.registry.api.lists import ListApi
 from maru.components.registry.api.manifests import ManifestApi
 from maru.components.registry.api.uploads import UploadApi
@@ -16,6 +17,7 @@ from maru.components.registry.config import RegistryConfig
 from maru.components.registry.controllers.shelf import Shelf
 from maru.components.registry.controllers.uploads import Uploads
 from maru.components.registry.engine.catalog import Catalog
+from maru.components.registry.engine.passwords import Passwords
 from maru.contracts.content_store import ContentStore
 from maru.core.clock import Clock
 from maru.core.errors import Unavailable
@@ -56,7 +58,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         uploads = Uploads(needs.content, needs.clock, needs.ids, needs.config.uploads_max)
         async with background("registry") as tasks:
             tried = asyncio.Event()
-            tasks.start(_answer(needs, handler_of(shelf, uploads), tried), "front")
+            handler = guarded(handler_of(shelf, uploads), Passwords(needs.config.htpasswd_file))
+            tasks.start(_answer(needs, handler, tried), "front")
             tasks.start(_collect(needs, shelf, uploads), "collection")
             await tried.wait()
             yield Gives()

@@ -25,6 +25,7 @@ STATUS_OF: Mapping[str, int] = {
     "TAG_INVALID": 400,
     "UNSUPPORTED": 405,
     "TOOMANYREQUESTS": 429,
+    "UNAUTHORIZED": 401,
     "UNAVAILABLE": 503,
 }
 _CODE_OF: tuple[tuple[type[errors.MaruError], str], ...] = (

@@ -10,7 +10,10 @@ import pytest
 
 from maru.components.docker import component
 from maru.components.docker.config import DockerConfig
+from maru.components.engine.engine.asking import Asker
+from maru.components.engine.engine.registry import Registries
 from maru.contracts.image_store import ImageStore
+from maru.contracts.registry_client import RegistryClient
 from maru.contracts.runtime import ContainerRuntime
 from maru.core.clock import SystemClock
 from maru.core.ids import SystemIds
@@ -24,10 +27,16 @@ from tests.fakes.runtime import FakeRuntime
 __all__ = ["layer", "needs", "site"]
 
 
-def needs_of(site: Site, runtime: ContainerRuntime, images: ImageStore, clients: FakeClients) -> component.Needs:
-    clock = SystemClock()
+def needs_of(
+    site: Site,
+    runtime: ContainerRuntime,
+    images: ImageStore,
+    clients: FakeClients,
+    registries: RegistryClient | None = None,
+) -> component.Needs:
+    asker = registries or Asker(Registries())
     network = FakeContainerNetwork()
-    return component.Needs(site, runtime, images, network, clients, clock, SystemIds(), DockerConfig())
+    return component.Needs(site, runtime, images, asker, network, clients, SystemClock(), SystemIds(), DockerConfig())
 
 
 class House:

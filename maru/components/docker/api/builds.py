@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 
 from maru.components.docker.api.edge import Route, said
-from maru.components.docker.api.images import JSON_LINES, familiar
+from maru.components.docker.api.image_views import familiar
+from maru.components.docker.api.images import JSON_LINES
 from maru.components.docker.controllers.builds.building import Building
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.tar_process import TarProcess
-from maru.components.docker.engine.volume_files import size_blocking
 from maru.components.docker.model.builds.options import BuildOptions, read_options
 from maru.contracts.image_store import Image
 from maru.core.clock import parse_rfc3339
@@ -73,7 +73,7 @@ class BuildApi:
             raise said(Invalid, "the build cache is pruned as a whole: filters and keep-storage are not supported")
         images = self.dock.images
         gone: list[str] = []
-        before = await asyncio.to_thread(self._layer_bytes_blocking, images.list())
+        before = await self._layer_bytes(images.list())
         is_changed = True
         while is_changed:
             is_changed = False
@@ -92,7 +92,7 @@ class BuildApi:
         if image is None:
             raise said(NotFound, f"No such image: {name}")
         document: Value = msgspec.json.decode(await asyncio.to_thread(self.dock.images.document, image))
-        sizes = await asyncio.to_thread(self._layer_bytes_blocking, [image])
+        sizes = await self._layer_bytes([image])
         return json_answer(self._steps(image, document, sizes))
 
     def _steps(self, image: Image, document: Value, sizes: dict[str, int]) -> list[Value]:
@@ -124,12 +124,10 @@ class BuildApi:
     def _is_held(self, image: Image) -> bool:
         return self.dock.images.is_used(image) or self.building.holds(image.id)
 
-    def _layer_bytes_blocking(self, images: Sequence[Image]) -> dict[str, int]:
+    async def _layer_bytes(self, images: Sequence[Image]) -> dict[str, int]:
         found: dict[str, int] = {}
         for image in images:
-            for layer, path in zip(image.layers, self.dock.images.layer_paths(image), strict=True):
-                if layer not in found:
-                    found[layer] = size_blocking(path)
+            found |= zip(image.layers, await self.dock.images.layer_bytes(image), strict=True)
         return found
 
     async def _told(self, options: BuildOptions, folder: Path) -> AsyncIterator[Value]:

@@ -6,6 +6,7 @@ Source: Docker Engine API v1.47, "Images".
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import msgspec
 
 from maru.components.docker.api.edge import Route, is_true, said
+from maru.components.docker.api.image_views import details, familiar, size_of, summary
+from maru.components.docker.api.importing import imported
 from maru.components.docker.api.progress import (
     as_lines,
     base_lines,
@@ -20,19 +23,20 @@ from maru.components.docker.api.progress import (
     loaded_lines,
     pulled_lines,
     pushed_lines,
+    rejoined,
 )
+from maru.components.docker.api.uploads import received
+from maru.components.docker.controllers.dock import Dock
+from maru.components.docker.model.builds.options import is_platform, is_this
 from maru.components.docker.model.image_filter import ImageFilter
 from maru.contracts.image_store import Image, ImageStore, Progress
-from maru.core.clock import parse_rfc3339
 from maru.core.document import Value
-from maru.core.errors import Denied, Invalid, NotFound, NotSupported, TooLarge, Unavailable
+from maru.core.errors import Denied, Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
-from maru.core.ids import Ids
+from maru.wire.oci.manifest import platform_of
 from maru.wire.oci.reference import is_digest, parse_reference
 
-ARCHIVE_BYTES_MAX = 64 << 30  # one uploaded archive
-WRITE_BYTES = 1 << 20
 JSON_LINES: Mapping[str, str] = {"Content-Type": "application/json"}
 
 
@@ -40,9 +44,12 @@ JSON_LINES: Mapping[str, str] = {"Content-Type": "application/json"}
 class ImageApi:
     """uploads: a folder for archives while they are loaded."""
 
-    images: ImageStore
+    dock: Dock
     uploads: Path
-    ids: Ids
+
+    @property
+    def images(self) -> ImageStore:
+        return self.dock.images
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -64,55 +71,81 @@ class ImageApi:
         if not is_true(request.query_get("all")):
             built_upon = {image.parent for image in images}
             images = [image for image in images if image.names or image.digests or image.id not in built_upon]
-        return json_answer([summary(image) for image in images if wanted.accepts(image)])
+        shown = [image for image in images if wanted.accepts(image)]
+        shown.sort(key=lambda image: image.created, reverse=True)
+        return json_answer([summary(image, await size_of(self.images, image)) for image in shown])
 
     async def inspect(self, _: Request, name: str) -> Answer:
         image = self._want(name)
         document = await asyncio.to_thread(self.images.document, image)
-        return json_answer(_details(image, msgspec.json.decode(document)))
+        size_bytes = await size_of(self.images, image)
+        return json_answer(details(image, msgspec.json.decode(document), size_bytes))
 
     async def create(self, request: Request, _: str) -> Answer:
+        """A pull, or with `fromSrc` an import."""
         if request.query_get("fromSrc"):
-            raise NotSupported(what="import", why="a bare file system cannot be imported yet", fix="use /images/load")
+            lines = imported(self.dock, self.uploads, request)
+            return Answer(200, as_lines(rejoined(await anext(lines), lines)), JSON_LINES)
         reference = request.query_get("fromImage")
         tag = request.query_get("tag")
         if tag:
             reference += ("@" if ":" in tag else ":") + tag
-        platform = request.query_get("platform")
-        if platform:
-            raise NotSupported(what="platform", why="images are pulled for this machine's platform", fix="leave it out")
+        _check_platform(request.query_get("platform"))
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
+        before = self.images.find(reference)
         steps = self.images.pull(reference, auth)
         # Up to the manifest an error has a status of its own; from then on the answer is under way.
         try:
             first = await _first(steps, 2)
         except Denied as error:  # "pull access denied, or the repository does not exist" is a 404 of dockerd
             raise NotFound(what=error.what, why=error.why, fix=error.fix) from error
-        return Answer(200, as_lines(pulled_lines(first, steps, reference)), JSON_LINES)
+        lines = pulled_lines(first, steps, reference)
+        return Answer(200, as_lines(self._pulled(lines, reference, before)), JSON_LINES)
+
+    async def _pulled(self, lines: AsyncIterator[Value], reference: str, before: Image | None) -> AsyncIterator[Value]:
+        try:
+            async for line in lines:
+                yield line
+        finally:
+            await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
+        now = self.images.find(reference)
+        named = familiar(str(parse_reference(reference)))
+        word = "Image is up to date" if now is not None and before is not None and before.id == now.id else ""
+        yield {"status": f"Status: {word or 'Downloaded newer image'} for {named}"}
+        if now is not None:
+            tell_image(self.dock, "pull", now, parse_reference(reference).familiar_name, named)
 
     async def load(self, request: Request, _: str) -> Answer:
-        upload = self.uploads / f"{self.ids.uid()}.tar"
+        upload = self.uploads / f"{self.dock.ids.uid()}.tar"
+        await received(request, upload)
+        lines = loaded_lines(self.images.load(str(upload)), upload)
+        return Answer(200, as_lines(self._loaded(lines)), JSON_LINES)
+
+    async def _loaded(self, lines: AsyncIterator[Value]) -> AsyncIterator[Value]:
         try:
-            await _receive(request, upload)
-        except BaseException as error:
-            upload.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                why = error.strerror or str(error)
-                raise Unavailable(what="archive", why=why, fix="see `df -h`") from error
-            raise
-        return Answer(200, as_lines(loaded_lines(self.images.load(str(upload)), upload)), JSON_LINES)
+            async for line in lines:
+                name = str(line.get("stream") or "").strip().partition(": ")[2]
+                image = self.images.find(name) if name else None
+                if image is not None:
+                    tell_image(self.dock, "load", image, image.id)
+                yield line
+        finally:
+            await lines.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     async def save(self, request: Request, name: str) -> Answer:
         names = [name] if name else [value for key, value in request.query if key == "names"]
         if not names:
             raise Invalid(what="names", why="no image is named", fix="give names=IMAGE")
         for each in names:
-            self._want(each)
+            tell_image(self.dock, "save", self._want(each), each)
         return Answer(200, self.images.save(names), {"Content-Type": "application/x-tar"})
 
     async def tag(self, request: Request, name: str) -> Answer:
         repository, tag = request.query_get("repo"), request.query_get("tag")
-        await self.images.tag(name, f"{repository}:{tag}" if tag else repository)
+        target = f"{repository}:{tag}" if tag else repository
+        await self.images.tag(name, target)
+        image = self._want(target)
+        tell_image(self.dock, "tag", image, familiar(parse_reference(target).tagged))
         return Answer(201)
 
     async def push(self, request: Request, name: str) -> Answer:
@@ -130,6 +163,8 @@ class ImageApi:
         wanted = [repository.tagged] if has_tag and here else here
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
         lines = pushed_lines(repository, [(each, self.images.push(each, auth)) for each in wanted])
+        for each in wanted:
+            tell_image(self.dock, "push", self._want(each), repository.familiar_name, familiar(each))
         return Answer(200, as_lines(lines), JSON_LINES)
 
     async def remove(self, request: Request, name: str) -> Answer:
@@ -140,6 +175,8 @@ class ImageApi:
             for other in image.names[1:]:
                 gone.extend(await self.images.remove(other))
         gone.extend(await self.images.remove(name))
+        for each in gone:
+            self.dock.events.publish("image", "delete" if is_digest(each) else "untag", image.id, {"name": image.id})
         return json_answer([{"Deleted" if is_digest(each) else "Untagged": familiar(each)} for each in gone])
 
     async def base(self, request: Request, _: str) -> Answer:
@@ -154,53 +191,9 @@ class ImageApi:
         return image
 
 
-def familiar(name: str) -> str:
-    """A full name as Docker shows it; a digest stays as it is."""
-    if name.startswith("sha256:"):
-        return name
-    reference = parse_reference(name)
-    version = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
-    return reference.familiar_name + version
-
-
-def summary(image: Image) -> Value:
-    """One of a list."""
-    return {
-        "Id": image.id,
-        "ParentId": image.parent,
-        "RepoTags": [familiar(name) for name in image.names],
-        "RepoDigests": [familiar(name) for name in image.digests],
-        "Created": int(parse_rfc3339(image.created).timestamp()) if image.created else 0,
-        "Size": image.size_bytes,
-        "SharedSize": -1,
-        "VirtualSize": image.size_bytes,
-        "Labels": dict(image.config.labels),
-        "Containers": -1,
-    }
-
-
-def _details(image: Image, document: Value) -> Value:
-    return {
-        "Id": image.id,
-        "RepoTags": [familiar(name) for name in image.names],
-        "RepoDigests": [familiar(name) for name in image.digests],
-        "Parent": image.parent,
-        "Comment": (document.get("history") or [{}])[-1].get("comment") or "",
-        "Container": document.get("container") or "",
-        "ContainerConfig": document.get("container_config"),
-        "DockerVersion": "",
-        "Created": image.created,
-        "Author": document.get("author") or "",
-        "Architecture": image.architecture,
-        "Variant": document.get("variant") or "",
-        "Os": image.os,
-        "Size": image.size_bytes,
-        "VirtualSize": image.size_bytes,
-        "Config": document.get("config") or {},
-        "GraphDriver": {"Name": "overlay2", "Data": None},
-        "RootFS": {"Type": "layers", "Layers": list(image.layers)},
-        "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
-    }
+def tell_image(dock: Dock, action: str, image: Image, name: str, actor: str = "") -> None:
+    """Publish an event of an image. actor: its id where "" is given."""
+    dock.events.publish("image", action, actor or image.id, dict(image.config.labels) | {"name": name})
 
 
 async def _first(steps: AsyncIterator[Progress], count: int) -> Sequence[Progress]:
@@ -213,16 +206,12 @@ async def _first(steps: AsyncIterator[Progress], count: int) -> Sequence[Progres
     return taken
 
 
-async def _receive(request: Request, file: Path) -> None:
-    received = 0
-    with file.open("wb") as stream:
-        buffer = bytearray()
-        async for chunk in request.chunks():
-            received += len(chunk)
-            if received > ARCHIVE_BYTES_MAX:
-                raise TooLarge(what="archive", why=f"over {ARCHIVE_BYTES_MAX} bytes", fix="load the images one by one")
-            buffer += chunk
-            if len(buffer) >= WRITE_BYTES:
-                await asyncio.to_thread(stream.write, bytes(buffer))
-                buffer.clear()
-        await asyncio.to_thread(stream.write, bytes(buffer))
+def _check_platform(wanted: str) -> None:
+    """Raises Invalid for no platform, NotSupported for another than this machine's."""
+    if not wanted:
+        return
+    own = platform_of(os.uname().machine)
+    if not is_platform(wanted):
+        raise said(Invalid, f'"{wanted}": unknown operating system or architecture: invalid argument')
+    if not is_this(wanted, f"{own.os}/{own.architecture}"):
+        raise NotSupported(what=f"platform {wanted}", why="images are kept for this machine's platform", fix="")

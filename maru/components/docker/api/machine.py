@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import maru
 from maru.components.docker.api.edge import Route
-from maru.components.docker.api.images import summary
+from maru.components.docker.api.image_prune import layer_sizes
+from maru.components.docker.api.image_views import summary
 from maru.components.docker.api.views import Engine, view_of
 from maru.components.docker.engine.volume_files import size_blocking
 from maru.components.docker.model.host_config import LOG_DRIVERS, Facts
 from maru.components.docker.model.inspect import listed
 from maru.components.docker.model.volume import volume_value
+from maru.contracts.registry_client import RegistryRules
 from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
@@ -27,6 +30,7 @@ class MachineApi:
     """What `docker info` and `docker system df` show."""
 
     engine: Engine
+    registries: RegistryRules
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -48,12 +52,7 @@ class MachineApi:
         shown: Value = {"LayersSize": 0, "Images": None, "Containers": None, "Volumes": None, "BuildCache": None}
         boxes = engine.boxes.all()
         if "image" in kinds:
-            counts: dict[str, int] = {}
-            for box in boxes:
-                counts[box.container.image_id] = counts.get(box.container.image_id, 0) + 1
-            images = engine.dock.images.list()
-            shown["Images"] = [summary(image) | {"Containers": counts.get(image.id, 0)} for image in images]
-            shown["LayersSize"] = sum(image.size_bytes for image in images)
+            shown |= await self._image_usage([box.container.image_id for box in boxes])
         if "container" in kinds:
             views = [await view_of(engine, box, with_size=True) for box in boxes]
             shown["Containers"] = [listed(view, engine.dock.clock.now()) for view in views]
@@ -69,8 +68,25 @@ class MachineApi:
                 for volume in engine.volumes.all()
             ]
         if "build-cache" in kinds:
-            shown["BuildCache"] = []
+            shown["BuildCache"] = []  # what a build leaves are images here, as in dockerd's classic builder
         return json_answer(shown)
+
+    async def _image_usage(self, used: Sequence[str]) -> Value:
+        """Images as a list shows them; a layer that several have is shared, and counted once in all.
+
+        used: the image ids of containers.
+        """
+        everything = self.engine.dock.images.list()
+        built_upon = {image.parent for image in everything}
+        listed_images = [each for each in everything if each.names or each.digests or each.id not in built_upon]
+        sizes = await layer_sizes(self.engine.dock.images, everything)
+        holders = Counter(layer for image in listed_images for layer in set(image.layers))
+        shown = []
+        for image in listed_images:
+            shared = sum(sizes[layer] for layer in image.layers if holders[layer] > 1)
+            whole = sum(sizes[layer] for layer in image.layers)
+            shown.append(summary(image, whole) | {"SharedSize": shared, "Containers": used.count(image.id)})
+        return {"Images": shown, "LayersSize": sum(sizes.values())}
 
     def _described_blocking(self) -> Value:
         engine, facts, site = self.engine, self.engine.dock.facts, self.engine.dock.site
@@ -103,7 +119,7 @@ class MachineApi:
             "OSVersion": "",
             "OSType": "linux",
             "Architecture": machine.machine,
-            "RegistryConfig": {"InsecureRegistryCIDRs": ["127.0.0.0/8"], "IndexConfigs": {}, "Mirrors": []},
+            "RegistryConfig": _registry_config(self.registries),
             "NCPU": facts.cpus,
             "MemTotal": facts.memory_bytes,
             "DockerRootDir": str(site.data_dir),
@@ -146,6 +162,21 @@ def _abilities(facts: Facts) -> Value:
         "SecurityOptions": ["name=seccomp,profile=builtin"],
         "CDISpecDirs": None,
         "Warnings": None,
+    }
+
+
+def _registry_config(rules: RegistryRules) -> Value:
+    def index(name: str, mirrors: Sequence[str], *, is_secure: bool) -> Value:
+        return {"Name": name, "Mirrors": list(mirrors), "Secure": is_secure, "Official": name == "docker.io"}
+
+    mirrors = [f"{mirror.rstrip('/')}/" for mirror in rules.mirrors]
+    hosts = {host: index(host, (), is_secure=False) for host in rules.insecure if "/" not in host}
+    return {
+        "AllowNondistributableArtifactsCIDRs": None,
+        "AllowNondistributableArtifactsHostnames": None,
+        "InsecureRegistryCIDRs": ["127.0.0.0/8", *(each for each in rules.insecure if "/" in each)],
+        "IndexConfigs": {"docker.io": index("docker.io", mirrors, is_secure=True)} | hosts,
+        "Mirrors": mirrors or None,
     }
 
 

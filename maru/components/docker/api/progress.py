@@ -39,7 +39,16 @@ async def pulled_lines(
             yield _step(step)
         async for step in rest:
             yield _step(step)
-        yield {"status": f"Status: Image is up to date for {reference}"}
+    finally:
+        await _close(rest)
+
+
+async def rejoined(first: Value, rest: AsyncIterator[Value]) -> AsyncIterator[Value]:
+    """A value that was taken already, and the others."""
+    try:
+        yield first
+        async for value in rest:
+            yield value
     finally:
         await _close(rest)
 

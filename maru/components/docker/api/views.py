@@ -43,7 +43,8 @@ async def view_of(engine: Engine, box: Box, *, with_size: bool = False) -> View:
     sizes = None
     if with_size and status is not None:
         image = dock.images.find(container.image_id)
-        sizes = await asyncio.to_thread(sizes_blocking, status.root_path, image.size_bytes if image else 0)
+        image_bytes = sum(await dock.images.layer_bytes(image)) if image else 0
+        sizes = await asyncio.to_thread(sizes_blocking, status.root_path, image_bytes)
     return View(
         container=container,
         state=box.state,

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import threading
 from collections import Counter
@@ -43,6 +44,7 @@ class Content:
         self._held = folder / "held"
         self._ids = ids
         self._unpacking: dict[str, asyncio.Lock] = {}
+        self._layer_bytes: dict[str, int] = {}
         self._pins: Counter[str] = Counter()
         self._pinning = threading.Lock()  # between a pin and the deletion that would cross it
 
@@ -75,6 +77,13 @@ class Content:
 
     def layer(self, diff_id: str) -> Path:
         return self._layers / _hex(diff_id)
+
+    def layer_bytes_blocking(self, diff_ids: Sequence[str]) -> Sequence[int]:
+        """Bytes of the files of each of these layers; links and folders count nothing, as in a layer's tar."""
+        for diff_id in diff_ids:
+            if diff_id not in self._layer_bytes:
+                self._layer_bytes[diff_id] = _file_bytes_blocking(self.layer(diff_id))
+        return [self._layer_bytes[diff_id] for diff_id in diff_ids]
 
     def partial(self) -> Path:
         """A new path for something not whole yet."""
@@ -162,6 +171,7 @@ class Content:
                     continue
                 self.layer(diff_id).rename(doomed)
             gone.append(diff_id)
+            self._layer_bytes.pop(diff_id, None)
             shutil.rmtree(doomed, ignore_errors=True)
         return gone
 
@@ -206,6 +216,18 @@ def digest_of_blocking(file: Path) -> str:
     """The digest of a file's content."""
     with file.open("rb") as stream:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def _file_bytes_blocking(folder: Path) -> int:
+    seen: set[int] = set()
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            status = os.lstat(f"{parent}/{name}")
+            if stat.S_ISREG(status.st_mode) and status.st_ino not in seen:
+                seen.add(status.st_ino)
+                total += status.st_size
+    return total
 
 
 def _file_of(module: ModuleType) -> str:

@@ -162,6 +162,9 @@ class Images:
     def layer_paths(self, image: Image) -> Sequence[str]:
         return [str(self._content.layer(diff_id)) for diff_id in image.layers]
 
+    async def layer_bytes(self, image: Image) -> Sequence[int]:
+        return await asyncio.to_thread(self._content.layer_bytes_blocking, image.layers)
+
     def document(self, image: Image) -> bytes:
         """The image's configuration as stored."""
         return self._content.blob(image.id).read_bytes()

@@ -1,17 +1,18 @@
 """A registry as its client sees it: one repository, its manifests and blobs, and who we are to it.
 
-Loopback registries and configured ones are reached by plain HTTP (or unverified TLS, when they speak
-only that), as Docker reaches its insecure ones; all others by verified TLS.
+Docker Hub's images are looked for at its mirrors first. Loopback registries and configured ones are
+reached by plain HTTP (or unverified TLS, when they speak only that), as Docker reaches its insecure
+ones; all others by verified TLS.
 Source: OCI distribution specification 1.1; the token authentication specification of distribution.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
@@ -36,32 +37,72 @@ Body = Callable[[], AsyncIterator[bytes] | bytes]
 
 @dataclass(frozen=True, slots=True)
 class Registries:
-    """How registries are reached. insecure: host[:port]; ca_file: PEM, "" for the system's authorities alone."""
+    """How registries are reached. insecure: host[:port] or networks; mirrors: addresses asked before Docker Hub.
+
+    ca_file: PEM, "" for the system's authorities alone.
+    """
 
     insecure: Collection[str] = field(default_factory=frozenset)
     ca_file: str = ""
+    mirrors: Sequence[str] = ()
+
+    def sources(self, reference: Reference) -> Sequence[str]:
+        """Where to look for an image: mirrors by their addresses, and last "", its own registry."""
+        return (*self.mirrors, "") if reference.domain == DEFAULT_DOMAIN else ("",)
 
     @asynccontextmanager
     async def repository(
-        self, reference: Reference, auth: RegistryAuth, *, hasty: bool = False, actions: str = "pull"
+        self,
+        reference: Reference,
+        auth: RegistryAuth,
+        *,
+        hasty: bool = False,
+        actions: str = "pull",
+        mirror: str = "",
     ) -> AsyncIterator[Repository]:
         """The repository of `reference`. hasty: give up soon on a registry that is silent.
 
-        actions: what for, as token services are asked: pull, or pull,push.
+        actions: what for, as token services are asked: pull, or pull,push. mirror: asked in place of its registry,
+        and without the credentials, which are the registry's.
         """
-        is_insecure = is_loopback(reference.domain) or reference.domain in self.insecure
-        connector = aiohttp.TCPConnector(ssl=self._trust(verified=not is_insecure))
+        if mirror:
+            async with self.session(insecure=mirror.startswith("http:"), hasty=hasty) as session:
+                yield Repository(session, mirror.rstrip("/"), reference, RegistryAuth(), actions)
+            return
+        is_insecure = self.is_insecure(reference.domain)
+        async with self.session(insecure=is_insecure, hasty=hasty) as session:
+            base = await self.base(session, reference.domain)
+            yield Repository(session, base, reference, auth, actions)
+
+    def is_insecure(self, domain: str) -> bool:
+        """Whether this registry is reached by plain HTTP or unverified TLS."""
+        if is_loopback(domain) or domain in self.insecure:
+            return True
+        try:
+            address = ip_address(_host(domain))
+        except ValueError:
+            return False
+        networks = (ip_network(each, strict=False) for each in self.insecure if "/" in each)
+        return any(address in network for network in networks)
+
+    async def base(self, session: aiohttp.ClientSession, domain: str) -> str:
+        """The address of a registry."""
+        host = HUB if domain == DEFAULT_DOMAIN else domain
+        return await _plain_or_tls(session, host) if self.is_insecure(domain) else f"https://{host}"
+
+    @asynccontextmanager
+    async def session(self, *, insecure: bool, hasty: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
+        """Connections to one registry."""
+        connector = aiohttp.TCPConnector(ssl=self._trust(verified=not insecure))
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_HASTY_S if hasty else CONNECT_S, sock_read=READ_S)
         async with aiohttp.ClientSession(
             connector=connector,
             timeout=timeout,
-            trust_env=not is_insecure,
+            trust_env=not insecure,
             headers={"User-Agent": _AGENT},
             auto_decompress=False,
         ) as session:
-            host = HUB if reference.domain == DEFAULT_DOMAIN else reference.domain
-            base = await _plain_or_tls(session, host) if is_insecure else f"https://{host}"
-            yield Repository(session, base, reference, auth, actions)
+            yield session
 
     def _trust(self, *, verified: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
@@ -193,13 +234,18 @@ class Repository:
 
 def is_loopback(domain: str) -> bool:
     """Whether a registry's host[:port] is this machine."""
-    host = domain.rsplit(":", 1)[0] if not domain.endswith("]") and ":" in domain else domain
+    host = _host(domain)
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _host(domain: str) -> str:
+    host = domain.rsplit(":", 1)[0] if not domain.endswith("]") and ":" in domain else domain
+    return host.strip("[]")
 
 
 async def _plain_or_tls(session: aiohttp.ClientSession, host: str) -> str:

@@ -21,7 +21,8 @@ from maru.components.engine.engine.pushing import BROKEN, RETRY_BASE_S, RETRY_MA
 from maru.components.engine.engine.registry import Registries, Repository
 from maru.contracts.image_store import Progress, RegistryAuth, RegistryUnreachable
 from maru.core.clock import Clock
-from maru.core.errors import Invalid, NotFound, NotSupported, Unavailable
+from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavailable
+from maru.core.log import Log
 from maru.wire.oci.image import parse_image
 from maru.wire.oci.manifest import (
     MANIFEST_BYTES_MAX,
@@ -81,14 +82,27 @@ class Transfer:
         self._platform = platform
         self._clock = clock
         self._limits = limits
+        self._log = Log("engine")
         self._fetching: dict[str, asyncio.Lock] = {}
 
     async def pull(self, order: Order, report: Report, pin: Pin) -> Pulled:
         """Raises NotFound, Denied, RegistryUnreachable, Unavailable, Invalid (a digest or a document is wrong)."""
         reference = order.reference
         report(Progress(status=f"Pulling from {reference.path}"))
+        *mirrors, own = self._registries.sources(reference)
+        for mirror in mirrors:
+            try:
+                return await self._pull_from(mirror, order, report, pin)
+            except MaruError as error:
+                self._log.warning("a mirror gave no image", mirror=mirror, image=str(reference), why=str(error))
+        return await self._pull_from(own, order, report, pin)
+
+    async def _pull_from(self, mirror: str, order: Order, report: Report, pin: Pin) -> Pulled:
+        reference = order.reference
         with understood(reference):
-            async with self._registries.repository(reference, order.auth, hasty=order.is_here) as repository:
+            async with self._registries.repository(
+                reference, order.auth, hasty=order.is_here, mirror=mirror
+            ) as repository:
                 return await self._pull(repository, reference, report, pin)
 
     async def push(self, delivery: Delivery, report: Report) -> str:

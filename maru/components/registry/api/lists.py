@@ -1,6 +1,6 @@
 """What there is: the version check, tags of a repository, and repositories, in pages.
 
-Source: OCI distribution specification 1.1, "Listing Tags"; distribution's `_catalog`.
+Source: OCI distribution specification 1.1, "Listing Tags"; distribution's `_catalog`; docker-registry 0.9, "Search".
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from maru.core.front.message import Answer, Request
 
 TAGS_PAGE_MAX = 10_000
 REPOSITORIES_PAGE_MAX = 1000
+SEARCH_MAX = 100
 
 
 class ListApi:
@@ -32,11 +33,25 @@ class ListApi:
             Route("HEAD", "/v2", self.version),
             Route("GET", "/v2/_catalog", self.repositories),
             Route("GET", "/v2/{name}/tags/list", self.tags),
+            Route("GET", "/v1/_ping", self.first_protocol),
+            Route("GET", "/v1/search", self.search),
         )
 
     async def version(self, _: Request, __: Place) -> Answer:
         """This is a registry."""
         return json_answer({})
+
+    async def first_protocol(self, _: Request, __: Place) -> Answer:
+        """Of the first protocol the search is answered, which is all that docker still asks of it."""
+        return json_answer({}, 200, {"X-Docker-Registry-Version": "0.9.1", "X-Docker-Registry-Standalone": "true"})
+
+    async def search(self, request: Request, _: Place) -> Answer:
+        """The repositories whose name has `q` in it, in order."""
+        term = request.query_get("q").strip().lower()
+        count = _count(request, SEARCH_MAX)
+        names = await rows(self._shelf.catalog.search_blocking, term, count)
+        results = [{"name": name, "description": ""} for name in names]
+        return json_answer({"num_results": len(results), "query": term, "results": results})
 
     async def tags(self, request: Request, place: Place) -> Answer:
         """The tags of a repository in order."""

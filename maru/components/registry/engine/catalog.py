@@ -146,6 +146,11 @@ class Catalog:
         text = "SELECT DISTINCT repository FROM manifests WHERE repository > ? ORDER BY repository LIMIT ?"
         return [str(row[0]) for row in self._all(text, after, count)]
 
+    def search_blocking(self, term: str, count: int) -> Sequence[str]:
+        """Up to `count` repositories with a manifest and `term` in their names, in order."""
+        text = "SELECT DISTINCT repository FROM manifests WHERE instr(repository, ?) ORDER BY repository LIMIT ?"
+        return [str(row[0]) for row in self._all(text, term, count)]
+
     def referrers_blocking(
         self, repository: str, subject: str, artifact_type: str, after: str
     ) -> Sequence[ManifestRow]:

@@ -111,10 +111,15 @@ def _refuse(get: Callable[[str], str], platform: str) -> None:
     if get("isolation") not in ("", "default"):
         raise Invalid(what=f'Unsupported isolation: "{get("isolation")}"', why="")
     asked = get("platform")
-    if asked and asked.partition("/")[0].lower() not in _SYSTEMS | _ARCHITECTURES:
+    if asked and not is_platform(asked):
         raise Invalid(what=f'"{asked}": unknown operating system or architecture: invalid argument', why="")
     if get("platform") and not is_this(get("platform"), platform):
         raise _unsupported(f"a build for {get('platform')}", f"this machine builds for {platform}")
+
+
+def is_platform(text: str) -> bool:
+    """Whether it begins with a system or an architecture that there is."""
+    return text.partition("/")[0].lower() in _SYSTEMS | _ARCHITECTURES
 
 
 def is_this(wanted: str, platform: str) -> bool:
