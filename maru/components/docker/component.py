@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from maru.components.docker.api import swarm, system
+import maru
+from maru.components.docker.api import system
 from maru.components.docker.api.archives import ArchiveApi
 from maru.components.docker.api.attach import AttachApi
 from maru.components.docker.api.builds import BuildApi
@@ -21,8 +22,14 @@ from maru.components.docker.api.images import ImageApi
 from maru.components.docker.api.logs import LogApi
 from maru.components.docker.api.machine import MachineApi
 from maru.components.docker.api.networks import NetworkApi
+from maru.components.docker.api.nodes import NodeApi
 from maru.components.docker.api.registries import RegistryApi
 from maru.components.docker.api.running import RunningApi
+from maru.components.docker.api.secrets import CONFIG, SECRET, SecretApi
+from maru.components.docker.api.service_logs import ServiceLogApi
+from maru.components.docker.api.services import ServiceApi
+from maru.components.docker.api.swarm import SwarmApi
+from maru.components.docker.api.tasks import TaskApi
 from maru.components.docker.api.usage import UsageApi
 from maru.components.docker.api.views import Engine
 from maru.components.docker.api.volumes import VolumeApi
@@ -41,6 +48,8 @@ from maru.components.docker.controllers.network_documents import NetworkDocument
 from maru.components.docker.controllers.networking import Networking
 from maru.components.docker.controllers.networks import Networks
 from maru.components.docker.controllers.starting import Starting
+from maru.components.docker.controllers.swarm import house as swarm_house
+from maru.components.docker.controllers.swarm.house import House, build
 from maru.components.docker.controllers.volumes import Volumes
 from maru.components.docker.engine.facts import facts_blocking
 from maru.components.docker.model.container import State
@@ -99,17 +108,20 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         runner = Runner(engine.creating, engine.starting, engine.ending)
         builds = BuildApi(Building(engine.dock, runner), uploads)
         registries = RegistryApi(needs.registries)
-        edges = (registries, builds, ImagePruneApi(engine.dock), images, NetworkApi(networks))
+        house = _swarm_house(engine, networks)
+        edges = (registries, builds, ImagePruneApi(engine.dock), images, NetworkApi(networks, house.overlays))
         routes = [
             *system.routes(),
-            *swarm.routes(),
-            *_routes(engine, needs.registries),
+            *_swarm_routes(engine, house),
+            *_routes(engine, needs.registries, house),
             *(route for edge in edges for route in edge.routes()),
         ]
         handler = router(routes)
         async with serve([UnixListener(site.socket("docker"))], handler, name="docker", bounds=Bounds(stall_s=STALL_S)):
             await adopting.carry_on(tasks)
+            await house.membership.open()
             yield Gives()
+            await house.membership.close()
         tasks.cancel()
 
 
@@ -122,7 +134,7 @@ async def _assembled(needs: Needs, documents: Documents, tasks: Background) -> t
     dock = Dock(
         site=needs.site,
         config=needs.config,
-        facts=await asyncio.to_thread(facts_blocking),
+        facts=await asyncio.to_thread(facts_blocking, needs.runtime.choices()),
         runtime=needs.runtime,
         images=needs.images,
         network=needs.network,
@@ -156,7 +168,35 @@ async def _assembled(needs: Needs, documents: Documents, tasks: Background) -> t
     return Engine(dock, boxes, documents, volumes, networking, creates, starting, ends, execs, blueprints), adopting
 
 
-def _routes(engine: Engine, registries: RegistryClient) -> Sequence[Route]:
+def _swarm_house(engine: Engine, networks: Networks) -> House:
+    return build(
+        swarm_house.Needs(
+            engine.dock,
+            engine.boxes,
+            networks,
+            engine.creating,
+            engine.starting,
+            engine.ending,
+            engine.blueprints,
+            maru.__version__,
+        )
+    )
+
+
+def _swarm_routes(engine: Engine, house: House) -> Sequence[Route]:
+    apis = (
+        SwarmApi(house),
+        ServiceLogApi(house, engine),
+        ServiceApi(house),
+        TaskApi(house),
+        NodeApi(house),
+        SecretApi(house, SECRET),
+        SecretApi(house, CONFIG),
+    )
+    return [route for api in apis for route in api.routes()]
+
+
+def _routes(engine: Engine, registries: RegistryClient, house: House) -> Sequence[Route]:
     apis = (
         ContainerApi(engine),
         RunningApi(engine),
@@ -167,7 +207,7 @@ def _routes(engine: Engine, registries: RegistryClient) -> Sequence[Route]:
         UsageApi(engine),
         VolumeApi(engine),
         EventApi(engine.dock),
-        MachineApi(engine, registries.rules),
+        MachineApi(engine, registries.rules, house),
     )
     return [route for api in apis for route in api.routes()]
 

@@ -22,6 +22,8 @@ from maru.components.docker.controllers.events import Events
 from maru.components.docker.controllers.network_documents import NetworkDocuments
 from maru.components.docker.controllers.networking import Networking
 from maru.components.docker.controllers.networks import Networks
+from maru.components.docker.controllers.swarm.membership import Membership
+from maru.components.docker.controllers.swarm.overlays import Overlays
 from maru.components.docker.model.container import Container, State
 from maru.components.docker.model.definitions import NETWORKS
 from maru.components.docker.model.host_config import Facts, defaults
@@ -62,7 +64,7 @@ class Running:
 
     async def add(self, *, is_running: bool) -> Box:
         """A container named one on the default bridge."""
-        facts = Facts(1, 1 << 30, True, True, ("crun",), "crun")
+        facts = Facts(1, 1 << 30, True, True, {"crun": "/usr/bin/crun"}, "crun")
         container = Container(ONE, "one", "here", "2026-01-02T03:04:05Z", "i", "sha256:i", {}, defaults(facts))
         container.networks = {BRIDGE: {}}
         box = Box(container, State(state="running" if is_running else "created"))
@@ -79,7 +81,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     clock, ids, network = SystemClock(), SystemIds(), FakeContainerNetwork()
     client = FakeClients(clock).acting_as("test")
     site = Site(data_dir=tmp_path, node_name="here")
-    facts = Facts(1, 1 << 30, True, True, ("crun",), "crun")
+    facts = Facts(1, 1 << 30, True, True, {"crun": "/usr/bin/crun"}, "crun")
     async with background("test") as tasks:
         config, log = DockerConfig(), Log("docker")
         events = Events(clock, 100)
@@ -89,9 +91,10 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         boxes, documents = Boxes(), Documents(client, clock, ids, "here")
         networks = Networks(dock, boxes, documents, Networking(dock, boxes))
         tasks.start(NetworkDocuments(dock, networks).run())
+        overlays = Overlays(dock, networks, Membership(dock, "1"))
         path = tmp_path / "docker.sock"
         async with (
-            serve([UnixListener(path)], router(NetworkApi(networks).routes())),
+            serve([UnixListener(path)], router(NetworkApi(networks, overlays).routes())),
             aiohttp.ClientSession("http://d", connector=aiohttp.UnixConnector(str(path))) as session,
         ):
             yield Running(session, network, client, boxes, documents, dock)

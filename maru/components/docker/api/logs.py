@@ -41,8 +41,8 @@ class LogApi:
         is_framed = not box.container.is_terminal
         path = Path(self.engine.starting.log_path(box, options))
         # A run that begins right now is followed, too: its end is that of this call.
-        ended = asyncio.ensure_future(_ended(box)) if query.follow else None
-        body = _pour(path, query, ended, options.details, is_framed)
+        ended = asyncio.ensure_future(until_ended(box)) if query.follow else None
+        body = pour(path, query, ended, options.details, is_framed)
         kind = MULTIPLEXED if is_framed else RAW
         return Answer(200, body, {"Content-Type": kind})
 
@@ -53,13 +53,14 @@ async def past_lines(engine: Engine, box: Box, wiring: Wiring) -> AsyncIterator[
     if options.is_kept:
         query = LogQuery(1 in wiring.streams, 2 in wiring.streams, False, False, False, None, None, None)
         path = Path(engine.starting.log_path(box, options))
-        async for chunk in _pour(path, query, None, "", wiring.is_framed):
+        async for chunk in pour(path, query, None, "", wiring.is_framed):
             yield chunk
 
 
-async def _pour(
+async def pour(
     path: Path, query: LogQuery, ended: asyncio.Future[None] | None, details: str, is_framed: bool
 ) -> AsyncIterator[bytes]:
+    """What a query means of the file at `path`. ended: of the container's run, where it is followed."""
     try:
         async for lines in _lines(path, query, ended):
             chunk = bytearray()
@@ -108,7 +109,7 @@ async def _changed_or_ended(changes: FileChanges, ended: asyncio.Future[None]) -
         await asyncio.wait((changed,))
 
 
-async def _ended(box: Box) -> None:
+async def until_ended(box: Box) -> None:
     """Returns when it does not run any more, at once if it does not now."""
     while box.state.is_running:
         await asyncio.shield(box.next_exit)

@@ -14,7 +14,9 @@ import maru
 from maru.components.docker.api.edge import Route
 from maru.components.docker.api.image_prune import layer_sizes
 from maru.components.docker.api.image_views import summary
+from maru.components.docker.api.swarm import swarm_info
 from maru.components.docker.api.views import Engine, view_of
+from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.engine.volume_files import size_blocking
 from maru.components.docker.model.host_config import LOG_DRIVERS, Facts
 from maru.components.docker.model.inspect import listed
@@ -31,6 +33,7 @@ class MachineApi:
 
     engine: Engine
     registries: RegistryRules
+    house: House
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -39,7 +42,7 @@ class MachineApi:
         )
 
     async def describe(self, _request: Request, _: str) -> Answer:
-        return json_answer(await asyncio.to_thread(self._described_blocking))
+        return json_answer(await asyncio.to_thread(self._described_blocking, swarm_info(self.house)))
 
     async def usage(self, request: Request, _: str) -> Answer:
         engine = self.engine
@@ -88,7 +91,7 @@ class MachineApi:
             shown.append(summary(image, whole) | {"SharedSize": shared, "Containers": used.count(image.id)})
         return {"Images": shown, "LayersSize": sum(sizes.values())}
 
-    def _described_blocking(self) -> Value:
+    def _described_blocking(self, swarm: Value) -> Value:
         engine, facts, site = self.engine, self.engine.dock.facts, self.engine.dock.site
         states = [box.state.state for box in engine.boxes.all()]
         machine = os.uname()
@@ -103,7 +106,7 @@ class MachineApi:
             "DriverStatus": [["Backing Filesystem", _file_system(site.data_dir)], ["Supports d_type", "true"]],
             "Plugins": {
                 "Volume": ["local"],
-                "Network": ["bridge", "host", "ipvlan", "macvlan", "null"],
+                "Network": ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"],
                 "Authorization": None,
                 "Log": sorted(LOG_DRIVERS),
             },
@@ -125,9 +128,9 @@ class MachineApi:
             "DockerRootDir": str(site.data_dir),
             "Name": site.node_name,
             "ServerVersion": getattr(maru, "__version__", "0.1.0"),
-            "Runtimes": {name: {"path": name} for name in facts.runtimes},
+            "Runtimes": {name: {"path": facts.runtimes[engine]} for name, engine in facts.runtime_names.items()},
             "DefaultRuntime": facts.default_runtime,
-            "Swarm": {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False},
+            "Swarm": swarm,
         }
 
 

@@ -10,17 +10,14 @@ from dataclasses import dataclass
 
 from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
 from maru.components.docker.controllers.networks import Networks
+from maru.components.docker.controllers.swarm.overlays import Overlays
 from maru.components.docker.model.network_documents import SCOPE, network_value, spec_of_body
 from maru.components.docker.model.network_filters import LIST_FILTERS, PRUNE_FILTERS
+from maru.components.docker.model.overlay import shown_scope
 from maru.core.document import Value
-from maru.core.errors import Invalid, NotFound, Unavailable
+from maru.core.errors import Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
-
-_NO_SWARM = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
-    "and try again."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,7 @@ class NetworkApi:
     """One method for each operation."""
 
     networks: Networks
+    overlays: Overlays
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -47,21 +45,28 @@ class NetworkApi:
 
     async def inspect(self, request: Request, name: str) -> Answer:
         scope = request.query_get("scope")
-        if scope not in ("", SCOPE):
+        network = self.networks.find(name)
+        if scope not in ("", shown_scope(network.spec)):
             raise said(NotFound, f"network {name} not found")
-        value = network_value(self.networks.find(name), with_containers=True)
+        value = network_value(network, with_containers=True)
         if is_true(request.query_get("verbose")):
             value["Services"] = {}
         return json_answer(value)
 
     async def create(self, request: Request, _: str) -> Answer:
         body = await body_of(request)
-        if body.get("Scope") not in (None, "", SCOPE) or body.get("Ingress") or body.get("Driver") == "overlay":
-            raise said(Unavailable, _NO_SWARM)
-        network = await self.networks.create(spec_of_body(body))
+        if body.get("Driver") == "overlay" or body.get("Scope") == "swarm" or body.get("Ingress"):
+            if body.get("Driver") not in (None, "", "overlay"):
+                raise said(NotSupported, f"{body['Driver']} networks of a swarm are not supported by Maru")
+            network = await self.overlays.create(spec_of_body(body))
+        elif body.get("Scope") not in (None, "", SCOPE):
+            raise said(Invalid, f"invalid scope: {body['Scope']}")
+        else:
+            network = await self.networks.create(spec_of_body(body))
         return json_answer({"Id": network.id, "Warning": ""}, 201)
 
     async def remove(self, _: Request, name: str) -> Answer:
+        self.overlays.check_unused(self.networks.find(name))
         await self.networks.remove(name)
         return NO_CONTENT
 

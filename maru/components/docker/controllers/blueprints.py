@@ -6,6 +6,7 @@ Source: moby daemon/oci_linux.go.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from maru.components.docker.controllers.boxes import Box, Boxes
@@ -27,6 +28,9 @@ from maru.linux.mounts import mount_points, unmount_blocking
 _RATES = ("BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps")
 
 
+BindsOf = Callable[[Box], Awaitable[Sequence[Bind]]]
+
+
 class Blueprints:
     """Decides everything about a run."""
 
@@ -34,6 +38,11 @@ class Blueprints:
         self._dock = dock
         self._boxes = boxes
         self._volumes = volumes
+        self._also: BindsOf | None = None
+
+    def also_bind(self, binds_of: BindsOf) -> None:
+        """Further mounts of a container, worked out anew for each run."""
+        self._also = binds_of
 
     def spec_of(self, blueprint: Blueprint, extra: list[str]) -> Value:
         """The OCI configuration; extra: further variables, which the container's own win over."""
@@ -129,6 +138,8 @@ class Blueprints:
     async def _binds(self, box: Box) -> list[Bind]:
         binds = [Bind("tmpfs", target, options, "tmpfs") for target, options in tmpfs_binds(box.container.host_config)]
         binds += [await self._bind(point) for point in box.container.mounts]
+        if self._also is not None:
+            binds += await self._also(box)
         taken = {bind.target for bind in binds}
         for source, target in self._name_files(box):
             if target not in taken:

@@ -14,6 +14,7 @@ from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.controllers.networking import Networking
 from maru.components.docker.model.network_filters import accepts, is_pruned
 from maru.components.docker.model.networks import join_of, port_words
+from maru.components.docker.model.overlay import shown_driver
 from maru.contracts.container_network import Network, NetworkSpec
 from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, MaruError, NotFound
@@ -152,7 +153,7 @@ class Networks:
         return other.id if other is not None else reference
 
     def _tell(self, network: Network, action: str, **more: str) -> None:
-        attributes = {"name": network.name, "type": network.spec.driver, **more}
+        attributes = {"name": network.name, "type": shown_driver(network.spec), **more}
         self._dock.events.publish("network", action, network.id, attributes)
         self._on_change()
 

@@ -29,6 +29,11 @@ class Event:
     actor: str
     attributes: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def scope(self) -> str:
+        """local, or swarm for what belongs to all its nodes."""
+        return "swarm" if self.kind in ("service", "node", "secret", "config") else "local"
+
     def value(self) -> Value:
         """As it goes over the wire."""
         stamp_ns = nanoseconds(self.at)
@@ -41,7 +46,7 @@ class Event:
             "Type": self.kind,
             "Action": self.action,
             "Actor": {"ID": self.actor, "Attributes": dict(self.attributes)},
-            "scope": "local",
+            "scope": self.scope,
             "time": stamp_ns // 1_000_000_000,
             "timeNano": stamp_ns,
         }
@@ -57,9 +62,9 @@ def accepts(filters: Filters, event: Event) -> bool:
         return False
     if filters.get("label") and not has_labels(event.attributes, filters["label"]):
         return False
-    if filters.get("scope") and "local" not in filters["scope"]:
+    if filters.get("scope") and event.scope not in filters["scope"]:
         return False
-    for kind in ("container", "image", "volume", "network", "daemon", "plugin"):
+    for kind in ("container", "image", "volume", "network", "daemon", "plugin", "service", "node", "secret", "config"):
         wanted = filters.get(kind)
         if wanted and not (event.kind == kind and any(_is_actor(event, each) for each in wanted)):
             image = event.attributes.get("image", "")

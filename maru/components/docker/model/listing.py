@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from maru.components.docker.model.inspect import View
+from maru.components.docker.model.swarm.tasks import TASK_LABEL
 from maru.core.errors import Invalid
 from maru.wire.docker.filters import Filters, boolean, has_labels
 from maru.wire.docker.ports import parse_port
@@ -67,6 +68,7 @@ def selected(views: Sequence[View], filters: Filters, lookups: Lookups, *, is_al
 
 def _accepts(view: View, filters: Filters, lookups: Lookups) -> bool:
     container, state = view.container, view.state
+    is_task = TASK_LABEL in (container.config.get("Labels") or ())
     tests: dict[str, Callable[[str], bool]] = {
         "id": lambda wanted: container.id.startswith(wanted) or re.search(wanted, container.id) is not None,
         "name": lambda wanted: any(_is_called(name, wanted) for name in view.names),
@@ -79,7 +81,7 @@ def _accepts(view: View, filters: Filters, lookups: Lookups) -> bool:
         "publish": lambda wanted: _has_port(view, wanted, is_published=True),
         "expose": lambda wanted: _has_port(view, wanted, is_published=False),
         "isolation": lambda wanted: wanted in ("default", container.host_config.get("Isolation")),
-        "is-task": lambda wanted: wanted.lower() in ("false", "0"),
+        "is-task": lambda wanted: (wanted.lower() in ("true", "1")) == is_task,
     }
     if not has_labels(container.config.get("Labels") or {}, filters.get("label", ())):
         return False

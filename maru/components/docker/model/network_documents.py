@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from maru.components.docker.model.overlay import is_ingress, shown_driver, shown_options, shown_scope
 from maru.contracts.container_network import Endpoint, Network, NetworkSpec, Pool
 from maru.core.document import Value
 from maru.core.errors import Invalid
@@ -86,8 +87,8 @@ def network_value(network: Network, *, with_containers: bool) -> Value:
         "Name": spec.name,
         "Id": network.id,
         "Created": network.created_at.strftime("%Y-%m-%dT%H:%M:%S.%f000Z"),
-        "Scope": SCOPE,
-        "Driver": spec.driver,
+        "Scope": shown_scope(spec),
+        "Driver": shown_driver(spec),
         "EnableIPv4": spec.enable_ipv4,
         "EnableIPv6": spec.enable_ipv6,
         "IPAM": {
@@ -97,11 +98,11 @@ def network_value(network: Network, *, with_containers: bool) -> Value:
         },
         "Internal": spec.internal,
         "Attachable": spec.attachable,
-        "Ingress": spec.ingress,
+        "Ingress": is_ingress(spec),
         "ConfigFrom": {"Network": spec.config_from},
         "ConfigOnly": spec.config_only,
         "Containers": {endpoint.container_id: _container_value(endpoint) for endpoint in containers},
-        "Options": dict(spec.options),
+        "Options": dict(shown_options(spec)),
         "Labels": dict(spec.labels),
     }
 

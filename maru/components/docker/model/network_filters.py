@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from maru.components.docker.model.overlay import is_ingress, shown_driver, shown_scope
 from maru.contracts.container_network import Network
 from maru.core.errors import Invalid
 from maru.wire.docker.filters import Filters, boolean, has_labels
@@ -28,8 +29,8 @@ def accepts(network: Network, filters: Filters) -> bool:
     if is_dangling is not None and is_dangling != (not network.endpoints and not network.is_predefined):
         return False
     return (
-        _one_of(network.spec.driver, filters.get("driver"))
-        and _one_of("local", filters.get("scope"))
+        _one_of(shown_driver(network.spec), filters.get("driver"))
+        and _one_of(shown_scope(network.spec), filters.get("scope"))
         and _one_of("builtin" if network.is_predefined else "custom", filters.get("type"))
         and _matches(network.id, filters.get("id"))
         and _matches(network.name, filters.get("name"))
@@ -39,7 +40,7 @@ def accepts(network: Network, filters: Filters) -> bool:
 
 def is_pruned(network: Network, filters: Filters, now: datetime) -> bool:
     """Whether nobody uses it and the filters mean it. Raises Invalid."""
-    if network.is_predefined or network.endpoints:
+    if network.is_predefined or network.endpoints or is_ingress(network.spec):
         return False
     for text in filters.get("until", ()):
         try:

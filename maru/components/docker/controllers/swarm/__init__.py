@@ -1,0 +1,1 @@
+"""What brings a swarm's services, tasks and secrets right."""
