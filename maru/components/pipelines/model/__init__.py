@@ -1,0 +1,1 @@
+"""What a pipeline means: events, conditions, options, filters; values in, values out."""

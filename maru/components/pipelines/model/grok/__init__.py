@@ -1,0 +1,1 @@
+"""Grok: named patterns put together to regular expressions, and matched against lines."""
