@@ -47,7 +47,7 @@ class ContainerSpec:
     stdin: bool = False
     stdin_once: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
-    runtime: str = ""  # crun, runc, or "" for the best that works here
+    runtime: str = ""  # one of `choices`, or "" for the first of them
     image: str = ""  # id of the image it stands on; without it any image of the same layers counts as used
 
 
@@ -72,6 +72,16 @@ class ContainerStatus:
     log_path: str = ""
     root_path: str = ""  # the stacked root file system, as the host sees it
     written_path: str = ""  # the folder of what the container changed in it, "" if there is none to measure
+    runtime: str = ""  # which of `choices` it runs on
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeChoice:
+    """One way to run containers. path: its program; refusal: why it cannot be had and what mends it, "" if it can."""
+
+    name: str
+    path: str
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,10 @@ class Session(Protocol):
 
 class ContainerRuntime(Protocol):
     """The containers of this machine."""
+
+    def choices(self) -> Sequence[RuntimeChoice]:
+        """The runtimes a container can ask for by name, the default first; never changes."""
+        ...
 
     async def create(self, container: ContainerSpec) -> ContainerStatus:
         """Stack the layers, make the bundle and the container, not yet running its command.

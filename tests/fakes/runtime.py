@@ -19,6 +19,7 @@ from maru.contracts.runtime import (
     ContainerState,
     ContainerStatus,
     ExecSpec,
+    RuntimeChoice,
     Session,
     Usage,
 )
@@ -97,6 +98,12 @@ class FakeRuntime:
         successor._containers = self._containers
         self._listeners = successor._listeners
         return successor
+
+    def choices(self) -> Sequence[RuntimeChoice]:
+        return [
+            RuntimeChoice("crun", "/usr/bin/crun"),
+            RuntimeChoice("vm", "", "it is not installed: apt-get install x"),
+        ]
 
     async def create(self, container: ContainerSpec) -> ContainerStatus:
         self._call("create", container.id)

@@ -21,7 +21,7 @@ from maru.components.engine.engine.held import HeldContent
 from maru.components.engine.engine.images import Images, ImagesInUse
 from maru.components.engine.engine.logs import rotate
 from maru.components.engine.engine.machine import Machine
-from maru.components.engine.engine.oci import choose, find_tool, installed
+from maru.components.engine.engine.oci import choose, find_tool, installed, missing
 from maru.components.engine.engine.registry import Registries
 from maru.components.engine.engine.runtime import Runtime
 from maru.components.engine.engine.transfer import Limits, Transfer
@@ -80,6 +80,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
         grant=grant(),
         holder_group=f"/{needs.site.instance}/holders",
         create_deadline_s=needs.config.create_deadline_s,
+        missing=missing(runtimes),
     )
     containers = Containers(folder, Path(state, "exits"), needs.clock, groups)
     async with background("engine") as tasks:
@@ -149,7 +150,7 @@ async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInU
         needs.clock,
         Limits(config.pull_layers_at_once, config.pull_attempts_max),
     )
-    images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use)
+    images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use, needs.clock)
     await images.open()
     return images
 

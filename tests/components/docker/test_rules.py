@@ -22,7 +22,7 @@ from maru.components.docker.model.security import security_of
 from maru.contracts.image_store import ImageConfig
 from maru.core.errors import Invalid, MaruError, NotSupported
 
-FACTS = Facts(4, 8 << 30, True, False, ("crun", "runc"), "runc")
+FACTS = Facts(4, 8 << 30, True, False, {"crun": "/usr/bin/crun", "runc": "/usr/sbin/runc"}, "runc")
 IMAGE = ImageConfig(
     entrypoint=("/entry",),
     command=("serve",),

@@ -69,7 +69,7 @@ class Starting:
                 stdin=bool(config.get("OpenStdin")),
                 # Whoever detaches from a terminal leaves its input open.
                 stdin_once=bool(config.get("StdinOnce")) and not box.container.is_terminal,
-                runtime=name if name in ("crun",) else "",
+                runtime=self._dock.facts.runtime_names.get(name, name),
             )
         )
 

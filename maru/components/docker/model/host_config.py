@@ -6,7 +6,8 @@ Docker Engine API v1.50, HostConfig.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotFound, NotSupported
@@ -36,7 +37,8 @@ _FALSES = "AutoRemove Privileged PublishAllPorts ReadonlyRootfs"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the machine has. cpus: processors; runtimes: by name; default_runtime: the one taken for "".
+    """What the machine has. cpus: processors; runtimes: names to programs; default_runtime: the one taken
+    for ""; refusals: runtimes that cannot be had here, with why.
 
     has_swap_limit: memory and swap can be limited together; is_unified: version 2 control groups alone.
     """
@@ -45,8 +47,15 @@ class Facts:
     memory_bytes: int
     has_swap_limit: bool
     is_unified: bool
-    runtimes: tuple[str, ...]
+    runtimes: Mapping[str, str]
     default_runtime: str
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def runtime_names(self) -> Mapping[str, str]:
+        """What clients may ask for, to the engine's name: containerd's name of runc means runc."""
+        names = {name: name for name in self.runtimes}
+        return names | ({"io.containerd.runc.v2": "runc"} if "runc" in names else {})
 
 
 def defaults(facts: Facts) -> Value:
@@ -196,8 +205,9 @@ def _check_ports(host: Value) -> None:
 
 
 def _check_kept_out(host: Value, facts: Facts) -> None:
-    if host["Runtime"] not in facts.runtimes:
-        raise _invalid(f"unknown or invalid runtime name: {host['Runtime']}")
+    if (name := host["Runtime"]) not in facts.runtime_names:
+        why = f" ({facts.refusals[name]})" if name in facts.refusals else ""
+        raise _invalid(f"unknown or invalid runtime name: {name}{why}")
     if host["Isolation"] not in ("", "default"):
         raise _invalid(f'invalid isolation "{host["Isolation"]}" on linux')
     if host.get("StorageOpt"):

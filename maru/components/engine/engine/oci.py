@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,11 @@ def installed(root: str, cgroups: Cgroups) -> dict[str, OciRuntime]:
         if path is not None:
             found[name] = _ways(name, path, root, cgroups)[0]
     return found
+
+
+def missing(found: Mapping[str, OciRuntime]) -> dict[str, str]:
+    """The runtimes that cannot be had here, by name, each with why and what mends it."""
+    return {name: f"it is not installed: apt-get install {name}" for name in NAMES if name not in found}
 
 
 def message_of(output: bytes) -> str:

@@ -70,6 +70,7 @@ class Record(msgspec.Struct):
             reason=self.reason,
             labels=dict(self.labels),
             log_path=self.log_path,
+            runtime=self.runtime,
             root_path=root_path,
             written_path=str(Path(root_path).parent / "upper"),
         )

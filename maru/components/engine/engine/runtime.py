@@ -31,7 +31,15 @@ from maru.components.engine.engine.oci import OciRuntime, message_of
 from maru.components.engine.engine.record import Record, write
 from maru.components.engine.engine.sessions import Ending, HolderSession, connect
 from maru.components.engine.model.specification import adapt
-from maru.contracts.runtime import ContainerSpec, ContainerState, ContainerStatus, ExecSpec, Session, Usage
+from maru.contracts.runtime import (
+    ContainerSpec,
+    ContainerState,
+    ContainerStatus,
+    ExecSpec,
+    RuntimeChoice,
+    Session,
+    Usage,
+)
 from maru.core.clock import Clock
 from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, NotSupported, Unavailable
@@ -49,6 +57,9 @@ class Runtime:
         self._containers = containers
         self._runner = runner
         self._clock = clock
+
+    def choices(self) -> Sequence[RuntimeChoice]:
+        return self._machine.choices()
 
     async def create(self, container: ContainerSpec) -> ContainerStatus:
         if not _ID.fullmatch(container.id):
@@ -233,7 +244,9 @@ class Runtime:
     def _record(self, container: ContainerSpec) -> Record:
         name = container.runtime or self._machine.default
         if name not in self._machine.runtimes:
-            raise NotSupported(what=f"runtime {name!r}", why="it is not installed here", fix="choose crun or runc")
+            why = self._machine.missing.get(name, "there is no runtime of that name")
+            fix = f"choose {' or '.join(sorted(self._machine.runtimes))}"
+            raise NotSupported(what=f"runtime {name!r}", why=why, fix=fix)
         return Record(
             id=container.id,
             owner=container.owner,

@@ -122,6 +122,7 @@ async def _prepare(workshop: Workshop, order: StartOrder, image: Image) -> Conta
         stdin=bool(container.spec.get("stdin")),
         stdin_once=bool(container.spec.get("stdinOnce")),
         labels=_labels(order, image),
+        runtime=order.sandbox.runtime,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maru.components.node.controllers.workshop import Workshop
-from maru.components.node.model.node_document import node_labels, node_status
+from maru.components.node.model.node_document import node_labels, node_status, runtime_handlers
 from maru.core.client import PatchKind
 from maru.core.clock import rfc3339, rfc3339_micro
 from maru.core.document import Value
@@ -99,6 +99,7 @@ class Registration:
         node = await workshop.client.get(NODES, "", workshop.site.node_name)
         images = workshop.images.list()
         status = node_status(node, workshop.machine, workshop.host_ips, images, self._pressure())
+        status["runtimeHandlers"] = runtime_handlers(workshop.runtime.choices())
         now = rfc3339(workshop.clock.now())
         for condition in status["conditions"]:
             condition["lastHeartbeatTime"] = now

@@ -20,8 +20,8 @@ from maru.components.node.model.payload import Material, is_written, payload_of,
 from maru.components.node.model.resources import group_figures
 from maru.contracts.pod_network import Attachment, HostPort
 from maru.core.document import Value
-from maru.core.errors import MaruError, NotSupported, Unavailable
-from maru.kinds.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES
+from maru.core.errors import MaruError, NotFound, NotSupported, Unavailable
+from maru.kinds.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, RUNTIMECLASSES
 from maru.linux.sandbox_namespaces import hold_pid_blocking, make_blocking, remove_blocking
 
 
@@ -50,7 +50,7 @@ async def make_sandbox(workshop: Workshop, pod: Value) -> Sandbox:
         if not spec.get(field)
     )
     sandbox_id = workshop.ids.uid().replace("-", "") + workshop.ids.uid().replace("-", "")
-    sandbox = Sandbox(sandbox_id, kinds, (), pod)
+    sandbox = Sandbox(sandbox_id, kinds, (), pod, runtime=await handler_of(workshop, pod))
     await asyncio.to_thread(folder.save_sandbox_blocking, sandbox)
     try:
         await asyncio.to_thread(limit_pod_blocking, pod_cgroup(workshop, pod), group_figures(pod))
@@ -61,6 +61,22 @@ async def make_sandbox(workshop: Workshop, pod: Value) -> Sandbox:
     except BaseException:
         await remove_sandbox(workshop, folder, sandbox)
         raise
+
+
+async def handler_of(workshop: Workshop, pod: Value) -> str:
+    """The runtime its RuntimeClass names, "" for the default. Raises NotFound, NotSupported."""
+    name = pod["spec"].get("runtimeClassName")
+    if not name:
+        return ""
+    try:
+        handler = str((await workshop.client.get(RUNTIMECLASSES, "", name))["handler"])
+    except NotFound as error:
+        raise NotFound(what=f'RuntimeClass "{name}" not found', why="") from error
+    choice = next((choice for choice in workshop.runtime.choices() if choice.name == handler), None)
+    if choice is None or choice.refusal:
+        why = choice.refusal if choice is not None else ""
+        raise NotSupported(what=f'no runtime for "{handler}" is configured', why=why, fix="")
+    return handler
 
 
 async def _fill(workshop: Workshop, folder: PodFolder, sandbox: Sandbox) -> Sandbox:
@@ -83,7 +99,7 @@ async def _fill(workshop: Workshop, folder: PodFolder, sandbox: Sandbox) -> Sand
     else:
         ips = tuple(workshop.host_ips)
     await asyncio.to_thread(_write_names_blocking, workshop, folder, pod, ips)
-    made = Sandbox(sandbox.id, kinds, ips, pod, first_pid)
+    made = Sandbox(sandbox.id, kinds, ips, pod, first_pid, sandbox.runtime)
     await asyncio.to_thread(folder.save_sandbox_blocking, made)
     return made
 

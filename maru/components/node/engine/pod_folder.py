@@ -22,13 +22,17 @@ from maru.linux.mounts import unmount_blocking
 
 
 class Sandbox(msgspec.Struct, frozen=True):
-    """What a Pod's containers share. kinds: the namespaces it holds. pod: the document it was made for."""
+    """What a Pod's containers share. kinds: the namespaces it holds. pod: the document it was made for.
+
+    runtime: the handler of its RuntimeClass, "" for the default.
+    """
 
     id: str
     kinds: tuple[str, ...]
     ips: tuple[str, ...]
     pod: Value
     first_pid: int = 0  # of a shared PID namespace, 0 without one
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from maru.components.node.model.machine import Machine
 from maru.contracts.image_store import Image
+from maru.contracts.runtime import RuntimeChoice
 from maru.core.document import Value
 
 KUBELET_VERSION = "v1.36.0+maru"
@@ -45,7 +46,7 @@ def node_labels(name: str, machine: Machine, own: Mapping[str, str]) -> dict[str
 def node_status(
     node: Value, machine: Machine, ips: Sequence[str], images: Sequence[Image], pressure: Mapping[str, bool]
 ) -> Value:
-    """The whole status; times are left to the caller, but a transition keeps its time if it was none.
+    """The whole status but the runtimes; times are left to the caller, but a transition keeps its time if it was none.
 
     Extended resources that somebody wrote into the capacity are allocatable.
     """
@@ -84,6 +85,12 @@ def node_status(
             "systemUUID": machine.machine_id,
         },
     }
+
+
+def runtime_handlers(choices: Sequence[RuntimeChoice]) -> list[Value]:
+    """What a RuntimeClass may name here; "" is the default, which Pods without one get."""
+    names = ["", *(choice.name for choice in choices if not choice.refusal)]
+    return [{"name": name, "features": {"recursiveReadOnlyMounts": True, "userNamespaces": False}} for name in names]
 
 
 def is_extended(name: str) -> bool:
