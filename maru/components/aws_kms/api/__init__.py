@@ -1,0 +1,1 @@
+"""The operations of KMS, one file per noun."""

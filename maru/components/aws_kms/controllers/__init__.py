@@ -1,0 +1,1 @@
+"""What time does to keys: deletion, expiry, rotation."""

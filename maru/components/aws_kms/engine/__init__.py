@@ -1,0 +1,1 @@
+"""Cryptography under KMS keys, and the material that is open in memory."""
