@@ -23,6 +23,7 @@ from maru.components.docker.api.logs import LogApi
 from maru.components.docker.api.machine import MachineApi
 from maru.components.docker.api.networks import NetworkApi
 from maru.components.docker.api.nodes import NodeApi
+from maru.components.docker.api.plugins import PluginApi
 from maru.components.docker.api.registries import RegistryApi
 from maru.components.docker.api.running import RunningApi
 from maru.components.docker.api.secrets import CONFIG, SECRET, SecretApi
@@ -109,7 +110,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         builds = BuildApi(Building(engine.dock, runner), uploads)
         registries = RegistryApi(needs.registries)
         house = _swarm_house(engine, networks)
-        edges = (registries, builds, ImagePruneApi(engine.dock), images, NetworkApi(networks, house.overlays))
+        plugins = PluginApi(engine.dock, needs.registries)
+        edges = (registries, plugins, builds, ImagePruneApi(engine.dock), images, NetworkApi(networks, house.overlays))
         routes = [
             *system.routes(),
             *_swarm_routes(engine, house),

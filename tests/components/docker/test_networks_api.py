@@ -91,7 +91,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         boxes, documents = Boxes(), Documents(client, clock, ids, "here")
         networks = Networks(dock, boxes, documents, Networking(dock, boxes))
         tasks.start(NetworkDocuments(dock, networks).run())
-        overlays = Overlays(dock, networks, Membership(dock, "1"))
+        overlays = Overlays(dock, boxes, networks, Membership(dock, "1"))
         path = tmp_path / "docker.sock"
         async with (
             serve([UnixListener(path)], router(NetworkApi(networks, overlays).routes())),

@@ -66,8 +66,7 @@ class NetworkApi:
         return json_answer({"Id": network.id, "Warning": ""}, 201)
 
     async def remove(self, _: Request, name: str) -> Answer:
-        self.overlays.check_unused(self.networks.find(name))
-        await self.networks.remove(name)
+        await self.overlays.remove(self.networks.find(name))
         return NO_CONTENT
 
     async def connect(self, request: Request, name: str) -> Answer:

@@ -17,6 +17,7 @@ from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.controllers.swarm.shelves import Shelf
 from maru.components.docker.model.swarm import listing
 from maru.components.docker.model.swarm.entries import Entry, new_id, shown, without_nulls
+from maru.components.docker.model.swarm.names import in_go_case
 from maru.components.docker.model.swarm.specs import refused
 from maru.core.document import Value
 from maru.core.errors import NotSupported
@@ -54,7 +55,7 @@ class SecretApi:
         body, shelf = await body_of(request), self._shelf()
         if body.get("Driver"):
             raise said(NotSupported, f"{self.noun} drivers are not supported by Maru")
-        given = without_nulls(body)
+        given = in_go_case(without_nulls(body))
         assert isinstance(given, dict)
         plain = decoded(str(given.pop("Data", "")))
         spec: Value = {"Labels": {}, **given}
@@ -71,7 +72,7 @@ class SecretApi:
 
     async def update(self, request: Request, name: str) -> Answer:
         entry = self._shelf().find(name)
-        given = without_nulls(await body_of(request))
+        given = in_go_case(without_nulls(await body_of(request)))
         assert isinstance(given, dict)
         encoded = given.pop("Data", None)
         is_same = {**given, "Labels": None} == {**entry.spec, "Labels": None}

@@ -117,6 +117,9 @@ class Agent:
         if not task.is_wanted:
             await self._shut_down(task, box)
         elif box is None:
+            left_s = (task.after - self._dock.clock.now()).total_seconds() if task.after is not None else 0.0
+            if entry.status.get("isPutOff") and left_s > 0:
+                return left_s
             await self._prepare(entry, task)
         elif task.desired == "ready":
             await self._report(task, "ready", "prepared", box)

@@ -52,7 +52,7 @@ def build(needs: Needs) -> House:
     """Nothing runs yet: see `Membership.open`."""
     dock = needs.dock
     membership = Membership(dock, needs.version)
-    overlays = Overlays(dock, needs.networks, membership)
+    overlays = Overlays(dock, needs.boxes, needs.networks, membership)
     services = Services(dock, membership, overlays)
     orchestrator = Orchestrator(dock, membership, services)
     runs = Agent(

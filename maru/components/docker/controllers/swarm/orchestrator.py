@@ -104,6 +104,7 @@ class Orchestrator:
             "Status": status_value("pending", now, message=_PENDING),
             "endpoint": entry.spec.get("EndpointSpec") or {},
             "startAfter": _stamp(new.after) if new.after is not None else None,
+            "isPutOff": new.is_put_off or None,
         }
         if not mode_of(entry.spec).startswith("Global"):
             status["Slot"] = int(new.place)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
+from maru.components.docker.controllers.boxes import Boxes
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.controllers.networks import Networks
 from maru.components.docker.controllers.swarm.membership import Membership
@@ -19,16 +21,20 @@ from maru.components.docker.engine.machine_addresses import Range, routes_blocki
 from maru.components.docker.model.overlay import INGRESS, OVERLAY, VXLAN, VXLAN_FIRST, is_overlay
 from maru.components.docker.model.swarm.entries import Entry
 from maru.components.docker.model.swarm.specs import networks_of, refused
+from maru.components.docker.model.swarm.tasks import TASK_LABEL, task_of
 from maru.contracts.container_network import Network, NetworkSpec, Pool
 from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, NotFound, Unavailable
+
+LEAVING_S, LOOK_S = 2.0, 0.05  # how long tasks that leave keep a network that is removed
 
 
 class Overlays:
     """Makes and finds them."""
 
-    def __init__(self, dock: Dock, networks: Networks, membership: Membership) -> None:
+    def __init__(self, dock: Dock, boxes: Boxes, networks: Networks, membership: Membership) -> None:
         self._dock = dock
+        self._boxes = boxes
         self._networks = networks
         self._membership = membership
         self._making = asyncio.Lock()
@@ -57,6 +63,19 @@ class Overlays:
         """The network of the routing mesh."""
         if self.ingress() is None:
             await self.create(NetworkSpec("ingress", ingress=True))
+
+    async def remove(self, network: Network) -> None:
+        """Also from under tasks that are on their way out. Raises Invalid (a service has it), Denied (a container)."""
+        self._check_unused(network)
+        left_s = LEAVING_S
+        while is_overlay(network.spec) and left_s > 0 and self._leaving(network):
+            await self._dock.clock.sleep(LOOK_S)
+            left_s -= LOOK_S
+        if is_overlay(network.spec):
+            for container_id in self._leaving(network):
+                with suppress(NotFound):
+                    await self._dock.network.disconnect(container_id, network.id)
+        await self._networks.remove(network.id)
 
     async def remove_all(self) -> None:
         """When the swarm is left; those that a container is still on stay until it is gone."""
@@ -89,7 +108,18 @@ class Overlays:
         except NotFound:
             return None
 
-    def check_unused(self, network: Network) -> None:
+    def _leaving(self, network: Network) -> Sequence[str]:
+        """Containers on it whose tasks shall not run any more."""
+        found = []
+        for container_id in self._dock.network.find(network.id).endpoints:
+            box = self._boxes.find(container_id)
+            task_id = (box.container.config.get("Labels") or {}).get(TASK_LABEL) if box is not None else None
+            entry = self._membership.shelves.tasks.get(str(task_id)) if task_id else None
+            if task_id and (entry is None or not task_of(entry).is_wanted):
+                found.append(container_id)
+        return found
+
+    def _check_unused(self, network: Network) -> None:
         """Before a removal. Raises Invalid when a service has it."""
         if not is_overlay(network.spec):
             return

@@ -8,11 +8,15 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to make. desired: running, ready (prepared, not started) or complete; after: not to be started before."""
+    """A task to make. desired: running, ready (prepared, not started) or complete; after: not to be started before.
+
+    is_put_off: not to be prepared before, either.
+    """
 
     place: str
     desired: str
     after: datetime | None
+    is_put_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

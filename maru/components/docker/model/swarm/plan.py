@@ -157,7 +157,7 @@ def _fill(scene: Scene, place: str, tasks: Sequence[Task], draft: _Draft) -> Non
     again = _next_start(scene, tasks, last)
     if again is not None:
         # A task that was only just made and has to wait is shown as ready meanwhile.
-        draft.create.append(NewTask(place, "ready", again))
+        draft.create.append(NewTask(place, "ready", again, is_put_off=last.state == "rejected"))
 
 
 def _next_start(scene: Scene, tasks: Sequence[Task], last: Task) -> datetime | None:

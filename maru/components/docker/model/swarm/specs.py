@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from maru.components.docker.model.swarm.entries import without_nulls
+from maru.components.docker.model.swarm.names import in_go_case
 from maru.components.docker.model.swarm.placement import parse_constraints
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
@@ -31,7 +32,7 @@ def refused(words: str, code: str = "InvalidArgument", status: int = 400) -> Inv
 
 def read_spec(body: Value) -> Value:
     """The specification of a request, whole and checked. Raises Invalid, NotSupported."""
-    given = without_nulls(body)
+    given = in_go_case(without_nulls(body))
     assert isinstance(given, dict)
     spec: Value = given
     spec.setdefault("Labels", {})
