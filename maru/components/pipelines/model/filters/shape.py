@@ -36,6 +36,10 @@ class Tools(Protocol):
         """A random UUID."""
         ...
 
+    def fraction(self) -> float:
+        """Random, 0 <= x < 1."""
+        ...
+
     def read_file(self, path: Path) -> bytes:
         """A dictionary, a pattern file. Raises Invalid naming the path."""
         ...

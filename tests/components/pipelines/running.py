@@ -1,0 +1,42 @@
+"""Filters run from a configuration's text, over events given as plain fields."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from maru.components.pipelines.model.event import Event
+from maru.components.pipelines.model.filters.catalog import FILTERS
+from maru.components.pipelines.model.plan import compile_filters
+from maru.wire.logstash.parser import parse
+
+NOW = datetime(2026, 1, 3, 12, tzinfo=UTC)
+
+
+class FixedTools:
+    """A world that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def unique_id(self) -> str:
+        return "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+
+    def fraction(self) -> float:
+        return 0.5
+
+    def read_file(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+
+def filtered(text: str, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    """What comes out of `filter { text }`, fields only."""
+    run = compile_filters(parse(f"filter {{ {text} }}").filters, FILTERS, FixedTools())
+    return [event.fields for event in run([Event(dict(fields)) for fields in events])]
+
+
+def one(text: str, **fields: Any) -> dict[str, Any]:
+    """The one event that comes out for one with `fields`."""
+    (event,) = filtered(text, fields)
+    return event
