@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,3 +180,74 @@ def test_branches_keep_the_order_and_send_each_event_one_way() -> None:
     assert [(event["n"], event["tags"][-1]) for event in events] == [
         (1, "fine"), (2, "bad"), (4, "bad"), (5, "none"), (6, "fine"),
     ]  # fmt: skip
+
+
+def test_split_makes_an_event_of_each_line_or_element() -> None:
+    assert [event["message"] for event in filtered("split { }", {"message": "a\nb\n", "x": 1})] == ["a", "b"]
+    lists = filtered('split { field => "a" target => "b" add_tag => "s" }', {"a": [1, 2]})
+    assert [(event["b"], event["tags"]) for event in lists] == [(1, ["s"]), (2, ["s"])]
+    assert one('split { field => "a" }', a=7) == {"a": 7, "tags": ["_split_type_failure"]}
+
+
+def test_clone_tells_its_events_apart() -> None:
+    first, second = filtered('clone { clones => ["copy"] add_field => { "y" => "1" } }', {"a": [1]})
+    assert (first, second) == ({"a": [1]}, {"a": [1], "tags": ["copy"], "y": "1"})
+    assert second["a"] is not first["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "after"),
+    [
+        ("", 'a,"b, c",', {"column1": "a", "column2": "b, c", "column3": None}),
+        ('columns => ["x", "[y][z]"] convert => { "x" => "integer" }', "7,q", {"x": 7, "y": {"z": "q"}}),
+        ('separator => ";" skip_empty_columns => true', "a;;b", {"column1": "a", "column3": "b"}),
+        ("", 'a,"b', {"tags": ["_csvparsefailure"]}),
+    ],
+)
+def test_csv(text: str, message: str, after: dict[str, Any]) -> None:
+    assert one(f"csv {{ {text} }}", message=message) == {"message": message, **after}
+
+
+def test_csv_takes_its_columns_from_the_first_row() -> None:
+    events = filtered("csv { autodetect_column_names => true }", {"message": "a,b"}, {"message": "1,2"})
+    assert events == [{"message": "1,2", "a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ('method => "SHA256"', "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ('method => "SHA1" key => "k"', "f9bef091fe00d9f5128593836dba99e193f08174"),
+        ('method => "MURMUR3"', -1277324294),
+        ('method => "UUID"', "6ba7b810-9dad-41d1-80b4-00c04fd430c8"),
+    ],
+)
+def test_fingerprint(text: str, after: object) -> None:
+    assert one(f'fingerprint {{ {text} target => "f" }}', message="abc")["f"] == after
+
+
+def test_translate_looks_up_by_value_pattern_and_file(tmp_path: Path) -> None:
+    (tmp_path / "codes.yml").write_text('"404": not found\n"500": broken\n')
+    by_file = f'translate {{ source => "code" target => "said" dictionary_path => "{tmp_path}/codes.yml" }}'
+    assert one(by_file, code=404)["said"] == "not found"
+    assert "said" not in one(by_file, code=200)
+    pattern = 'translate { source => "c" target => "t" regex => true dictionary => { "^5" => "bad" } fallback => "ok" }'
+    assert (one(pattern, c="503")["t"], one(pattern, c="200")["t"]) == ("bad", "ok")
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("uuid { }", {}, {"event": {"id": "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}}),
+        ("urldecode { }", {"message": "a%20b+c"}, {"message": "a b c"}),
+        ('prune { whitelist_names => ["^a", "tags"] }', {"ab": 1, "b": 2}, {"ab": 1}),
+        (
+            'cidr { address => "%{ip}" network => ["10.0.0.0/8"] add_tag => "in" }',
+            {"ip": "10.1.1.1"},
+            {"ip": "10.1.1.1", "tags": ["in"]},
+        ),
+        ('truncate { fields => "a" length_bytes => 3 }', {"a": "aäö"}, {"a": "aä"}),
+    ],
+)
+def test_small_ones(text: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert one(text, **before) == after

@@ -1,0 +1,101 @@
+"""csv: separated values become fields.
+
+Source: Logstash reference, "Csv filter plugin"; RFC 4180.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+
+from maru.components.pipelines.model.event import Event, text_of
+from maru.components.pipelines.model.filters.date import iso8601, zone_of
+from maru.components.pipelines.model.filters.mutate import as_boolean, as_float, as_integer
+from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
+from maru.components.pipelines.model.options import FilterOptions, options_of
+from maru.core.errors import Invalid
+from maru.wire.logstash.references import parse_reference
+from maru.wire.logstash.syntax import Plugin
+
+
+class CsvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See the plugin's reference."""
+
+    source: str = "message"
+    target: str = ""
+    columns: Sequence[str] = ()
+    separator: str = ","
+    quote_char: str = '"'
+    convert: Mapping[str, str] = {}
+    autodetect_column_names: bool = False
+    autogenerate_column_names: bool = True
+    skip_header: bool = False
+    skip_empty_columns: bool = False
+    skip_empty_rows: bool = False
+    ecs_compatibility: str = "v8"
+
+
+_CONVERSIONS: Mapping[str, Callable[[str], object]] = {
+    "integer": as_integer,
+    "float": as_float,
+    "boolean": as_boolean,
+    "date": lambda text: iso8601(text, zone_of("+00:00")),
+    "date_time": lambda text: iso8601(text, zone_of("+00:00")),
+}
+
+
+def build(plugin: Plugin, tools: Tools) -> Filter:
+    """Raises Invalid: a conversion there is not, a separator that is not one letter."""
+    options = options_of(plugin, CsvOptions, "filter")
+    unknown = set(options.convert.values()) - set(_CONVERSIONS)
+    if unknown:
+        raise Invalid(what="csv", why=f"no conversion {sorted(unknown)}", fix=f"one of {', '.join(_CONVERSIONS)}")
+    if len(options.separator) != 1 or len(options.quote_char) != 1:
+        raise Invalid(what="csv", why="separator and quote_char are one letter each", fix='separator => ";"')
+    source = parse_reference(options.source)
+    rows = _Rows(options)
+
+    def is_successful(event: Event) -> bool:
+        value = event.get(source)
+        if value is None:
+            return False
+        try:
+            return rows.put(event, text_of(value))
+        except (csv.Error, ValueError, TypeError):
+            event.tag("_csvparsefailure")
+            return False
+
+    return per_event(options, is_successful)
+
+
+class _Rows:
+    """The columns may come from the first row; this is what one filter remembers."""
+
+    def __init__(self, options: CsvOptions) -> None:
+        self._options = options
+        self._columns: Sequence[str] = options.columns
+        self._target = parse_reference(options.target) if options.target else ()
+
+    def put(self, event: Event, text: str) -> bool:
+        """Put a row's values into the event; raises csv.Error for quotes that are not closed."""
+        options = self._options
+        if options.skip_empty_rows and not text.strip():
+            event.tag("_csvskippedemptyfield")
+            return False
+        row = next(iter(csv.reader([text], delimiter=options.separator, quotechar=options.quote_char, strict=True)), [])
+        if options.autodetect_column_names and not self._columns:
+            self._columns = row
+            event.is_cancelled = True
+            return False
+        if options.skip_header and list(self._columns) == row:
+            event.is_cancelled = True
+            return False
+        for number, value in enumerate(row):
+            if number >= len(self._columns) and not options.autogenerate_column_names:
+                break
+            if value == "" and options.skip_empty_columns:
+                continue
+            name = self._columns[number] if number < len(self._columns) else f"column{number + 1}"
+            convert = _CONVERSIONS.get(options.convert.get(name, ""))
+            event.put(self._target + parse_reference(name), convert(value) if convert is not None else value or None)
+        return True

@@ -1,0 +1,117 @@
+"""fingerprint: a digest of fields, so that the same event twice is one document.
+
+Source: Logstash reference, "Fingerprint filter plugin"; RFC 2104; MurmurHash3 (A. Appleby).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+
+from maru.components.pipelines.model.event import METADATA, TIMESTAMP, VERSION, Event, text_of
+from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
+from maru.components.pipelines.model.options import FilterOptions, options_of
+from maru.core.errors import Invalid
+from maru.wire.logstash.references import parse_reference
+from maru.wire.logstash.syntax import Plugin
+
+DIGESTS = ("SHA1", "SHA256", "SHA384", "SHA512", "MD5")
+MASK32 = 0xFFFFFFFF
+
+
+class FingerprintOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """See the plugin's reference."""
+
+    source: Sequence[str] = ("message",)
+    target: str = ""
+    method: str = "SHA1"
+    key: str = ""
+    base64encode: bool = False
+    concatenate_sources: bool = False
+    concatenate_all_fields: bool = False
+    ecs_compatibility: str = "v8"
+
+
+def build(plugin: Plugin, tools: Tools) -> Filter:
+    """Raises Invalid: a method there is not, IPV4_NETWORK without a key."""
+    options = options_of(plugin, FingerprintOptions, "filter")
+    if options.method not in (*DIGESTS, "MURMUR3", "UUID", "PUNCTUATION", "IPV4_NETWORK"):
+        raise Invalid(what="fingerprint", why=f"there is no method {options.method!r}", fix=f"one of {DIGESTS}")
+    if options.method == "IPV4_NETWORK" and not options.key.isdigit():
+        raise Invalid(what="fingerprint", why="IPV4_NETWORK wants the prefix length as key", fix="key => 24")
+    is_legacy = options.ecs_compatibility == "disabled"
+    target = parse_reference(options.target or ("fingerprint" if is_legacy else "[event][hash]"))
+    sources = [parse_reference(name) for name in sorted(options.source)]
+
+    def is_successful(event: Event) -> bool:
+        if options.method == "UUID":
+            event.put(target, tools.unique_id())
+        elif options.concatenate_all_fields or options.concatenate_sources:
+            event.put(target, _print(_together(event, options), options))
+        else:
+            for source in sources:
+                value = event.get(source)
+                if isinstance(value, list):
+                    event.put(target, [_print(text_of(element), options) for element in value])
+                elif value is not None:
+                    event.put(target, _print(text_of(value), options))
+        return True
+
+    return per_event(options, is_successful)
+
+
+def _together(event: Event, options: FingerprintOptions) -> str:
+    if options.concatenate_all_fields:
+        skipped = (METADATA, TIMESTAMP, VERSION) if not event.fields.get(TIMESTAMP) else ()
+        names = sorted(name for name in event.fields if name not in skipped)
+    else:
+        names = sorted(options.source)
+    pieces = []
+    for name in names:
+        value = event.get(parse_reference(name))
+        if value is not None:
+            pieces.append(f"|{name}|{text_of(value)}")
+    return "".join(pieces) + "|"
+
+
+def _print(text: str, options: FingerprintOptions) -> object:
+    if options.method == "PUNCTUATION":
+        return "".join(letter for letter in text if letter.isprintable() and not letter.isalnum() and letter != " ")
+    if options.method == "IPV4_NETWORK":
+        return str(ipaddress.ip_network(f"{text}/{options.key}", strict=False).network_address)
+    if options.method == "MURMUR3":
+        return murmur3(text.encode())
+    name = options.method.lower()
+    digest = (
+        hmac.new(options.key.encode(), text.encode(), name).digest()
+        if options.key
+        else hashlib.new(name, text.encode(), usedforsecurity=False).digest()
+    )
+    return base64.b64encode(digest).decode() if options.base64encode else digest.hex()
+
+
+def murmur3(content: bytes, seed: int = 0) -> int:
+    """MurmurHash3 x86, 32 bits, as a signed number."""
+    state = seed
+    whole = len(content) & ~3
+    for first in range(0, whole, 4):
+        state ^= _mixed(int.from_bytes(content[first : first + 4], "little"))
+        state = (_rotated(state, 13) * 5 + 0xE6546B64) & MASK32
+    if len(content) > whole:
+        state ^= _mixed(int.from_bytes(content[whole:], "little"))
+    state ^= len(content)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        state = ((state ^ (state >> shift)) * factor) & MASK32
+    state ^= state >> 16
+    return state - (1 << 32) if state >> 31 else state
+
+
+def _mixed(block: int) -> int:
+    return (_rotated((block * 0xCC9E2D51) & MASK32, 15) * 0x1B873593) & MASK32
+
+
+def _rotated(value: int, by: int) -> int:
+    return ((value << by) | (value >> (32 - by))) & MASK32
