@@ -1,0 +1,1 @@
+"""What happens without a request: expiry, and collection of what nobody names."""

@@ -1,0 +1,1 @@
+"""Objects on disk: the index, the files, their encryption."""
