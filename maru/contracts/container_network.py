@@ -160,6 +160,23 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True)
+class Balancer:
+    """An address of a network that leads to several containers in turn, whatever the protocol and port.
+
+    name: unique; address: of the network's IPv4 range, no container's; dns_names: what the others on the network
+    find it by; backends: addresses of containers on the network, in no order, none refuses every packet.
+    ports: of the machine, each with its number, that lead to a backend's container_port.
+    """
+
+    name: str
+    network_id: str
+    address: str
+    dns_names: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    ports: tuple[PortRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Connectivity:
     """What a sandbox has now. endpoints: in the order they were joined; ports: in the order they were asked for.
 
@@ -216,6 +233,13 @@ class ContainerNetwork(Protocol):
 
     async def disconnect(self, container_id: str, network_id: str) -> None:
         """Leave a network. Raises NotFound if the container is not on it."""
+        ...
+
+    async def balance(self, balancers: Sequence[Balancer]) -> Mapping[str, str]:
+        """Have these balancers, and no others, from now on: also after a restart. No container gets their addresses.
+
+        Answers why the ports of a balancer could not be published, by its name. Raises NotFound (network).
+        """
         ...
 
     def find_connectivity(self, container_id: str) -> Connectivity | None:

@@ -201,6 +201,11 @@ def rewrite_destination(address: int, port: int, family: int = IPV4) -> bytes:
     return _expression("nat", _be(1, 1), _be(2, family), registers)
 
 
+def rewrite_address(address: int, family: int = IPV4) -> bytes:
+    """DNAT to the address in a register; the port stays. Ends the chain."""
+    return _expression("nat", _be(1, 1), _be(2, family), _be(3, _FIRST_REGISTER + address))
+
+
 def masquerade() -> bytes:
     """SNAT to the address of the device the packet leaves by, with a random port. Ends the chain."""
     return _expression("masq", _be(1, _FULLY_RANDOM))

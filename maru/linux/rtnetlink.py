@@ -28,7 +28,7 @@ from maru.linux.netlink import (
 )
 
 NEW_LINK, DELETE_LINK, GET_LINK = 16, 17, 18
-NEW_ADDRESS, GET_ADDRESS = 20, 22
+NEW_ADDRESS, DELETE_ADDRESS, GET_ADDRESS = 20, 21, 22
 NEW_ROUTE, DELETE_ROUTE, GET_ROUTE = 24, 25, 26
 NEW_NEIGHBOUR, DELETE_NEIGHBOUR = 28, 29
 
@@ -167,6 +167,13 @@ def add_address(device: int, address: str, prefix: int, scope: int = SCOPE_GLOBA
     """Give `device` an address; done if it has it. IPv6 is usable at once: nobody is asked whether they have it."""
     body = _address_body(device, address, prefix, scope)
     return Request(NEW_ADDRESS, body, f"add address {address}/{prefix}", CREATE | REPLACE, (errno.EEXIST,))
+
+
+def delete_address(device: int, address: str, prefix: int) -> Request:
+    """Take an address away; done if it is not there."""
+    body = _address_body(device, address, prefix, SCOPE_GLOBAL)
+    gone = (errno.EADDRNOTAVAIL, errno.ENODEV)
+    return Request(DELETE_ADDRESS, body, f"delete address {address}/{prefix}", 0, gone)
 
 
 def add_route(route: Route) -> Request:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from maru.contracts.container_network import (
     BRIDGE,
     HOST,
     NONE,
+    Balancer,
     Connectivity,
     Endpoint,
     Join,
@@ -49,6 +50,7 @@ class FakeContainerNetwork:
         self._numbers = iter(range(1, 1_000_000))
         self._free_port = _EPHEMERAL_FIRST
         self.opened: dict[str, Open] = {}
+        self.balancers: tuple[Balancer, ...] = ()
         for name, driver in ((NONE, "null"), (HOST, "host"), (BRIDGE, "bridge")):
             pools = [_chosen(Pool(), 17)] if driver == "bridge" else []
             made = Network(self._id(), NetworkSpec(name, driver, pools), _MADE_AT, {}, is_predefined=True)
@@ -110,6 +112,12 @@ class FakeContainerNetwork:
         have = self.find_connectivity(sandbox.container_id)
         assert have is not None
         return have
+
+    async def balance(self, balancers: Sequence[Balancer]) -> Mapping[str, str]:
+        for balancer in balancers:
+            self.find(balancer.network_id)
+        self.balancers = tuple(balancers)
+        return {}
 
     async def close(self, container_id: str) -> None:
         self.opened.pop(container_id, None)

@@ -105,7 +105,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         engine, adopting = await _assembled(needs, documents, tasks)
         networks = Networks(engine.dock, engine.boxes, engine.documents, engine.networking)
         tasks.start(NetworkDocuments(engine.dock, networks).run(), "network documents")
-        images = ImageApi(engine.dock, uploads)
+        images = ImageApi(engine.dock, engine.boxes, uploads)
         runner = Runner(engine.creating, engine.starting, engine.ending)
         builds = BuildApi(Building(engine.dock, runner), uploads)
         registries = RegistryApi(needs.registries)

@@ -1,4 +1,4 @@
-"""Networks and open sandboxes, kept in a journal that survives kill -9.
+"""Networks, open sandboxes and balancers, kept in a journal that survives kill -9.
 
 One JSON line per change, appended with a single write; a torn last line (power loss) is dropped. The
 journal is rewritten when it is opened. Used by one thread; readers elsewhere get copies.
@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.network.model.container_state import NetworkRecord, OpenSandbox
+from maru.contracts.container_network import Balancer
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,19 +23,21 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     sandbox: OpenSandbox | None = None
     gone_network: str = ""
     gone_sandbox: str = ""
+    balancers: tuple[Balancer, ...] | None = None  # all there are from now on
 
 
 _DECODER = msgspec.json.Decoder(Line)
 
 
 class Journal:
-    """networks, sandboxes: by id, oldest first."""
+    """networks, sandboxes: by id, oldest first; balancers: those of networks there are."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = -1
         self.networks: dict[str, NetworkRecord] = {}
         self.sandboxes: dict[str, OpenSandbox] = {}
+        self.balancers: tuple[Balancer, ...] = ()
 
     def open_blocking(self) -> None:
         """Read the journal and write it anew. Raises OSError."""
@@ -43,6 +46,7 @@ class Journal:
             self._take(line)
         lines = [Line(network=network) for network in self.networks.values()]
         lines += [Line(sandbox=sandbox) for sandbox in self.sandboxes.values()]
+        lines += [Line(balancers=self.balancers)] if self.balancers else []
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
         fresh.replace(self._path)
@@ -61,6 +65,11 @@ class Journal:
     def put_sandbox_blocking(self, sandbox: OpenSandbox) -> None:
         """Raises OSError."""
         self._append(Line(sandbox=sandbox))
+
+    def put_balancers_blocking(self, balancers: tuple[Balancer, ...]) -> None:
+        """Nothing is written when they are the same. Raises OSError."""
+        if balancers != self.balancers:
+            self._append(Line(balancers=balancers))
 
     def drop_network_blocking(self, network_id: str) -> None:
         """Idempotent. Raises OSError."""
@@ -81,6 +90,10 @@ class Journal:
             self.networks[line.network.id] = line.network
         if line.sandbox is not None:
             self.sandboxes[line.sandbox.id] = line.sandbox
+        if line.balancers is not None:
+            self.balancers = line.balancers
+        if line.gone_network:
+            self.balancers = tuple(each for each in self.balancers if each.network_id != line.gone_network)
         self.networks.pop(line.gone_network, None)
         self.sandboxes.pop(line.gone_sandbox, None)
 

@@ -28,6 +28,7 @@ from maru.linux.rtnetlink import SCOPE_LINK, MacvlanLink, Route, VethPair
 from maru.linux.sysctl import write_blocking
 
 _LOOPBACK_INDEX = 1
+_HOST_BITS = 32
 _FALLBACK_MTU_BYTES = 1500
 _ANY, _ANY6 = "0.0.0.0/0", "::/0"
 _OF_BRIDGES = {"route_localnet": "1", "rp_filter": "2", "send_redirects": "0"}
@@ -83,6 +84,17 @@ class ContainerLinks:
         """The device, if it is ours. Idempotent. Raises KernelError."""
         if network.owns_device:
             self._socket.run_blocking([rtnetlink.delete_link(network.device)])
+
+    def add_virtual_blocking(self, network: NetworkRecord, address: str) -> None:
+        """An address of a balancer on the network's bridge. Idempotent. Raises KernelError."""
+        index = self._index_of(network.device)
+        self._socket.run_blocking([rtnetlink.add_address(index, address, _HOST_BITS)])
+
+    def delete_virtual_blocking(self, network: NetworkRecord, address: str) -> None:
+        """Idempotent. Raises KernelError."""
+        link = rtnetlink.find_link_blocking(self._socket, network.device)
+        if link is not None:
+            self._socket.run_blocking([rtnetlink.delete_address(link.index, address, _HOST_BITS)])
 
     def has_device_blocking(self, name: str) -> bool:
         """Whether the machine has a device of this name."""

@@ -122,7 +122,8 @@ class ContainerNetworks:
 
     def refresh_blocking(self) -> None:
         """Bring the table to what is held now. Raises KernelError."""
-        self._tables.apply_blocking(all_elements(self._journal.networks, list(self._journal.sandboxes.values())))
+        journal = self._journal
+        self._tables.apply_blocking(all_elements(journal.networks, list(journal.sandboxes.values()), journal.balancers))
 
     def _make(self, record: NetworkRecord) -> None:
         self._journal.put_network_blocking(record)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from maru.components.network.engine.container_balancers import ContainerBalancers
 from maru.components.network.engine.container_journal import Journal
 from maru.components.network.engine.container_links import ContainerLinks
 from maru.components.network.engine.container_networks import ContainerNetworks
@@ -21,14 +22,17 @@ from maru.components.network.engine.container_rules import DNS_ADDRESS
 from maru.components.network.engine.container_sandboxes import ContainerSandboxes, host_links, is_there
 from maru.components.network.engine.container_tables import ContainerTables
 from maru.components.network.engine.embedded_dns import EmbeddedDns
+from maru.components.network.engine.host_ports import Target
 from maru.components.network.engine.links import LinkRemover
 from maru.components.network.engine.machine_resolvers import portable_resolvers_blocking
 from maru.components.network.engine.port_proxies import PortProxies
+from maru.components.network.model.container_balancers import stand_ins
 from maru.components.network.model.container_elements import all_elements
 from maru.components.network.model.container_ground import ContainerGround
 from maru.components.network.model.container_names import ContainerNames
 from maru.components.network.model.container_state import OpenSandbox
 from maru.contracts.container_network import (
+    Balancer,
     Connectivity,
     Endpoint,
     Join,
@@ -73,6 +77,7 @@ class Parts:
     tables: ContainerTables
     networks: ContainerNetworks
     sandboxes: ContainerSandboxes
+    balancers: ContainerBalancers
 
 
 class ContainerPlane:
@@ -142,6 +147,26 @@ class ContainerPlane:
         )
         await self._attend_again(container_id)
 
+    async def balance(self, balancers: Sequence[Balancer]) -> Mapping[str, str]:
+        before = list(self._parts.balancers.all())
+        left = {address for each in before for address in each.backends}
+        left -= {address for each in balancers for address in each.backends}
+
+        def call() -> Mapping[str, str]:
+            failures = self._parts.balancers.balance_blocking(balancers)
+            if left:
+                forget_flows_blocking(self._parts.netfilter, lambda flow: flow.backend in left)
+            return failures
+
+        failures = await self._run(call, "balancers")
+        self._names = None
+        for name in {each.name for each in before} - {each.name for each in balancers}:
+            self._proxies.stop(f"balancer {name}")
+        for balancer in self._parts.balancers.all():
+            if balancer not in before:
+                await self._pass_on(balancer)
+        return failures
+
     def find_connectivity(self, container_id: str) -> Connectivity | None:
         sandbox = self._parts.sandboxes.find(container_id)
         return self._connectivity(sandbox) if sandbox is not None else None
@@ -183,6 +208,8 @@ class ContainerPlane:
             try:
                 self._resolvers = await asyncio.to_thread(portable_resolvers_blocking)
                 await asyncio.gather(*(self._attend_if_there(sandbox) for sandbox in self._parts.sandboxes.all()))
+                for balancer in self._parts.balancers.all():
+                    await self._pass_on(balancer)
                 yield
             finally:
                 self._dns.close()
@@ -210,6 +237,11 @@ class ContainerPlane:
         if sandbox is not None:
             await self._attend(sandbox)
 
+    async def _pass_on(self, balancer: Balancer) -> None:
+        """Connections at its ports that the rules do not carry."""
+        holding = self._parts.balancers.holding(balancer.name)
+        await self._proxies.serve(f"balancer {balancer.name}", holding, Target(balancer.address, ""))
+
     def _neglect(self, container_id: str) -> None:
         self._proxies.stop(container_id)
         if self._dns is not None:
@@ -217,7 +249,9 @@ class ContainerPlane:
 
     def _names_now(self) -> ContainerNames:
         if self._names is None:
-            self._names = ContainerNames(self._parts.sandboxes.all())
+            journal = self._parts.journal
+            balancers = stand_ins(journal.balancers, journal.networks)
+            self._names = ContainerNames([*self._parts.sandboxes.all(), *balancers])
         return self._names
 
     def _has_names(self, sandbox: OpenSandbox) -> bool:
@@ -245,7 +279,8 @@ class ContainerPlane:
     def _verify_blocking(self) -> None:
         parts = self._parts
         if not parts.tables.is_there_blocking():
-            parts.tables.replace_blocking(all_elements(parts.journal.networks, parts.sandboxes.all()))
+            journal = parts.journal
+            parts.tables.replace_blocking(all_elements(journal.networks, parts.sandboxes.all(), journal.balancers))
 
     async def _remove_links(self, names: Sequence[str]) -> None:
         try:
@@ -296,11 +331,17 @@ def _start_blocking(needs: Needs) -> Parts:
     tables = ContainerTables(netfilter, needs.ground.table)
     networks = ContainerNetworks(needs.ground, journal, links, tables)
     sandboxes = ContainerSandboxes(journal, networks, links, new_ids(needs.ids), foreign_ports=needs.foreign_ports)
-    parts = Parts(journal, links, netfilter, tables, networks, sandboxes)
+
+    def used_ports() -> Sequence[PublishedPort]:
+        return [*(port for sandbox in sandboxes.all() for port in sandbox.ports), *needs.foreign_ports()]
+
+    balancers = ContainerBalancers(journal, networks, links, used_ports=used_ports)
+    parts = Parts(journal, links, netfilter, tables, networks, sandboxes, balancers)
     try:
         networks.set_up_blocking(new_ids(needs.ids), needs.clock.now())
-        tables.replace_blocking(all_elements(journal.networks, sandboxes.all()))
+        tables.replace_blocking(all_elements(journal.networks, sandboxes.all(), journal.balancers))
         sandboxes.adopt_blocking()
+        balancers.adopt_blocking()
     except BaseException:
         _stop_blocking(parts)
         raise
@@ -309,6 +350,7 @@ def _start_blocking(needs: Needs) -> Parts:
 
 def _stop_blocking(parts: Parts) -> None:
     parts.sandboxes.release_all_blocking()
+    parts.balancers.release_all_blocking()
     parts.links.close()
     parts.netfilter.close()
     parts.journal.close_blocking()

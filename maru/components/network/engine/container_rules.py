@@ -1,7 +1,8 @@
 """The rules of container networks: sets, hooks, and what looks into the sets. An inet table.
 
 - spoof: a container must not reach the machine's loopback (route_localnet is on for published ports).
-- nat-in, nat-out: destinations of published ports rewritten, for what comes in and for the machine itself.
+- nat-in, nat-out: destinations of published ports and of balancers rewritten, for what comes in and for the
+  machine itself. virtual-in: what is sent to a balancer without backends is refused.
 - forward: within a network as its icc says; published ports from everywhere; no way in or out of internal
   networks, none from one network to another, none from outside to what is not published.
 - nat-post: what leaves a network, comes back to it or comes from loopback gets an address of the machine.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Mapping
 
+from maru.components.network.model.container_balancers import BALANCED4, MESH4, SLOTS, VIRTUAL
 from maru.components.network.model.container_elements import (
     ACCEPT,
     BRIDGES,
@@ -32,8 +34,10 @@ from maru.linux.nftables import (
     DEVICE,
     DROP,
     FORWARD,
+    INPUT,
     IPV4_ADDRESS,
     IPV6_ADDRESS,
+    MARK,
     OUTPUT,
     PORT,
     POSTROUTING,
@@ -65,13 +69,16 @@ SETS = (
     SetSpec(GUARDED, (DEVICE,)),
     SetSpec(PORTS4, (IPV4_ADDRESS, PROTOCOL, PORT), (IPV4_ADDRESS, PORT)),
     SetSpec(PORTS6, (IPV6_ADDRESS, PROTOCOL, PORT), (IPV6_ADDRESS, PORT)),
+    SetSpec(VIRTUAL, (IPV4_ADDRESS,)),
+    SetSpec(BALANCED4, (IPV4_ADDRESS, MARK), (IPV4_ADDRESS,)),
+    SetSpec(MESH4, (PROTOCOL, PORT, MARK), (IPV4_ADDRESS, PORT)),
 )
 
 
 def skeleton(table: str) -> list[Request]:
     """Sets, chains and rules of an empty table."""
     requests = [add_set(table, spec, number + 1) for number, spec in enumerate(SETS)]
-    return requests + _spoof(table) + _nat(table) + _forward(table) + _post(table)
+    return requests + _spoof(table) + _nat(table) + _virtual(table) + _forward(table) + _post(table)
 
 
 def additions(table: str, name: str, elements: Mapping[bytes, Value]) -> list[Request]:
@@ -139,10 +146,33 @@ def _nat(table: str) -> list[Request]:
             if family == rule.IPV6:  # what comes from ::1 may not leave the machine: a proxy carries it
                 local += rule.destination_address6() + rule.compare(_LOOPBACK6, 0, rule.NOT_EQUAL)
             requests.append(add_rule(table, "published", rule.family_is(family), local, key, found))
+    requests += [add_rule(table, "published", each) for each in _balanced()]
     for chain, hook in (("nat-in", PREROUTING), ("nat-out", OUTPUT)):
         requests.append(add_chain(table, chain, BaseChain("nat", hook, -101)))
         requests.append(add_rule(table, chain, rule.finish(Verdict(nftables.JUMP, "published"))))
     return requests
+
+
+def _balanced() -> tuple[bytes, bytes]:
+    """To a backend of a balancer by its address, and by a port of the machine."""
+    ipv4 = rule.family_is(rule.IPV4)
+    by_address = ipv4 + rule.destination_address() + rule.random_slot(SLOTS, 0, 1) + rule.lookup(BALANCED4, 0, 2)
+    by_port = ipv4 + rule.destination_is_local() + rule.protocol() + rule.destination_port(1)
+    by_port += rule.random_slot(SLOTS, 0, 2) + rule.lookup(MESH4, 0, 3)
+    return by_address + rule.rewrite_address(2), by_port + rule.rewrite_destination(3, 4)
+
+
+def _virtual(table: str) -> list[Request]:
+    """What is sent to a balancer without backends would be the machine's own: it is refused."""
+    chain = "virtual-in"
+    refused = rule.family_is(rule.IPV4) + rule.destination_address() + rule.lookup(VIRTUAL)
+    return [
+        add_chain(table, chain, BaseChain("filter", INPUT, -5)),
+        # The machine itself asks with the very address it asks: answers to that are let in.
+        add_rule(table, chain, rule.state_in(rule.STATE_KNOWN) + _ACCEPT),
+        add_rule(table, chain, refused, rule.protocol_is(_TCP), rule.reject_with_reset()),
+        add_rule(table, chain, refused, rule.reject_as_unreachable()),
+    ]
 
 
 def _forward(table: str) -> list[Request]:

@@ -16,6 +16,7 @@ from maru.components.network.engine.container_journal import Journal
 from maru.components.network.engine.container_links import ContainerLinks
 from maru.components.network.engine.container_networks import ContainerNetworks
 from maru.components.network.engine.host_ports import Holding, HostPorts, Target
+from maru.components.network.model.container_balancers import stand_ins
 from maru.components.network.model.container_endpoints import planned
 from maru.components.network.model.container_state import Held, OpenSandbox
 from maru.contracts.container_network import Join, PublishedPort, Sandbox
@@ -165,6 +166,7 @@ class ContainerSandboxes:
     def _with_join(self, sandbox: OpenSandbox, join: Join) -> OpenSandbox:
         network = self._networks.find_record(join.network)
         others = [other for other in self.all() if other.id != sandbox.id]
+        others += stand_ins(self._journal.balancers, self._journal.networks)
         held = planned(network, sandbox, join, next(self._ids), others)
         return msgspec.structs.replace(sandbox, held=(*sandbox.held, held))
 

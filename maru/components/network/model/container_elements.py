@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Iterable
 
+from maru.components.network.model.container_balancers import elements_of_balancer
 from maru.components.network.model.container_state import NetworkRecord, Networks, OpenSandbox
 from maru.components.network.model.elements import Elements, Value, merge
 from maru.components.network.model.forwarding import PROTOCOLS
-from maru.contracts.container_network import PublishedPort
+from maru.contracts.container_network import Balancer, PublishedPort
 
 BRIDGES, WITHIN, INTERNAL, MASQUERADED, GUARDED = "bridges", "within", "internal", "masqueraded", "guarded"
 PORTS4, PORTS6 = "ports4", "ports6"
@@ -55,13 +57,15 @@ def elements_of_sandbox(sandbox: OpenSandbox, networks: Networks) -> Elements:
     return elements
 
 
-def all_elements(networks: Networks, sandboxes: list[OpenSandbox]) -> Elements:
+def all_elements(networks: Networks, sandboxes: list[OpenSandbox], balancers: Iterable[Balancer] = ()) -> Elements:
     """Everything the table should hold."""
     elements: Elements = {}
     for network in networks.values():
         merge(elements, elements_of_network(network))
     for sandbox in sandboxes:
         merge(elements, elements_of_sandbox(sandbox, networks))
+    for balancer in balancers:
+        merge(elements, elements_of_balancer(balancer))
     return elements
 
 

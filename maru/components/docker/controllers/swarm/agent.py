@@ -167,9 +167,9 @@ class Agent:
         found = []
         for wanted in entry.spec.get("Networks") or ():
             network = self._parts.overlays.resolve(str(wanted["Target"]))
-            aliases = [*(str(each) for each in wanted.get("Aliases") or ()), f"tasks.{name}"]
+            aliases = [f"tasks.{name}"]
             if endpoint_mode(spec) == "dnsrr" or network.spec.internal:
-                aliases.append(name)
+                aliases += [name, *(str(each) for each in wanted.get("Aliases") or ())]
             is_own = is_overlay(network.spec)
             options = {str(key): str(value) for key, value in (wanted.get("DriverOpts") or {}).items()}
             found.append(Attachment(network.id, network.name, aliases if is_own else (), options))

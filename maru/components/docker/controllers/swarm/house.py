@@ -13,6 +13,7 @@ from maru.components.docker.controllers.networks import Networks
 from maru.components.docker.controllers.starting import Starting
 from maru.components.docker.controllers.swarm import agent
 from maru.components.docker.controllers.swarm.agent import Agent
+from maru.components.docker.controllers.swarm.balancing import Balancing
 from maru.components.docker.controllers.swarm.files import Payloads, TaskFiles
 from maru.components.docker.controllers.swarm.membership import Membership
 from maru.components.docker.controllers.swarm.orchestrator import Orchestrator
@@ -67,6 +68,7 @@ def build(needs: Needs) -> House:
             services,
         )
     )
+    balancing = Balancing(dock, membership, overlays, runs)
     needs.blueprints.also_bind(TaskFiles(dock, membership, runs).binds_of)
 
     async def begin(tasks: Background) -> None:
@@ -74,10 +76,12 @@ def build(needs: Needs) -> House:
             await overlays.ensure_ingress()
             await membership.shelves.clusters.amend("default", {"hasNetworks": True})
         runs.begin(tasks)
+        balancing.begin(tasks)
         orchestrator.begin(tasks)
 
     async def end() -> None:
         await runs.remove_all()
+        await dock.network.balance(())
         await overlays.remove_all()
 
     membership.when_active(begin, end)
