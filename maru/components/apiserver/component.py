@@ -13,6 +13,7 @@ from maru.components.apiserver.config import ApiServerConfig
 from maru.components.apiserver.controllers.bootstrap.ensure import ensure_all
 from maru.components.apiserver.controllers.event_expiry import EventExpiry
 from maru.contracts.kinds_served import KindsServed
+from maru.contracts.usage import UsageSource
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.front.server import serve
@@ -45,6 +46,7 @@ class Needs:
 class Gives:
     clients: Clients
     kinds: KindsServed
+    usage: UsageSource
 
 
 @asynccontextmanager
@@ -70,4 +72,4 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         expiry = EventExpiry(needs.store, needs.clock, needs.config.event_life_s)
         async with background("event expiry") as tasks, serve(places, server.edge.answer, name="apiserver"):
             tasks.start(expiry.run())
-            yield Gives(server.clients, CatalogKinds(server.house.catalog))
+            yield Gives(server.clients, CatalogKinds(server.house.catalog), server.usage)

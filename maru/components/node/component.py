@@ -18,6 +18,7 @@ from maru.components.node.controllers.pods import Pods
 from maru.components.node.controllers.references import References
 from maru.components.node.controllers.registration import Registration
 from maru.components.node.controllers.tokens import Tokens
+from maru.components.node.controllers.usage_sampler import UsageSampler
 from maru.components.node.controllers.workshop import Workshop
 from maru.components.node.engine.clearing import clear_blocking
 from maru.components.node.engine.machine_figures import read_figures_blocking, read_pressure_blocking
@@ -96,7 +97,9 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         collector = ImageCollector(workshop, pods, folder)
         tasks.start(collector.run(), name="images")
         tasks.start(Evictor(workshop, pods, collector, folder).run(), name="evictions")
-        async with node_api(workshop, pods):
+        sampler = UsageSampler(workshop, pods)
+        tasks.start(sampler.run(), name="usage")
+        async with node_api(workshop, pods, sampler):
             yield Gives()
 
 

@@ -19,6 +19,7 @@ class NodeConfig(Config, frozen=True):
     lease_renew_s: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 10.0
     lease_duration_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 40
     status_report_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 300.0
+    usage_sample_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 10.0  # between readings that rates are made from
     log_check_s: Annotated[float, msgspec.Meta(ge=0.05, le=600)] = 10.0
     eviction_check_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] = 10.0
     eviction_memory_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 50)] = 100 << 20  # less left evicts; 0: never

@@ -23,6 +23,11 @@ def user_roles() -> Sequence[Value]:
         _admin(),
         _edit(),
         _view(),
+        cluster_role(
+            "system:aggregated-metrics-reader",
+            on("metrics.k8s.io", "nodes pods", READ),
+            labels={f"{_TO}{role}": "true" for role in ("admin", "edit", "view")},
+        ),
     )
 
 

@@ -25,11 +25,14 @@ from maru.components.apiserver.controllers.policies import Policies
 from maru.components.apiserver.custom.definition import Tools as Making
 from maru.components.apiserver.engine.allocation.services import Services
 from maru.components.apiserver.engine.passing import Passing
+from maru.components.apiserver.engine.usage import NodeUsages
 from maru.components.apiserver.engine.verbs.call import House
 from maru.components.apiserver.engine.webhooks import WebhookClient
 from maru.components.apiserver.metrics import Metrics
 from maru.components.apiserver.model.builtin import builtin_kinds
 from maru.components.apiserver.model.catalog import Catalog
+from maru.components.apiserver.model.metrics_kinds import GROUP, metrics_kinds
+from maru.contracts.usage import UsageSource
 from maru.core.clock import Clock
 from maru.core.identity.audit import AuditLog
 from maru.core.identity.authenticator import Authenticator
@@ -70,6 +73,7 @@ class Server:
     clients: LocalClients
     services: Services
     definitions: Definitions
+    usage: UsageSource
 
 
 @asynccontextmanager
@@ -78,6 +82,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     schema = load_schema()
     kinds = strategies()
     catalog = Catalog(builtin_kinds(schema, kinds))
+    catalog.put(GROUP, metrics_kinds())
     webhooks = WebhookClient(given.store, given.ids)
     matcher = Matcher(given.store, catalog)
     dynamic = Dynamic(given.store, matcher, Expressions(given.book), webhooks, given.ids, Configurations(given.store))
@@ -86,8 +91,9 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
     services = Services(given.site.service_cidr, given.ids, given.store.list(SERVICES.storage).documents)
     house = House(given.store, catalog, chain, given.clock, given.ids, {SERVICES.storage: services})
     passing = Passing()
+    usage = NodeUsages(passing, (given.site.socket("node"),))
     scales = Scales(house, schema, kinds.of("scales.autoscaling"))
-    tools = Tools(house, schema, given.book, given.tokens, passing, scales, given.site)
+    tools = Tools(house, schema, given.book, given.tokens, passing, scales, given.site, usage)
     handlers = {place: post for place, (post, _, _) in posts(tools).items()}
     metrics = Metrics(Meter())
     pages = Pages(catalog, OpenApi(schema, catalog), _sources(given, metrics))
@@ -101,7 +107,7 @@ async def assembled(given: Given) -> AsyncIterator[Server]:
             definitions.start(tasks)
             Policies(house, TypeChecker(dynamic.expressions, catalog)).start(tasks)
             clients = LocalClients(Parts(house, handlers, scales, given.audit))
-            yield Server(house, replace(house, admission=Chain(builtin)), edge, clients, services, definitions)
+            yield Server(house, replace(house, admission=Chain(builtin)), edge, clients, services, definitions, usage)
     finally:
         await webhooks.close()
         await passing.close()

@@ -71,6 +71,24 @@ class Passing:
             if session is not None:
                 await session.close()
 
+    async def fetch(self, place: Place, target: str, deadline_s: float, bytes_max: int) -> bytes:
+        """The body of a GET of our own that is answered with 200. Raises Unavailable, Deadline."""
+        url = URL(f"http://{place.name}{target}", encoded=True)
+        try:
+            async with asyncio.timeout(deadline_s), self._session(place).get(url) as response:
+                body = b""
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > bytes_max:
+                        raise Unavailable(what=target, why=f"the answer is over {bytes_max} bytes")
+        except TimeoutError as error:
+            raise Deadline(what=f"{target} of {place.name}", why=f"no answer in {deadline_s} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(place, error) from error
+        if response.status != 200:
+            raise Unavailable(what=target, why=f"status {response.status}")
+        return body
+
     async def pass_on(self, request: Request, place: Place, target: str, method: str = "") -> Answer:
         """The other server's answer to `target` (path and query). Raises Unavailable if it cannot be reached."""
         method = method or request.method

@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+import msgspec
+
 from maru.components.node.api.commands import attach, exec_command
 from maru.components.node.api.forward import port_forward
 from maru.components.node.api.logs import container_logs
 from maru.components.node.api.stats import resource_metrics, stats_summary
 from maru.components.node.controllers.pods import Pods
+from maru.components.node.controllers.usage_sampler import UsageSampler
 from maru.components.node.controllers.workshop import Workshop
 from maru.core import errors
 from maru.core.front.answers import json_answer, text_answer
@@ -36,9 +39,11 @@ _STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
 
 
 @asynccontextmanager
-async def node_api(workshop: Workshop, pods: Pods) -> AsyncIterator[None]:
+async def node_api(workshop: Workshop, pods: Pods, sampler: UsageSampler) -> AsyncIterator[None]:
     """Serve until closed."""
-    answer = partial(_dispatch, workshop, pods, _routes())
+    usage: Route = partial(_usage, sampler)
+    routes = [*_routes(), ("GET", re.compile(r"/metrics/usage"), usage)]
+    answer = partial(_dispatch, workshop, pods, routes)
     async with serve([UnixListener(workshop.site.socket("node"))], answer, name="node api"):
         yield
 
@@ -78,6 +83,12 @@ def _routes() -> Sequence[tuple[str, re.Pattern[str], Route]]:
 async def _pods(workshop: Workshop, pods: Pods, request: Request, parts: dict[str, str]) -> Answer:
     items = [{**worker.pod, "status": worker.status or worker.pod.get("status", {})} for worker in pods.list()]
     return json_answer({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+
+async def _usage(
+    sampler: UsageSampler, workshop: Workshop, pods: Pods, request: Request, parts: dict[str, str]
+) -> Answer:
+    return Answer(200, msgspec.json.encode(await sampler.measure()), {"Content-Type": "application/json"})
 
 
 async def _healthz(workshop: Workshop, pods: Pods, request: Request, parts: dict[str, str]) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from maru.components.apiserver.api.component_statuses import ComponentStatuses
+from maru.components.apiserver.api.metrics_documents import MetricsDocuments
 from maru.components.apiserver.api.resources import Special
 from maru.components.apiserver.api.subresources.binding import Bindings
 from maru.components.apiserver.api.subresources.eviction import Evictions
@@ -18,6 +19,8 @@ from maru.components.apiserver.api.subresources.token import Tokens
 from maru.components.apiserver.engine.passing import Passing
 from maru.components.apiserver.engine.verbs.call import House, Post
 from maru.components.apiserver.engine.verbs.posting import admitted
+from maru.components.apiserver.model.metrics_kinds import NODE_METRICS, POD_METRICS
+from maru.contracts.usage import UsageSource
 from maru.core.identity.rbac.rolebook import RoleBook
 from maru.core.identity.tokens import TokenIssuer
 from maru.core.site import Site
@@ -38,6 +41,7 @@ class Tools:
     passing: Passing
     scales: Scales
     site: Site
+    usage: UsageSource
 
 
 def posts(tools: Tools) -> Mapping[tuple[str, str], tuple[Post, str, str]]:
@@ -73,6 +77,7 @@ def specials(tools: Tools) -> Mapping[tuple[str, str], Special]:
     """All handlers by (storage, subresource); an empty storage is any kind's."""
     streams = NodeStreams(tools.house, tools.passing, tools.site.node_name, tools.site.socket("node"))
     proxies = Proxies(tools.house, tools.passing)
+    metrics = MetricsDocuments(tools.house, tools.usage)
     table: dict[tuple[str, str], Special] = {
         ("", "scale"): tools.scales.answer,
         ("pods", "log"): streams.log,
@@ -83,6 +88,8 @@ def specials(tools: Tools) -> Mapping[tuple[str, str], Special]:
         ("services", "proxy"): proxies.service,
         ("nodes", "proxy"): streams.node_proxy,
         ("componentstatuses", ""): ComponentStatuses(tools.house.clock).answer,
+        (POD_METRICS.storage, ""): metrics.pods,
+        (NODE_METRICS.storage, ""): metrics.nodes,
     }
     for place, (post, api_version, kind) in posts(tools).items():
         table[place] = posted(post, Body(api_version, kind, _node(tools, api_version, kind)))
