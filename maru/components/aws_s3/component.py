@@ -7,15 +7,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from maru.components.aws_s3.api.access import Access
 from maru.components.aws_s3.api.buckets import Buckets
 from maru.components.aws_s3.api.copies import Copies
 from maru.components.aws_s3.api.deletes import Deletes
 from maru.components.aws_s3.api.gets import Gets
 from maru.components.aws_s3.api.lists import Lists
+from maru.components.aws_s3.api.marks import Marks
 from maru.components.aws_s3.api.multipart import Multipart
 from maru.components.aws_s3.api.puts import Puts
 from maru.components.aws_s3.api.reach import Reach
 from maru.components.aws_s3.api.sealing import Sealing
+from maru.components.aws_s3.api.settings import Settings
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.controllers.collection import Collection
 from maru.components.aws_s3.engine.contents import Contents
@@ -88,7 +91,11 @@ class S3:
             Lists(reach),
             Multipart(reach, sealing),
             Copies(reach, sealing, gets),
+            Settings(reach),
+            Access(reach),
+            Marks(reach),
         )
+
         for noun in nouns:
             self._operations |= noun.operations()
 

@@ -7,9 +7,11 @@ authorizes a request"; Service Authorization Reference, "Actions ... for Amazon 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.engine.shelf import Shelf
@@ -23,7 +25,7 @@ from maru.contracts.aws_access import AwsAuthorizer, CallerKind, Fact, Question
 from maru.contracts.aws_service import AwsCall
 from maru.core.clock import Clock, rfc3339
 from maru.core.document import Value
-from maru.core.errors import Denied
+from maru.core.errors import Conflict, Denied
 from maru.core.ids import Ids
 from maru.core.kept import Kept
 
@@ -82,6 +84,7 @@ class Reach:
         self.clock = clock
         self.ids = ids
         self._authorizer = authorizer
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def find(self, name: str) -> Bucket | None:
         """The bucket of that name."""
@@ -177,17 +180,23 @@ class Reach:
         headers |= {"Allow": "DELETE", "Last-Modified": marker.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")}
         return refusal("MethodNotAllowed", headers=headers, Method=call.method, ResourceType="DeleteMarker")
 
-    async def change(self, bucket: Bucket, **spec: object) -> None:
-        """Replace fields of the bucket's document, by their names in it; None takes one away."""
-        value = self.kept.value("", bucket.name)
-        kept = {name: had for name, had in value["spec"].items() if spec.get(name, had) is not None}
-        told = {name: now for name, now in spec.items() if now is not None}
-        await self.kept.update({**value, "spec": kept | told})
+    async def change(self, bucket: Bucket, settings: Mapping[str, Value | None] | None = None, **spec: object) -> None:
+        """Replace configurations, and fields of the bucket's document, by their names in it; None takes one away."""
+        turn = self._turns.setdefault(bucket.name, asyncio.Lock())
+        async with turn:
+            value = self.kept.value("", bucket.name)
+            if value["spec"]["id"] != bucket.id:
+                raise refusal("NoSuchBucket", BucketName=bucket.name)
+            wanted = {**value["spec"], **spec}
+            wanted["settings"] = _without_none({**wanted.get("settings", {}), **(settings or {})})
+            try:
+                await self.kept.update({**value, "spec": _without_none(wanted)})
+            except Conflict as error:
+                raise refusal("OperationAborted") from error
 
     async def set(self, bucket: Bucket, name: str, members: Value | None) -> None:
         """Replace one configuration of a bucket; None takes it away."""
-        settings = {had: value for had, value in bucket.spec.settings.items() if had != name}
-        await self.change(bucket, settings=settings | ({name: members} if members is not None else {}))
+        await self.change(bucket, {name: members})
 
     def _question(self, call: AwsCall, action: str, subject: Subject, more: Mapping[str, Fact]) -> Question:
         bucket = subject.bucket
@@ -224,6 +233,10 @@ class Reach:
             grants = subject.about.grants or acl.default_grants(subject.about.owner)
             whom = acl.allows(grants, call.caller, action, of_object=True)
         return "" if whom == "*" and bucket.blocks("IgnorePublicAcls") else whom
+
+
+def _without_none(members: Value) -> Value:
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def owner_of(account: str) -> Value:
