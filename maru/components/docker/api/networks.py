@@ -46,9 +46,11 @@ class NetworkApi:
     async def inspect(self, request: Request, name: str) -> Answer:
         scope = request.query_get("scope")
         network = self.networks.find(name)
-        if scope not in ("", shown_scope(network.spec)):
+        # Services may use the node's own host and bridge, and so these are networks of the swarm, too.
+        is_shared = scope == "swarm" and network.is_predefined and self.overlays.is_in_swarm
+        if scope not in ("", shown_scope(network.spec)) and not is_shared:
             raise said(NotFound, f"network {name} not found")
-        value = network_value(network, with_containers=True)
+        value = network_value(network, with_containers=True) | ({"Scope": "swarm"} if is_shared else {})
         if is_true(request.query_get("verbose")):
             value["Services"] = {}
         return json_answer(value)

@@ -14,7 +14,7 @@ from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.controllers.networking import Networking
 from maru.components.docker.model.network_filters import accepts, is_pruned
 from maru.components.docker.model.networks import join_of, port_words
-from maru.components.docker.model.overlay import shown_driver
+from maru.components.docker.model.overlay import check_attachable, shown_driver
 from maru.contracts.container_network import Network, NetworkSpec
 from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, MaruError, NotFound
@@ -75,7 +75,8 @@ class Networks:
 
     async def connect(self, reference: str, container: str, settings: Value) -> None:
         """Join now if the container runs, else when it starts. Raises NotFound, Denied, Invalid."""
-        network, box = self.find(reference), self._boxes.want(container)
+        box = self._boxes.want(container)
+        network = self.find(reference)
         async with box.lock:
             self._check(box, network)
             before = dict(box.container.networks)
@@ -122,6 +123,7 @@ class Networks:
         has_none = mode == "none" and bool(box.container.networks)
         if has_none or (network.spec.driver == "null" and box.container.networks):
             raise Invalid(what=_NONE, why="")
+        check_attachable([network], [network.name], box.container.config)
         if running and box.id in network.endpoints:
             words = f"endpoint with name {box.name} already exists in network {network.name}"
             raise Denied(what=words, why="")

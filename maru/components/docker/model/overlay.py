@@ -5,9 +5,12 @@ Source: Docker Engine API v1.50, Network; Docker's documentation, "Overlay netwo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from maru.contracts.container_network import NetworkSpec
+from maru.components.docker.model.swarm.tasks import TASK_LABEL
+from maru.contracts.container_network import Network, NetworkSpec
+from maru.core.document import Value
+from maru.core.errors import Denied
 
 OVERLAY = "dev.maru.overlay"  # the option that marks one; its value: true, or ingress
 INGRESS = "ingress"
@@ -33,6 +36,17 @@ def shown_scope(spec: NetworkSpec) -> str:
 def is_ingress(spec: NetworkSpec) -> bool:
     """Whether it is the network of the routing mesh."""
     return spec.ingress or spec.options.get(OVERLAY) == INGRESS
+
+
+def check_attachable(networks: Iterable[Network], wanted: Collection[str], config: Value) -> None:
+    """A container of one's own may join an overlay only where that says so. Raises Denied."""
+    if TASK_LABEL in (config.get("Labels") or ()):
+        return
+    for network in networks:
+        is_wanted = network.name in wanted or network.id in wanted
+        if is_wanted and is_overlay(network.spec) and not network.spec.attachable:
+            words = f"rpc error: code = PermissionDenied desc = network {network.name} not manually attachable"
+            raise Denied(what=f"Could not attach to network {network.name}: {words}", why="")
 
 
 def shown_options(spec: NetworkSpec) -> Mapping[str, str]:

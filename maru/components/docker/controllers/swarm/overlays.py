@@ -39,6 +39,11 @@ class Overlays:
         self._membership = membership
         self._making = asyncio.Lock()
 
+    @property
+    def is_in_swarm(self) -> bool:
+        """Whether this node is in one."""
+        return self._membership.is_active
+
     async def create(self, spec: NetworkSpec) -> Network:
         """Raises Unavailable outside of a swarm, and as the contract says."""
         cluster = self._membership.cluster
