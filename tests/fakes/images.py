@@ -149,15 +149,15 @@ class FakeImages:
     async def tag(self, source: str, target: str) -> None:
         self._name(self._want(source).id, _parse(target).tagged)
 
-    async def remove(self, reference: str) -> Sequence[str]:
+    async def remove(self, reference: str, *, keep_used: bool = False) -> Sequence[str]:
         image = self._want(reference)
         is_id = reference.removeprefix("sha256:") in image.id
         names = image.names if is_id else (_parse(reference).tagged,)
-        if image.id in self._in_use() and len(names) == len(image.names):
+        if image.id in self._in_use() and len(names) == len(image.names) and not keep_used:
             raise Conflict(what=f"image {reference}", why="a container uses it", fix="remove the container first")
         left = replace(image, names=tuple(name for name in image.names if name not in names))
         self._images[image.id] = left
-        if left.names:
+        if left.names or image.id in self._in_use():
             return names
         del self._images[image.id]
         return (*names, image.id)

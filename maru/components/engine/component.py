@@ -150,7 +150,7 @@ async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInU
         needs.clock,
         Limits(config.pull_layers_at_once, config.pull_attempts_max),
     )
-    images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use, needs.clock)
+    images = Images(folder, content, transfer, containers.stacks_in_use, images_in_use)
     await images.open()
     return images
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_VOLUME = 'invalid mount config for type "volume":'
 _MODES = frozenset({"ro", "rw"})
 _LABELS = frozenset({"z", "Z"})
 PROPAGATIONS = frozenset({"private", "rprivate", "slave", "rslave", "shared", "rshared"})
@@ -51,8 +52,10 @@ def parse_bind(text: str) -> Bind:
 def _target(path: str, text: str) -> str:
     if not path.startswith("/"):
         raise ValueError(
-            f"invalid volume specification: '{text}': invalid mount path: '{path}' mount path must be absolute"
+            f"invalid volume specification: '{text}': {_VOLUME} invalid mount path: "
+            f"'{path}' mount path must be absolute"
         )
     if path.rstrip("/") == "":
-        raise ValueError(f"invalid volume specification: '{text}': invalid specification: destination can't be '/'")
+        words = f"{_VOLUME} invalid specification: destination can't be '/'"
+        raise ValueError(f"invalid volume specification: '{text}': {words}")
     return path.rstrip("/")

@@ -133,7 +133,7 @@ async def test_a_file_system_is_imported_however_it_is_compressed(sides: Sides) 
     assert all(each.startswith("sha256:") for each in ids)
     _, shown = await sides.get("/images/test/import:latest/json")
     assert (shown["Config"]["Cmd"], shown["Comment"], shown["Size"]) == (["echo"], "by hand", 2)
-    status, said = await sides.post("/images/create", params={"fromSrc": "-"}, data=b"no tar at all")
+    status, said = await sides.post("/images/create", params={"fromSrc": "-"}, data=b"no tar at all" * 99)
     assert status == 500 and "invalid tar header" in said[0]["message"]
 
 

@@ -20,6 +20,7 @@ from maru.components.docker.controllers.boxes import Box
 from maru.components.docker.engine.changes import changes_blocking, layer_blocking
 from maru.components.docker.engine.tar_process import TarProcess, described, packed
 from maru.components.docker.model.commit import changed_config
+from maru.components.docker.model.create import process_words
 from maru.contracts.image_store import Commit
 from maru.core.clock import rfc3339_micro
 from maru.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
@@ -57,13 +58,13 @@ class ArchiveApi:
 
     async def stat(self, request: Request, name: str) -> Answer:
         place = self._place(self.engine.boxes.want(name), _path(request))
-        return Answer(200, headers={STAT_HEADER: await _stat_header(place, _path(request))})
+        return Answer(200, headers={STAT_HEADER: await _stat_header(place, _path(request), name)})
 
     async def get(self, request: Request, name: str) -> Answer:
         box = self.engine.boxes.want(name)
         path = _path(request)
         place = self._place(box, path)
-        header = await _stat_header(place, path)
+        header = await _stat_header(place, path, name)
         body = await _begun("pack", place.root, place.path)
         tell(self.engine.dock, box, "archive-path", path=path)
         return Answer(200, body, {"Content-Type": TAR, STAT_HEADER: header})
@@ -139,6 +140,7 @@ class ArchiveApi:
                     author=request.query_get("author"),
                     comment=request.query_get("comment"),
                     created=rfc3339_micro(dock.clock.now()),
+                    created_by=" ".join(process_words(box.container.config)),
                     container=box.id,
                     container_config=box.container.config,
                 )
@@ -204,11 +206,11 @@ async def _begun(command: str, root: str, path: str) -> AsyncIterator[bytes]:
     return pour()
 
 
-async def _stat_header(place: Place, path: str) -> str:
+async def _stat_header(place: Place, path: str, name: str) -> str:
     try:
         text = await described(place.root, place.path)
     except NotFound as error:
-        raise said(NotFound, f"Could not find the file {path} in container") from error
+        raise said(NotFound, f"Could not find the file {path} in container {name}") from error
     except Unavailable as error:
         raise said(NotFound, str(error)) from error
     return base64.b64encode(text).decode()

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.docker.api.edge import Route, said
-from maru.components.docker.api.image_views import familiar
+from maru.components.docker.api.image_views import familiar, no_such_image
 from maru.components.docker.api.images import JSON_LINES
 from maru.components.docker.controllers.builds.building import Building
 from maru.components.docker.controllers.dock import Dock
@@ -90,7 +90,7 @@ class BuildApi:
     async def history(self, _: Request, name: str) -> Answer:
         image = self.dock.images.find(name)
         if image is None:
-            raise said(NotFound, f"No such image: {name}")
+            raise no_such_image(name)
         document: Value = msgspec.json.decode(await asyncio.to_thread(self.dock.images.document, image))
         sizes = await self._layer_bytes([image])
         return json_answer(self._steps(image, document, sizes))

@@ -20,7 +20,7 @@ from maru.components.docker.model.host_config import check_policy, check_resourc
 from maru.components.docker.model.inspect import inspected, listed
 from maru.components.docker.model.resources import UPDATABLE, oci_resources
 from maru.core.document import Value
-from maru.core.errors import Conflict, Invalid, MaruError, NotFound
+from maru.core.errors import AlreadyExists, Conflict, Invalid, MaruError, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.docker.filters import has_labels
@@ -73,7 +73,10 @@ class ContainerApi:
         return json_answer({"Id": box.id, "Warnings": []}, 201)
 
     async def rename(self, request: Request, name: str) -> Answer:
-        await self.engine.creating.rename(self.engine.boxes.want(name), request.query_get("name"))
+        try:
+            await self.engine.creating.rename(self.engine.boxes.want(name), request.query_get("name"))
+        except AlreadyExists as error:
+            raise said(AlreadyExists, f"Error when allocating new name: {error}") from error
         return NO_CONTENT
 
     async def update(self, request: Request, name: str) -> Answer:

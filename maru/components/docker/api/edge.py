@@ -84,6 +84,11 @@ def failure(error: errors.MaruError) -> Answer:
     return json_answer({"message": str(error)}, int(error.details.get("status", status)))
 
 
+def is_older(request: Request, major: int, minor: int) -> bool:
+    """Whether the client speaks an older API than `major.minor`; a path that names none means the newest."""
+    return split_version(request.path)[0] < (major, minor)
+
+
 def is_true(text: str) -> bool:
     """A boolean query value as Docker reads it: everything but these means yes."""
     return text.strip().lower() not in ("", "0", "no", "false", "none")

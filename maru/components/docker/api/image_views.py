@@ -5,6 +5,8 @@ from __future__ import annotations
 from maru.contracts.image_store import Image, ImageStore
 from maru.core.clock import parse_rfc3339
 from maru.core.document import Value
+from maru.core.errors import NotFound
+from maru.wire.docker.moments import ZERO
 from maru.wire.oci.reference import parse_reference
 
 # What dockerd says of an image even where it says nothing.
@@ -32,6 +34,15 @@ _CONFIG: Value = {
 async def size_of(images: ImageStore, image: Image) -> int:
     """Bytes of the files in its layers."""
     return sum(await images.layer_bytes(image))
+
+
+def no_such_image(name: str) -> NotFound:
+    """What is said of an image that is not here: names are shown with their tag."""
+    try:
+        shown = name if name.startswith("sha256:") else familiar(str(parse_reference(name)))
+    except ValueError:
+        shown = name
+    return NotFound(what=f"No such image: {shown}", why="", fix="")
 
 
 def familiar(name: str) -> str:
@@ -80,5 +91,5 @@ def details(image: Image, document: Value, size_bytes: int) -> Value:
         "Config": _CONFIG | (document.get("config") or {}),
         "GraphDriver": {"Name": "overlay2", "Data": None},
         "RootFS": {"Type": "layers", "Layers": list(image.layers)},
-        "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
+        "Metadata": {"LastTagTime": image.named_at or ZERO},
     }

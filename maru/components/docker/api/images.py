@@ -9,12 +9,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, is_true, said
-from maru.components.docker.api.image_views import details, familiar, size_of, summary
+from maru.components.docker.api.edge import Route, filters_of, is_true, said
+from maru.components.docker.api.image_views import details, familiar, no_such_image, size_of, summary
 from maru.components.docker.api.importing import imported
 from maru.components.docker.api.progress import (
     as_lines,
@@ -26,12 +27,13 @@ from maru.components.docker.api.progress import (
     rejoined,
 )
 from maru.components.docker.api.uploads import received
+from maru.components.docker.controllers.boxes import Boxes
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.model.builds.options import is_platform, is_this
-from maru.components.docker.model.image_filter import ImageFilter
+from maru.components.docker.model.image_filter import KINDS, ImageFilter, created_at
 from maru.contracts.image_store import Image, ImageStore, Progress
 from maru.core.document import Value
-from maru.core.errors import Denied, Invalid, NotFound, NotSupported
+from maru.core.errors import Conflict, Denied, Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.oci.manifest import platform_of
@@ -45,6 +47,7 @@ class ImageApi:
     """uploads: a folder for archives while they are loaded."""
 
     dock: Dock
+    boxes: Boxes
     uploads: Path
 
     @property
@@ -66,14 +69,22 @@ class ImageApi:
         )
 
     async def list(self, request: Request, _: str) -> Answer:
-        wanted = ImageFilter.parse(request.query_get("filters"))
+        filters = filters_of(request, KINDS)
+        try:
+            wanted = ImageFilter.of(filters, self.dock.clock.now(), self._created)
+        except ValueError as error:
+            raise said(Invalid, str(error)) from error
         images = self.images.list()
         if not is_true(request.query_get("all")):
             built_upon = {image.parent for image in images}
             images = [image for image in images if image.names or image.digests or image.id not in built_upon]
-        shown = [image for image in images if wanted.accepts(image)]
+        shown = [wanted.shown(image) for image in images if wanted.accepts(image)]
         shown.sort(key=lambda image: image.created, reverse=True)
         return json_answer([summary(image, await size_of(self.images, image)) for image in shown])
+
+    def _created(self, name: str) -> datetime:
+        """When the image that a filter names was made."""
+        return created_at(self._want(name))
 
     async def inspect(self, _: Request, name: str) -> Answer:
         image = self._want(name)
@@ -137,12 +148,16 @@ class ImageApi:
         if not names:
             raise Invalid(what="names", why="no image is named", fix="give names=IMAGE")
         for each in names:
-            tell_image(self.dock, "save", self._want(each), each)
+            image = self.images.find(each)
+            if image is None:
+                raise said(NotFound, f"No such image: {each}")
+            tell_image(self.dock, "save", image, each)
         return Answer(200, self.images.save(names), {"Content-Type": "application/x-tar"})
 
     async def tag(self, request: Request, name: str) -> Answer:
         repository, tag = request.query_get("repo"), request.query_get("tag")
         target = f"{repository}:{tag}" if tag else repository
+        self._want(name)
         await self.images.tag(name, target)
         image = self._want(target)
         tell_image(self.dock, "tag", image, familiar(parse_reference(target).tagged))
@@ -171,13 +186,33 @@ class ImageApi:
         image = self._want(name)
         gone: list[str] = []
         is_id = image.id[7:].startswith(name.removeprefix("sha256:"))
-        if is_true(request.query_get("force")) and is_id:
+        is_forced = is_true(request.query_get("force"))
+        self._check_unused(image, name, is_id=is_id, is_forced=is_forced)
+        if is_forced and is_id:
             for other in image.names[1:]:
                 gone.extend(await self.images.remove(other))
-        gone.extend(await self.images.remove(name))
+        gone.extend(await self.images.remove(name, keep_used=is_forced))
         for each in gone:
             self.dock.events.publish("image", "delete" if is_digest(each) else "untag", image.id, {"name": image.id})
         return json_answer([{"Deleted" if is_digest(each) else "Untagged": familiar(each)} for each in gone])
+
+    def _check_unused(self, image: Image, name: str, *, is_id: bool, is_forced: bool) -> None:
+        """Raises Conflict as dockerd words it when one of its containers stands on the image's last name."""
+        users = [box for box in self.boxes.all() if box.container.image_id == image.id]
+        running = next((box for box in users if box.state.is_running), None)
+        short = image.id[7:19]
+        if is_id and running is not None:
+            words = f"image is being used by running container {running.container.short_id}"
+            raise said(Conflict, f"conflict: unable to delete {short} (cannot be forced) - {words}")
+        if not users or is_forced or (not is_id and len(image.names) > 1):
+            return
+        if is_id:
+            words = f"image is being used by stopped container {users[0].container.short_id}"
+            raise said(Conflict, f"conflict: unable to delete {short} (must be forced) - {words}")
+        user = (running or users[0]).container.short_id
+        words = f"container {user} is using its referenced image {short}"
+        reference = familiar(str(parse_reference(name)))
+        raise said(Conflict, f'conflict: unable to remove repository reference "{reference}" (must force) - {words}')
 
     async def base(self, request: Request, _: str) -> Answer:
         names = [value for key, value in request.query if key == "tag" and value]
@@ -187,7 +222,7 @@ class ImageApi:
     def _want(self, name: str) -> Image:
         image = self.images.find(name)
         if image is None:
-            raise NotFound(what=f"No such image: {name}", why="", fix="")
+            raise no_such_image(name)
         return image
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from maru.components.docker.api.edge import Route, body_of, filters_of, said
 from maru.components.docker.api.progress import credentials
-from maru.contracts.image_store import RegistryAuth, RegistryUnreachable
+from maru.contracts.image_store import RegistryAuth
 from maru.contracts.registry_client import Found, RegistryClient
 from maru.core.document import Value
-from maru.core.errors import Denied, Invalid, Unauthenticated, Unavailable
+from maru.core.errors import Denied, Invalid, Unauthenticated
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.docker.filters import Filters, boolean
@@ -41,11 +41,7 @@ class RegistryApi:
         names = ("Username", "Password", "Identitytoken")
         username, password, token = (str(body.get(name) or body.get(name.lower()) or "") for name in names)
         domain = _domain(str(body.get("Serveraddress") or body.get("ServerAddress") or ""))
-        try:
-            token = await self.registries.log_in(domain, RegistryAuth(username, password, token))
-        except RegistryUnreachable as error:
-            address = f"https://{domain or 'registry-1.docker.io'}/v2/"
-            raise said(Unavailable, f'Get "{address}": {error.why}', 500) from error
+        token = await self.registries.log_in(domain, RegistryAuth(username, password, token))
         return json_answer({"Status": "Login Succeeded", "IdentityToken": token})
 
     async def describe(self, request: Request, name: str) -> Answer:

@@ -9,7 +9,7 @@ from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
-from maru.core.errors import Conflict, Invalid, MaruError
+from maru.core.errors import Conflict, Invalid, MaruError, NotFound
 from maru.core.front.message import Answer, Request
 from maru.wire.docker.detach import parse_keys
 from maru.wire.docker.signals import parse_signal
@@ -81,8 +81,13 @@ class RunningApi:
         return NO_CONTENT
 
     async def kill(self, request: Request, name: str) -> Answer:
-        box = self.engine.boxes.want(name)
-        await self.engine.ending.kill(box, _parse_signal(request.query_get("signal") or "SIGKILL"))
+        number = _parse_signal(request.query_get("signal") or "SIGKILL")
+        try:
+            await self.engine.ending.kill(self.engine.boxes.want(name), number)
+        except (Conflict, NotFound) as error:
+            raise said(
+                type(error), f"cannot kill container: {name}: {error}", error.details.get("status", 0)
+            ) from error
         return NO_CONTENT
 
     async def pause(self, _request: Request, name: str) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_older, is_true, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.engine.volume_files import size_blocking
 from maru.components.docker.model.volume import ANONYMOUS, Volume, volume_value
@@ -66,7 +66,7 @@ class VolumeApi:
         volumes = self.engine.volumes
         filters = filters_of(request, ("label", "label!", "all"))
         try:
-            is_all = boolean(filters, "all")
+            is_all = boolean(filters, "all") or is_older(request, 1, 42)  # those mean all by saying nothing
         except ValueError as error:
             raise said(Invalid, str(error)) from error
         removed, freed_bytes = [], 0

@@ -15,11 +15,12 @@ from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.controllers.starting import Starting
 from maru.components.docker.controllers.volumes import Volumes
-from maru.components.docker.engine.volume_files import bind_source_blocking, copy_up_blocking
+from maru.components.docker.engine.volume_files import bind_source_blocking, copy_up_blocking, mark_blocking
 from maru.components.docker.model.container import Container, MountPoint, State
 from maru.components.docker.model.create import Wish, read_wish
 from maru.components.docker.model.log_options import log_options
 from maru.components.docker.model.mounts import mount_points
+from maru.components.docker.model.overlay import check_attachable
 from maru.components.docker.model.resources import rlimits
 from maru.components.docker.model.security import security_of
 from maru.contracts.image_store import Image
@@ -59,6 +60,7 @@ class Creating:
         security_of(wish.host_config)
         rlimits(wish.host_config)
         self._check_links(wish)
+        check_attachable(self._dock.network.list(), wish.networks, wish.config)
         points = mount_points(wish.config, wish.host_config, self._volumes_of)
         for point in points:
             if point.kind == "bind":
@@ -153,6 +155,7 @@ class Creating:
         await self._starting.lay_out(box)
         status = self._dock.runtime.find(box.id)
         assert status is not None
+        await asyncio.to_thread(mark_blocking, status.root_path)
         for point in box.container.mounts:
             if point.kind == "volume" and point.is_copied:
                 source = await self._volumes.ready(point.name)

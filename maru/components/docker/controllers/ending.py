@@ -119,7 +119,7 @@ class Ending:
             self._end_restarting(box)
             return
         if not box.state.is_running:
-            words = f"cannot kill container: {box.id}: container {box.id} is not running"
+            words = f"container {box.id} is not running"
             raise Conflict(what=words, why="")
         if number in (signal.SIGKILL, parse_signal(box.container.config.get("StopSignal") or STOP_SIGNAL)):
             box.state.is_stopped_by_user = True
@@ -152,8 +152,12 @@ class Ending:
             box.state.is_stopped_by_user = True
             if box.state.state == "restarting":
                 self._end_restarting(box)
+            else:
+                tell(self._dock, box, "kill", signal=str(int(signal.SIGKILL)))
             await self.kill_now(box)
         async with box.lock:
+            if self._boxes.find(box.id) is not box and is_forced:
+                return  # it ended and went by itself (--rm), which is what was asked for
             if self._boxes.find(box.id) is not box:
                 raise NotFound(what=f"No such container: {box.id}", why="")
             box.state.state = "removing"

@@ -70,7 +70,10 @@ class Volumes:
         """
         wanted = dict(options or {})
         name = name or self._dock.ids.uid().replace("-", "") * 2
-        check_volume(name, driver or "local", wanted)
+        try:
+            check_volume(name, driver or "local", wanted)
+        except NotFound as error:
+            raise NotFound(what=f"create {name}: {error.what}", why="") from error
         async with self._making:
             known = self._by_name.get(name)
             if known is not None:

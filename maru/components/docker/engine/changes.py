@@ -15,7 +15,7 @@ from pathlib import Path
 
 from maru.core.document import Value
 
-_MOUNTED = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init"})
+_MOUNTED = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init", "/.dockerenv"})
 _TOUCHED = frozenset({"/etc", "/sbin", "/dev", "/proc", "/sys"})
 MODIFIED, ADDED, DELETED = 0, 1, 2
 

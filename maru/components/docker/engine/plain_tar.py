@@ -34,7 +34,7 @@ def plain_tar_blocking(archive: Path, target: Path) -> None:
             for _ in tar:
                 continue
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, ValueError) as error:
-        words = "archive/tar: invalid tar header"
+        words = "unexpected EOF" if archive.stat().st_size < tarfile.BLOCKSIZE else "archive/tar: invalid tar header"
         raise Invalid(what=f"Error processing tar file(exit status 1): {words}", why="", fix="", status=500) from error
     except OSError as error:
         if error.errno is None:  # what bz2 says of bad data

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from maru.core.errors import Invalid
@@ -30,6 +31,12 @@ def remove_blocking(mountpoint: str) -> None:
 def is_mounted_blocking(mountpoint: str) -> bool:
     """Whether something is mounted there."""
     return os.path.ismount(mountpoint)
+
+
+def mark_blocking(root: str) -> None:
+    """The empty file by which programs tell that they are in a container of Docker's."""
+    with suppress(OSError):
+        Path(root, ".dockerenv").touch(0o755)
 
 
 def copy_up_blocking(root: str, target: str, mountpoint: str) -> None:
@@ -67,8 +74,8 @@ def size_blocking(mountpoint: str) -> int:
     """Bytes in use beneath it, hard links once."""
     seen: set[tuple[int, int]] = set()
     total = 0
-    for folder, _, files in os.walk(mountpoint):
-        for name in files:
+    for folder, folders, files in os.walk(mountpoint):
+        for name in (*files, *(each for each in folders if Path(folder, each).is_symlink())):
             status = Path(folder, name).lstat()
             if (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))

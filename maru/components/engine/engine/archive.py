@@ -101,7 +101,9 @@ def _expand_blocking(path: Path, folder: Path) -> None:
     except FileNotFoundError as error:
         raise NotFound(what=f"archive {path}", why="there is no such file", fix="") from error
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, KeyError, FileExistsError, IsADirectoryError) as error:
-        raise Invalid(what=f"archive {path.name}", why=f"malformed: {error}", fix="") from error
+        words = "unexpected EOF" if path.stat().st_size < tarfile.BLOCKSIZE else f"archive/tar: {error}"
+        why = words.partition("\n")[0].replace("file could not be opened successfully:", "invalid tar header")
+        raise Invalid(what="Error processing tar file(exit status 1)", why=why, fix="", status=500) from error
 
 
 def _put_member_blocking(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import os
 import shutil
-import stat
 import sys
 import threading
 from collections import Counter
@@ -79,7 +78,7 @@ class Content:
         return self._layers / _hex(diff_id)
 
     def layer_bytes_blocking(self, diff_ids: Sequence[str]) -> Sequence[int]:
-        """Bytes of the files of each of these layers; links and folders count nothing, as in a layer's tar."""
+        """Bytes of the files of each of these layers, links by the length of what they name; folders count nothing."""
         for diff_id in diff_ids:
             if diff_id not in self._layer_bytes:
                 self._layer_bytes[diff_id] = _file_bytes_blocking(self.layer(diff_id))
@@ -221,10 +220,10 @@ def digest_of_blocking(file: Path) -> str:
 def _file_bytes_blocking(folder: Path) -> int:
     seen: set[int] = set()
     total = 0
-    for parent, _, files in os.walk(folder):
-        for name in files:
+    for parent, folders, files in os.walk(folder):
+        for name in (*files, *(each for each in folders if Path(parent, each).is_symlink())):
             status = os.lstat(f"{parent}/{name}")
-            if stat.S_ISREG(status.st_mode) and status.st_ino not in seen:
+            if status.st_ino not in seen:
                 seen.add(status.st_ino)
                 total += status.st_size
     return total

@@ -19,6 +19,7 @@ from maru.components.engine.engine.index import Index, Stored, parse
 from maru.components.engine.engine.pushing import Delivery
 from maru.components.engine.engine.transfer import Order, Pulled, Transfer
 from maru.contracts.image_store import LOCAL_DOMAIN, Commit, Image, ImageConfig, Progress, RegistryAuth
+from maru.core.clock import rfc3339
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.log import Log
 from maru.wire.oci.image import RunConfig, parse_image
@@ -77,7 +78,7 @@ class Images:
             with self._content.pinned() as pin:
                 pulled = await self._transfer.pull(Order(wanted, auth or RegistryAuth(), is_here), report, pin)
                 stored = self._keep(pulled)
-                self._index.name(stored, wanted, pulled.top_digest)
+                self._name(stored, wanted, pulled.top_digest)
                 await self._save()
 
         return _told(work)
@@ -93,7 +94,7 @@ class Images:
                 pin(stored.manifest, *stored.blobs)
                 delivery = Delivery(wanted, auth or RegistryAuth(), stored, _homes(self._index.all(), wanted))
                 digest = await self._transfer.push(delivery, report)
-                self._index.name(stored, Reference(wanted.domain, wanted.path, digest=digest), digest)
+                self._name(stored, Reference(wanted.domain, wanted.path, digest=digest), digest)
                 await self._save()
 
         return _told(work)
@@ -118,10 +119,10 @@ class Images:
         reference = parse(target)
         if reference.digest:
             raise Invalid(what=f"tag {target!r}", why="a digest cannot be a tag", fix="write repository:tag")
-        self._index.name(stored, reference)
+        self._name(stored, reference)
         await self._save()
 
-    async def remove(self, reference: str) -> Sequence[str]:
+    async def remove(self, reference: str, *, keep_used: bool = False) -> Sequence[str]:
         stored = self._want(reference)
         untagged = self._names_meant(stored, reference)
         names_left = [name for name in (*stored.names, *stored.digests) if name not in untagged]
@@ -134,9 +135,10 @@ class Images:
                 why="image has dependent child images",
                 fix="",
             )
-        if not tags_left and self.is_used(self._view(stored)):
+        is_used = not tags_left and self.is_used(self._view(stored))
+        if is_used and not keep_used:
             raise Conflict(what=f"image {reference}", why="a container uses it", fix="remove the container first")
-        if tags_left or (names_left and not stored.names) or children:
+        if tags_left or (names_left and not stored.names) or children or is_used:
             stored.names = tags_left
             stored.digests = [name for name in stored.digests if name not in untagged]
             await self._save()
@@ -180,7 +182,7 @@ class Images:
                 built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
             stored = self._keep(built)
             for reference in wanted:
-                self._index.name(stored, reference)
+                self._name(stored, reference)
             await self._save()
         return self._view(stored)
 
@@ -196,9 +198,13 @@ class Images:
             if commit.step or commit.container:
                 stored.parent, stored.step = commit.base, commit.step
             if wanted is not None:
-                self._index.name(stored, wanted)
+                self._name(stored, wanted)
             await self._save()
         return self._view(stored)
+
+    def _name(self, stored: Stored, reference: Reference, digest: str = "") -> None:
+        self._index.name(stored, reference, digest)
+        stored.named_at = rfc3339(self._transfer.clock.now())
 
     def _drop(self, stored: Stored) -> Sequence[str]:
         """Forget it, and what was built below it for nobody else."""
@@ -221,7 +227,7 @@ class Images:
                 stored = self._keep(loaded)
                 references = [parse(name) for name in names]
                 for reference in references:
-                    self._index.name(stored, reference)
+                    self._name(stored, reference)
                 await self._save()
                 for reference in references:
                     report(Progress(status=f"Loaded image: {reference.familiar_name}:{reference.tag}"))
@@ -243,7 +249,7 @@ class Images:
     def _view(self, stored: Stored) -> Image:
         known = self._images.get(stored.id)
         names, digests = tuple(stored.names), tuple(stored.digests)
-        if known is not None and (known.names, known.digests) == (names, digests):
+        if known is not None and (known.names, known.digests, known.named_at) == (names, digests, stored.named_at):
             return known
         document = parse_image(self._content.blob(stored.id).read_bytes())
         image = Image(
@@ -258,6 +264,7 @@ class Images:
             os=document.os,
             parent=stored.parent,
             step=stored.step,
+            named_at=stored.named_at,
         )
         self._images[stored.id] = image
         return image
@@ -267,8 +274,8 @@ class Images:
         if stored.id[7:].startswith(digits):
             repositories = {parse(name).name for name in stored.names}
             if len(repositories) > 1:
-                why = f"it is named in several repositories: {', '.join(sorted(repositories))}"
-                raise Conflict(what=f"image {reference}", why=why, fix="remove it by name")
+                words = f"unable to delete {stored.id[7:19]} (must be forced)"
+                raise Conflict(what=f"conflict: {words} - image is referenced in multiple repositories", why="", fix="")
             return [*stored.names, *stored.digests]
         named = parse(reference)
         if named.digest:

@@ -23,6 +23,7 @@ class Stored(msgspec.Struct):
     """One image. id: digest of its config. manifest: digest of its manifest. blobs: config and layers as stored.
 
     names: repository:tag; digests: repository@digest; layers: diff ids, lowest first. parent, step: of a build.
+    named_at: when it last got a name, RFC 3339.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Stored(msgspec.Struct):
     digests: list[str] = []
     parent: str = ""
     step: str = ""
+    named_at: str = ""
 
 
 class _File(msgspec.Struct):

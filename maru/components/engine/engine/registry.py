@@ -215,10 +215,18 @@ class Repository:
             return self._denied(said)
         what = f"image {self._reference}"
         if response.status == 404:
-            return NotFound(what=what, why=f"the registry has no such image: {said}", fix="check name and tag")
+            return self._missing(said)
         if response.status in (400, 405, 415):
             return Invalid(what=what, why=f"the registry answers {response.status}: {said}", fix="")
         return Unavailable(what=what, why=f"the registry answers {response.status}: {said}", fix="try again later")
+
+    def _missing(self, said: str) -> NotFound:
+        reference = self._reference
+        if "name unknown" in said or "repository name" in said:
+            return NotFound(what=f"repository {reference.name} not found", why=f"name unknown: {said}", fix="")
+        version = f"@{reference.digest}" if reference.digest else f":{reference.tag}"
+        what = f"manifest for {reference.familiar_name}{version} not found"
+        return NotFound(what=what, why=f"manifest unknown: {said}", fix="")
 
     def _denied(self, why: str) -> Denied:
         what = f"image {self._reference}"

@@ -7,6 +7,7 @@ believed: every digest is computed here. Source: OCI distribution specification 
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import aiohttp
 
 from maru.components.engine.engine.content import READ_BYTES, Content, Pin
 from maru.components.engine.engine.pushing import BROKEN, RETRY_BASE_S, RETRY_MAX_S, Delivery, Report, Sender
-from maru.components.engine.engine.registry import Registries, Repository
+from maru.components.engine.engine.registry import HUB, Registries, Repository, is_loopback
 from maru.contracts.image_store import Progress, RegistryAuth, RegistryUnreachable
 from maru.core.clock import Clock
 from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavailable
@@ -34,7 +35,7 @@ from maru.wire.oci.manifest import (
     parse_manifest,
     platforms,
 )
-from maru.wire.oci.reference import Reference
+from maru.wire.oci.reference import DEFAULT_DOMAIN, Reference
 
 UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientHttpProxyError, TimeoutError, ConnectionError)
 
@@ -84,6 +85,11 @@ class Transfer:
         self._limits = limits
         self._log = Log("engine")
         self._fetching: dict[str, asyncio.Lock] = {}
+
+    @property
+    def clock(self) -> Clock:
+        """The one it waits by."""
+        return self._clock
 
     async def pull(self, order: Order, report: Report, pin: Pin) -> Pulled:
         """Raises NotFound, Denied, RegistryUnreachable, Unavailable, Invalid (a digest or a document is wrong)."""
@@ -276,14 +282,32 @@ def understood(reference: Reference) -> Iterator[None]:
         with _ungrouped():
             yield
     except aiohttp.ClientSSLError as error:
-        why = f"the registry's certificate is not trusted: {error}"
-        raise Unavailable(what=f"image {reference}", why=why, fix="set engine.registry_ca_file") from error
+        why = f"tls: failed to verify certificate: {error}"
+        raise Unavailable(what=_asked(reference), why=why, fix="set engine.registry_ca_file", status=500) from error
     except UNREACHABLE as error:
-        why = f"the registry cannot be reached: {error or type(error).__name__}"
-        raise RegistryUnreachable(what=f"image {reference}", why=why, fix="check network and name") from error
+        raise RegistryUnreachable(what=_asked(reference), why=_unreachable(error), fix="", status=500) from error
     except BROKEN as error:
         why = f"the registry cannot be understood: {error or type(error).__name__}"
         raise Unavailable(what=f"image {reference}", why=why, fix="check network and name") from error
+
+
+def _asked(reference: Reference) -> str:
+    scheme = "http" if is_loopback(reference.domain) else "https"
+    return f'Get "{scheme}://{HUB if reference.domain == DEFAULT_DOMAIN else reference.domain}/v2/"'
+
+
+def _unreachable(error: BaseException) -> str:
+    """In the words that people know from docker and search for."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"dial tcp: lookup {error.host}: no such host"
+    if isinstance(error, TimeoutError):
+        return "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        reason = (error.os_error.strerror or str(error.os_error)).partition(" (")[0]
+        names = {errno.ECONNREFUSED: "connection refused", errno.ENETUNREACH: "network is unreachable"}
+        reason = names.get(error.os_error.errno or 0, reason.lower())
+        return f"dial tcp {error.host}:{error.port}: connect: {reason}"
+    return f"EOF ({error or type(error).__name__})"
 
 
 def _parsed(body: bytes, what: str) -> Manifest | Index:

@@ -19,7 +19,7 @@ from maru.components.docker.model.builds.arguments import Arguments
 from maru.components.docker.model.builds.config import PATH, Draft, change, is_change, nothing
 from maru.components.docker.model.builds.options import DEFAULT_DOCKERFILE, BuildOptions
 from maru.core.document import Value
-from maru.core.errors import Invalid, Unavailable
+from maru.core.errors import Invalid, MaruError, Unavailable
 from maru.wire.dockerfile.ignore import is_ignored, read_ignore
 from maru.wire.dockerfile.instructions import Instruction, instruction_of
 from maru.wire.dockerfile.lines import DockerfileError, split
@@ -29,6 +29,7 @@ from maru.wire.oci.reference import parse_reference
 
 DOCKERFILE_BYTES_MAX = 8 << 20
 SCRATCH = "scratch"
+LINES_KEPT = 4096  # of a quiet build, for when it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,13 @@ class Building:
         except DockerfileError as error:
             raise Invalid(what=str(error), why="") from error
 
+        untold: list[Value] = []
+
         async def quietly(line: Value) -> None:
-            if not options.is_quiet:
+            if options.is_quiet:
+                untold.append(line)  # told after all when the build fails
+                del untold[:-LINES_KEPT]
+            else:
                 await say(line)
 
         work = Work(self.dock, options, folder, quietly, dockerfile.escape, Arguments(options.arguments))
@@ -61,6 +67,10 @@ class Building:
         self.under_way.append(work)
         try:
             await self._finish(work, await self._stages(work, dockerfile), names, say)
+        except MaruError:
+            for line in untold:
+                await say(line)
+            raise
         finally:
             self.under_way.remove(work)
 

@@ -1,0 +1,1 @@
+"""A tour of the docker command line, and another engine to compare with."""
