@@ -1,0 +1,1 @@
+"""What binds an account, answered from memory on every request."""
