@@ -72,7 +72,8 @@ class Gate:
         grants = self._vault.grants_on(target.key) if verdict.kind != "explicitDeny" else ()
         granting = [grant.fields for grant in grants if allows(grant.fields, operation, access.context)]
         if granting:
-            policy = with_grants(_decoded(target.key.fields.policy), granting, question.action)
+            principals = tuple((grant.grant_id, grant.grantee, grant.grantee_service) for grant in granting)
+            policy = _granted(target.key.fields.policy, principals, question.action)
             question = replace(question, resource_policy=policy)
         self._authorizer.require(asking.caller, question, asking.circumstances)
 
@@ -145,3 +146,9 @@ def _decoded(policy: str) -> Policy:
     """A policy that was checked when it was put; shared, never changed."""
     decoded: Policy = msgspec.json.decode(policy)
     return decoded
+
+
+@lru_cache(maxsize=_POLICIES_MAX)
+def _granted(policy: str, principals: tuple[tuple[str, str, str], ...], action: str) -> Policy:
+    """The same value for the same grants, so that the policy engine compiles it once."""
+    return with_grants(_decoded(policy), principals, action)

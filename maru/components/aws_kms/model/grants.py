@@ -60,17 +60,17 @@ def allows(grant: GrantFields, operation: str, context: Mapping[str, str]) -> bo
     return all(context.get(name) == value for name, value in subset.items())
 
 
-def with_grants(policy: Value, grants: Iterable[GrantFields], action: str) -> Value:
-    """The policy as if each grant's principal stood in it with `action`."""
+def with_grants(policy: Value, principals: Iterable[tuple[str, str, str]], action: str) -> Value:
+    """The policy as if each grant's principal stood in it with `action`: (grant ID, ARN, service), one of them ""."""
     statements = policy["Statement"]
     more = [
         {
-            "Sid": f"grant {grant.grant_id}",
+            "Sid": f"grant {grant_id}",
             "Effect": "Allow",
-            "Principal": {"AWS": grant.grantee} if grant.grantee else {"Service": grant.grantee_service},
+            "Principal": {"AWS": grantee} if grantee else {"Service": service},
             "Action": action,
             "Resource": "*",
         }
-        for grant in grants
+        for grant_id, grantee, service in principals
     ]
     return {**policy, "Statement": [*(statements if isinstance(statements, list) else [statements]), *more]}
