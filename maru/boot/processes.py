@@ -11,7 +11,18 @@ from collections.abc import Mapping, Sequence
 from maru.core.errors import Invalid
 
 PROCESSES: Mapping[str, Sequence[str]] = {
-    "control": ("store", "access", "apiserver", "informers", "certificates", "workloads", "scheduler"),
+    "control": (
+        "store",
+        "access",
+        "apiserver",
+        "informers",
+        "certificates",
+        "workloads",
+        "scheduler",
+        "aws_organizations",
+        "aws_iam",
+        "aws_kms",
+    ),
     "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
     "edge": ("remote", "informers", "dns"),
 }

@@ -1,0 +1,199 @@
+"""The book: all of IAM's documents in memory, found by account and name, and written through.
+
+Everything here is of one account; no lookup crosses accounts but those by access key. An account's `edition`
+goes up with every change of its documents, so that what was derived from them knows when it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from maru.components.aws_iam.config import IamConfig
+from maru.components.aws_iam.errors import already_exists
+from maru.components.aws_iam.model.documents import (
+    CERTIFICATE,
+    DEVICE,
+    GROUP,
+    KEY,
+    POLICY,
+    PROFILE,
+    PROVIDER,
+    ROLE,
+    SETTING,
+    SETTING_NAME,
+    USER,
+    CertificateFields,
+    DeviceFields,
+    Entity,
+    GroupFields,
+    KeyFields,
+    KindOfEntity,
+    PolicyFields,
+    ProfileFields,
+    ProviderFields,
+    RoleFields,
+    SettingFields,
+    UserFields,
+    definitions,
+)
+from maru.contracts.sealer import Sealer
+from maru.core.client import Client
+from maru.core.clock import Clock, parse_rfc3339
+from maru.core.document import Resource, Value
+from maru.core.errors import AlreadyExists, NotFound
+from maru.core.ids import Ids
+from maru.core.informer import Place
+from maru.core.kept import Kept
+from maru.core.lifecycle import Background
+from maru.kinds.aws import document_name, namespace_of
+
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+BY_NAME = "name"
+BY_KEY = "key"
+
+F = TypeVar("F")
+
+
+class Shelf(Generic[F]):
+    """The documents of one kind. `case` tells whether names differ in case (device serials) or not."""
+
+    def __init__(self, client: Client, kind: KindOfEntity[F], clock: Clock, ids: Ids) -> None:
+        self.kind = kind
+        self.kept: Kept[Entity[F]] = Kept(client, kind.resource, kind.read, clock, ids)
+        self.kept.index(BY_NAME, lambda entity: (f"{entity.account}/{entity.name.lower()}",))
+        self._client = client
+
+    def find(self, account: str, name: str) -> Entity[F] | None:
+        """By name in any case, or None."""
+        entity = self.kept.get(namespace_of(account), document_name(name.lower()))
+        if entity is not None and entity.name.lower() == name.lower():
+            return entity
+        return next(iter(self.kept.by_index(BY_NAME, f"{account}/{name.lower()}")), None)
+
+    def list(self, account: str) -> list[Entity[F]]:
+        """All of an account, ascending by name without regard to case."""
+        return sorted(self.kept.list(namespace_of(account)), key=lambda entity: (entity.name.lower(), entity.name))
+
+    async def create(self, account: str, name: str, spec: Value) -> Entity[F]:
+        """A new one. Raises AlreadyExists (EntityAlreadyExists)."""
+        word = self.kind.resource.kind
+        if self.find(account, name) is not None:
+            raise already_exists(f"{word} with name {name} already exists.")
+        metadata = {"namespace": namespace_of(account), "name": document_name(name.lower())}
+        try:
+            return await self._create({"metadata": metadata, "spec": spec})
+        except AlreadyExists as error:
+            raise already_exists(f"{word} with name {name} already exists.") from error
+
+    async def change(self, entity: Entity[F], spec: Value) -> Entity[F]:
+        """Merge `spec` into it. Raises Conflict when it changed since `entity` was read."""
+        patch = {"metadata": {"resourceVersion": entity.version}, "spec": spec}
+        return await self.kept.patch(namespace_of(entity.account), entity.document, patch)
+
+    async def delete(self, entity: Entity[F]) -> None:
+        """It is gone when this returns; one that is gone already is fine."""
+        with suppress(NotFound):
+            await self.kept.delete(namespace_of(entity.account), entity.document)
+
+    async def _create(self, value: Value) -> Entity[F]:
+        try:
+            return await self.kept.create(value)
+        except NotFound:
+            await ensure_namespace(self._client, value["metadata"]["namespace"])
+            return await self.kept.create(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What operations work with besides documents."""
+
+    sealer: Sealer
+    clock: Clock
+    ids: Ids
+    config: IamConfig
+
+
+class Book:
+    """See the module."""
+
+    def __init__(self, client: Client, tools: Tools) -> None:
+        clock, ids = tools.clock, tools.ids
+        self.client = client
+        self.tools = tools
+        self.users: Shelf[UserFields] = Shelf(client, USER, clock, ids)
+        self.groups: Shelf[GroupFields] = Shelf(client, GROUP, clock, ids)
+        self.roles: Shelf[RoleFields] = Shelf(client, ROLE, clock, ids)
+        self.policies: Shelf[PolicyFields] = Shelf(client, POLICY, clock, ids)
+        self.profiles: Shelf[ProfileFields] = Shelf(client, PROFILE, clock, ids)
+        self.keys: Shelf[KeyFields] = Shelf(client, KEY, clock, ids)
+        self.devices: Shelf[DeviceFields] = Shelf(client, DEVICE, clock, ids)
+        self.providers: Shelf[ProviderFields] = Shelf(client, PROVIDER, clock, ids)
+        self.certificates: Shelf[CertificateFields] = Shelf(client, CERTIFICATE, clock, ids)
+        self.settings: Shelf[SettingFields] = Shelf(client, SETTING, clock, ids)
+        self._editions: dict[str, int] = {}
+        self.keys.kept.index(BY_KEY, lambda key: (key.fields.id,))
+        for shelf in self._shelves():
+            shelf.kept.on_change(self._changed)
+
+    def _shelves(self) -> Sequence[Shelf[Any]]:
+        return (
+            self.users,
+            self.groups,
+            self.roles,
+            self.policies,
+            self.profiles,
+            self.keys,
+            self.devices,
+            self.providers,
+            self.certificates,
+            self.settings,
+        )
+
+    async def open(self, tasks: Background) -> None:
+        """See that the kinds are served, and return when all documents are in memory."""
+        written: Mapping[Resource, Value] = definitions()
+        for shelf in self._shelves():
+            await shelf.kept.ensure_kind(written[shelf.kind.resource])
+            tasks.start(shelf.kept.run(), shelf.kind.resource.plural)
+        for shelf in self._shelves():
+            await shelf.kept.wait_synced()
+
+    def edition(self, account: str) -> int:
+        """Goes up with every change of the account's documents."""
+        return self._editions.get(account, 0)
+
+    def key(self, access_key: str) -> Entity[KeyFields] | None:
+        """An access key of any account, by its ID."""
+        return next(iter(self.keys.kept.by_index(BY_KEY, access_key)), None)
+
+    def setting(self, account: str) -> SettingFields:
+        """An account's settings; the defaults while nothing was set."""
+        entity = self.settings.find(account, SETTING_NAME)
+        return entity.fields if entity is not None else SettingFields()
+
+    async def set_setting(self, account: str, spec: Value) -> None:
+        """Merge into an account's settings."""
+        entity = self.settings.find(account, SETTING_NAME)
+        if entity is None:
+            await self.settings.create(account, SETTING_NAME, spec)
+        else:
+            await self.settings.change(entity, spec)
+
+    def born_at(self, account: str) -> datetime:
+        """When the account began, as far as it is known."""
+        stamp = self.setting(account).root_created_at
+        return parse_rfc3339(stamp) if stamp else datetime.fromtimestamp(0, UTC)
+
+    def _changed(self, place: Place) -> None:
+        account = place[0].removeprefix(namespace_of(""))
+        self._editions[account] = self._editions.get(account, 0) + 1
+
+
+async def ensure_namespace(client: Client, name: str) -> None:
+    """The namespace of an account is there when this returns."""
+    with suppress(AlreadyExists):
+        await client.create(NAMESPACES, {"metadata": {"name": name}})

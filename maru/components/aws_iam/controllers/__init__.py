@@ -1,0 +1,1 @@
+"""What IAM brings right by itself."""

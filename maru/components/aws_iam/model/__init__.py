@@ -1,0 +1,1 @@
+"""What IAM and STS are: documents, names, tokens, and the policy engine; pure."""
