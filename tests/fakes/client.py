@@ -21,6 +21,7 @@ from maru.core.errors import Conflict, Invalid, MaruError, NotFound, NotSupporte
 from maru.core.ids import Ids, SeededIds
 from maru.core.store.engine import Engine
 from maru.core.store.interface import ABSENT, Change
+from maru.kinds.resources import CUSTOMRESOURCEDEFINITIONS
 from tests.fakes.clock import FakeClock
 from tests.fakes.patches import json_patch, merge, strategic
 from tests.fakes.selectors import fields_match, labels_match
@@ -159,7 +160,7 @@ class FakeClient:
         if metadata.pop("resourceVersion", None):
             raise Invalid(what=str(key), why="resourceVersion should not be set on objects to be created", fix="")
         metadata |= {"uid": self._api.ids.uid(), "creationTimestamp": rfc3339(self._api.clock.now()), "generation": 1}
-        if resource.storage not in WITHOUT_STATUS:
+        if self._has_status_apart(resource):
             value.pop("status", None)
         if resource.storage == "pods":
             value["status"] = {"phase": "Pending"}
@@ -255,13 +256,20 @@ class FakeClient:
             return value
         return await self._write(Change(key, value, document.version))
 
+    def _has_status_apart(self, resource: Resource) -> bool:
+        """Whether status is a subresource: of a custom kind, as its definition says."""
+        definition = self._api.find(CUSTOMRESOURCEDEFINITIONS, "", resource.storage)
+        if definition is not None:
+            return any("status" in (each.get("subresources") or {}) for each in definition["spec"]["versions"])
+        return resource.storage not in WITHOUT_STATUS
+
     def _carry_over(self, resource: Resource, value: Value, old: Value) -> None:
         metadata, was = value["metadata"], old["metadata"]
         for name in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
             metadata.pop(name, None)
             if name in was:
                 metadata[name] = was[name]
-        if resource.storage not in WITHOUT_STATUS:
+        if self._has_status_apart(resource):
             value.pop("status", None)
             if "status" in old:
                 value["status"] = old["status"]

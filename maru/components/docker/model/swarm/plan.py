@@ -215,7 +215,9 @@ def _replace(scene: Scene, places: Sequence[Sequence[Task]], draft: _Draft) -> N
                 due.append(stale[-1])
         elif newest is not None and since is not None and newest.created >= since:
             is_resting = newest.started is not None and scene.now < newest.started + delay and newest.state == "running"
-            if rank(newest.state) < RUNNING or is_resting:
+            # Once its first try has come to an end a place is done: what comes after is the restart policy's.
+            is_tried = any(task.is_over and task.created >= since and is_clean(task, scene.spec) for task in tasks)
+            if (rank(newest.state) < RUNNING and not is_tried) or is_resting:
                 busy += 1
             if is_resting and newest.started is not None:
                 draft.later(scene.now, newest.started + delay)

@@ -74,15 +74,21 @@ def progress_of(
     monitor_s = int(flow["Monitor"]) / SECOND_NS
     fresh = [task for tasks in places for task in tasks if clean[task.id] and task.created >= update.started]
     failed = [task for task in fresh if _is_failure(task, monitor_s)]
-    if failed and len(failed) / max(update.total or len(places), 1) > float(flow["MaxFailureRatio"] or 0):
+    is_over = len(failed) / max(update.total or len(places), 1) > float(flow["MaxFailureRatio"] or 0)
+    if failed and is_over and flow["FailureAction"] != "continue":
         return _failing(update, str(flow["FailureAction"]), failed[0].id)
-    if stale or any(_is_live(task) and rank(task.state) < RUNNING for task in fresh):
+    tried = {task.place for task in fresh if task.is_over}
+    if stale or any(_is_live(task) and rank(task.state) < RUNNING and task.place not in tried for task in fresh):
         return Progress()
     return _settled(update, fresh, monitor_s)
 
 
 def _settled(update: Update, fresh: Sequence[Task], monitor_s: float) -> Progress:
-    last = max((task.started for task in fresh if task.started is not None), default=None)
+    # What is started anew later on is the restart policy's, and is not waited for.
+    tries: dict[str, Task] = {}
+    for task in sorted(fresh, key=lambda task: task.created):
+        tries.setdefault(task.place, task)
+    last = max((task.started for task in tries.values() if task.started is not None), default=None)
     rest_s = monitor_s - (update.now - last).total_seconds() if last is not None else 0.0
     if rest_s > 0:
         return Progress(rest_s=rest_s)
@@ -92,8 +98,6 @@ def _settled(update: Update, fresh: Sequence[Task], monitor_s: float) -> Progres
 
 
 def _failing(update: Update, action: str, task_id: str) -> Progress:
-    if action == "continue":
-        return Progress()
     if update.is_rollback:
         words = f"rollback paused due to failure or early termination of task {task_id}"
         return Progress("rollback_paused", words, is_halted=True)
