@@ -198,6 +198,7 @@ class FakeContainerNetwork:
 
     def _address(self, network: Network, pool: Pool, join: Join) -> str:
         used = {endpoint.ip for endpoint in network.endpoints.values()} | {pool.gateway}
+        used |= {balancer.address for balancer in self.balancers if balancer.network_id == network.id}
         if join.ip:
             if network.id not in self._chose or ipaddress.ip_address(join.ip) not in ipaddress.ip_network(pool.subnet):
                 raise Invalid(what="user specified IP address is not supported here", why="")

@@ -14,6 +14,7 @@ from maru.contracts.container_network import (
     BRIDGE,
     HOST,
     NONE,
+    Balancer,
     ContainerNetwork,
     Join,
     NetworkSpec,
@@ -191,6 +192,20 @@ class ContainerNetworkSuite:
         assert endpoint.container_name == "uno"
         assert "one" not in endpoint.dns_names
         assert {"uno", "web"} <= set(endpoint.dns_names)
+
+    async def test_no_container_gets_the_address_of_a_balancer(
+        self, network: ContainerNetwork, sandbox: MakeSandbox
+    ) -> None:
+        made = await network.create(NetworkSpec("shop", pools=[TINY]))
+        assert await network.balance([Balancer("web", made.id, "10.77.0.2", ("web",))]) == {}
+        one, two = sandbox("one", [Join("shop")]), sandbox("two", [Join("shop", ip="10.77.0.2")])
+        assert (await network.open(one)).endpoints[0].ip == "10.77.0.3"
+        with pytest.raises(Denied):
+            await network.open(two)
+        with pytest.raises(NotFound):
+            await network.balance([Balancer("web", "f" * 64, "10.77.0.2")])
+        await network.balance([])
+        assert (await network.open(two)).endpoints[0].ip == "10.77.0.2"
 
     async def test_retain_closes_all_others(self, network: ContainerNetwork, sandbox: MakeSandbox) -> None:
         await network.create(NetworkSpec("shop"))

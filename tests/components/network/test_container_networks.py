@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from maru.components.network.model.container_ground import container_ground_of
 from maru.components.network.model.ground import ground_of
 from maru.contracts.container_network import (
     BRIDGE,
+    Balancer,
     Endpoint,
     Join,
     NetworkSpec,
@@ -334,6 +336,83 @@ async def test_macvlans_talk_on_their_parent(
         assert (await namespaces.ask_tcp(one.netns_path, ip, 80))[0] == "two"
     await network.close(one.container_id)
     assert "eth0" not in namespaces.run(one.netns_path, "ip", "link")
+
+
+async def test_a_balancer_leads_to_its_backends_in_turn_by_address_name_and_port(
+    namespaces: Namespaces, network: ContainerPlane, sandbox: MakeSandbox, node: str
+) -> None:
+    outside = join_outside(namespaces, node)
+    made = await network.create(NetworkSpec("shop", pools=[Pool("10.77.0.0/24")]))
+    boxes = [sandbox(name, [Join("shop")]) for name in ("a", "b", "asker")]
+    ips = [only((await network.open(box)).endpoints).ip for box in boxes]
+    virtual, asker = "10.77.0.254", boxes[2].netns_path
+    balancer = Balancer("web", made.id, virtual, ("web",), tuple(ips[:2]), (PortRequest(80, "tcp", "", PORT, PORT),))
+    assert await network.balance([balancer]) == {}
+    a, b = (namespaces.tcp_server(boxes[number].netns_path, 80, "ab"[number]) for number in (0, 1))
+    async with a, b:
+        for client, address, port in (
+            (asker, virtual, 80),
+            (boxes[0].netns_path, virtual, 80),
+            (node, virtual, 80),
+            (node, "127.0.0.1", PORT),
+            (outside, "192.0.2.1", PORT),
+        ):
+            told = {(await namespaces.ask_tcp(client, address, port))[0] for _ in range(40)}
+            assert told == {"a", "b"}, (client, address)
+        assert await ask_tcp6(node, "::1", PORT) in "ab"
+        assert await ask_name(asker, encode_name("web"), A) == (0, [socket.inet_aton(virtual)])
+        await network.balance([replace(balancer, backends=(ips[1],))])
+        assert {(await namespaces.ask_tcp(asker, virtual, 80))[0] for _ in range(20)} == {"b"}
+
+
+async def test_a_balancer_without_backends_refuses_and_is_not_the_machine(
+    namespaces: Namespaces, network: ContainerPlane, sandbox: MakeSandbox, node: str
+) -> None:
+    made = await network.create(NetworkSpec("shop", pools=[Pool("10.77.0.0/24")]))
+    asker = sandbox("asker", [Join("shop")])
+    await network.open(asker)
+    await network.balance([Balancer("web", made.id, "10.77.0.254", ("web",))])
+    async with namespaces.tcp_server(node, 80, "the machine"):
+        for client in (asker.netns_path, node):
+            with pytest.raises(ConnectionRefusedError):
+                await namespaces.ask_tcp(client, "10.77.0.254", 80)
+    await network.balance([])
+    assert "10.77.0.254" not in namespaces.run(node, "ip", "address")
+
+
+async def test_a_balancers_port_that_somebody_has_is_told_and_tried_again(
+    namespaces: Namespaces, network: ContainerPlane, sandbox: MakeSandbox, node: str
+) -> None:
+    made = await network.create(NetworkSpec("shop", pools=[Pool("10.77.0.0/24")]))
+    box = sandbox("box", [Join("shop")])
+    ip = only((await network.open(box)).endpoints).ip
+    ports = (PortRequest(80, "tcp", "", PORT, PORT),)
+    balancer = Balancer("web", made.id, "10.77.0.254", ("web",), (ip,), ports)
+    async with namespaces.tcp_server(box.netns_path, 80, "box"):
+        async with namespaces.tcp_server(node, PORT, "machine"):
+            failures = await network.balance([balancer])
+            assert "address already in use" in failures["web"]
+            assert (await namespaces.ask_tcp(node, "127.0.0.1", PORT))[0] == "machine"
+        assert await network.balance([balancer]) == {}
+        assert (await namespaces.ask_tcp(node, "127.0.0.1", PORT))[0] == "box"
+
+
+async def test_balancers_go_on_after_a_restart(
+    namespaces: Namespaces, opening: Callable[..., object], sandbox: MakeSandbox, node: str
+) -> None:
+    box = sandbox("box", [Join("shop")])
+    async with opening() as first:  # type: ignore[attr-defined]
+        made = await first.create(NetworkSpec("shop", pools=[Pool("10.77.0.0/24")]))
+        ip = only((await first.open(box)).endpoints).ip
+        ports = (PortRequest(80, "tcp", "", PORT, PORT),)
+        await first.balance([Balancer("web", made.id, "10.77.0.254", ("web",), (ip,), ports)])
+    async with namespaces.tcp_server(box.netns_path, 80, "box"):
+        assert (await namespaces.ask_tcp(node, "127.0.0.1", PORT))[0] == "box", "nobody runs, packets do"
+        async with opening() as second:  # type: ignore[attr-defined]
+            await second.retain([box.container_id])
+            assert (await namespaces.ask_tcp(node, "127.0.0.1", PORT))[0] == "box"
+            assert await ask_tcp6(node, "::1", PORT) == "box"
+            await second.tear_down()
 
 
 async def test_everything_goes_on_after_a_restart(
