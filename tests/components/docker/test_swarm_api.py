@@ -69,6 +69,7 @@ async def api(house: House) -> AsyncIterator[Api]:
         made = Api(session)
         await made.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
         yield made
+    await component.tear_down(house.site)
 
 
 async def test_a_swarm_is_made_described_and_left(house: House) -> None:
@@ -224,6 +225,7 @@ async def test_a_restart_finds_its_swarm_and_its_tasks_running(house: House) -> 
         api = Api(session)
         assert (await api.get("/info"))["Swarm"]["NodeID"] == node_id
         assert {task["ID"] for task in await api.running("web", 2)} == before
+    await component.tear_down(house.site)
 
 
 async def test_a_locked_swarm_waits_for_its_key_after_a_restart(house: House) -> None:

@@ -7,7 +7,7 @@ Source: moby/swarmkit, agent/exec (the steps); moby daemon/cluster/executor/cont
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from maru.core.errors import Conflict, MaruError, NotFound
 from maru.core.lifecycle import Background
 from maru.core.reconcile import Loop
 
+AGAIN_S = 1.0
 WORKERS = 16  # a stop may take as long as its grace period
 UNHEALTHY = "dockerexec: unhealthy container"
 
@@ -55,6 +56,12 @@ class Agent:
         self._parts = parts
         self._dock = parts.dock
         self._loop: Loop[str] = self._new_loop()
+        self._let_go: Callable[[], Awaitable[None]] = _nothing
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def before_ends(self, let_go: Callable[[], Awaitable[None]]) -> None:
+        """Say what is awaited before a container is stopped: that no more traffic is sent there."""
+        self._let_go = let_go
 
     def begin(self, tasks: Background) -> None:
         """Work as long as `tasks`."""
@@ -72,6 +79,8 @@ class Agent:
 
     async def remove_all(self) -> None:
         """When the swarm is left."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
         await asyncio.gather(*(self._remove(box) for box in self.boxes()))
 
     def box_of(self, task_id: str) -> Box | None:
@@ -106,6 +115,23 @@ class Agent:
         )
 
     async def _bring_right(self, task_id: str) -> float | None:
+        """Whoever ends the loop ends no container half way: what is under way goes on to its end."""
+        again: list[float | None] = []
+
+        async def work() -> None:
+            try:
+                again.append(await self._work(task_id))
+            except MaruError as error:
+                self._dock.log.warning("a task is looked at again", task=task_id, error=str(error))
+                again.append(AGAIN_S)
+
+        under_way = self._dock.tasks.start(work(), f"swarm task {task_id}")
+        self._under_way.add(under_way)
+        under_way.add_done_callback(self._under_way.discard)
+        await asyncio.shield(under_way)
+        return again[0]
+
+    async def _work(self, task_id: str) -> float | None:
         entry, box = self._parts.membership.shelves.tasks.get(task_id), self.box_of(task_id)
         if entry is None:
             if box is not None:
@@ -167,9 +193,10 @@ class Agent:
         found = []
         for wanted in entry.spec.get("Networks") or ():
             network = self._parts.overlays.resolve(str(wanted["Target"]))
-            aliases = [f"tasks.{name}"]
+            names = [name, *(str(each) for each in wanted.get("Aliases") or ())]
+            aliases = [f"tasks.{each}" for each in names]
             if endpoint_mode(spec) == "dnsrr" or network.spec.internal:
-                aliases += [name, *(str(each) for each in wanted.get("Aliases") or ())]
+                aliases += names
             is_own = is_overlay(network.spec)
             options = {str(key): str(value) for key, value in (wanted.get("DriverOpts") or {}).items()}
             found.append(Attachment(network.id, network.name, aliases if is_own else (), options))
@@ -213,6 +240,7 @@ class Agent:
         await self._report(task, "failed", "started", box, error=words)
 
     async def _end_unhealthy(self, task: Task, box: Box) -> None:
+        await self._let_go()
         with suppress(MaruError):
             await self._parts.ending.stop(box, None)
         words = f"task: non-zero exit ({box.state.exit_code}): {UNHEALTHY}"
@@ -220,16 +248,25 @@ class Agent:
 
     async def _shut_down(self, task: Task, box: Box | None) -> None:
         if box is not None and box.state.is_running:
+            await self._let_go()
             with suppress(NotFound, Conflict):
                 await self._parts.ending.stop(box, None)
         await self._report(task, "shutdown", "shutdown", box)
 
     async def _remove(self, box: Box) -> None:
         """With the grace that its stop has."""
+        if box.state.is_running:
+            await self._let_go()
         with suppress(NotFound, Conflict):
             await self._parts.ending.stop(box, None)
-        with suppress(NotFound, Conflict):
+        try:
             await self._parts.ending.remove(box, with_volumes=True, is_forced=True)
+        except NotFound:
+            return
+        except Conflict:
+            if box.state.state != "removing":
+                raise
+            await asyncio.shield(box.removed)  # somebody else is at it
 
     async def _report(self, task: Task, state: str, message: str, box: Box | None = None, *, error: str = "") -> None:
         if task.state == state:
@@ -274,6 +311,10 @@ class Agent:
 
     def _new_loop(self) -> Loop[str]:
         return Loop("swarm tasks", self._bring_right, self._dock.clock, self._dock.ids, workers=WORKERS)
+
+
+async def _nothing() -> None:
+    return None
 
 
 def task_id_of(box: Box) -> str:

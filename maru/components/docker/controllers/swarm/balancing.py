@@ -36,6 +36,8 @@ class Balancing:
         self._agent = agent
         self._is_due = asyncio.Event()
         self._failures: dict[str, str] = {}
+        self._is_behind = False
+        self._lock = asyncio.Lock()
 
     def begin(self, tasks: Background) -> None:
         """Work as long as `tasks`."""
@@ -51,17 +53,24 @@ class Balancing:
             await self._is_due.wait()
             await self._dock.clock.sleep(SETTLE_S)
             self._is_due.clear()
+            await self.refresh()
+            if self._is_behind:
+                await self._dock.clock.sleep(AGAIN_S)
+                self._is_due.set()
+
+    async def refresh(self) -> None:
+        """The network knows how it is now when this returns, unless it cannot be told: then it is tried again."""
+        async with self._lock:
             try:
                 failures = dict(await self._dock.network.balance(self.balancers()))
             except MaruError as error:
                 self._dock.log.warning("the routing mesh is made later", error=str(error))
-                await self._dock.clock.sleep(AGAIN_S)
-                self._is_due.set()
-                continue
-            for name, why in failures.items():
-                if self._failures.get(name) != why:
-                    self._dock.log.warning("ports of a service are not published", service=name, why=why)
-            self._failures = failures
+                self._is_behind = True
+                return
+        for name, why in failures.items():
+            if self._failures.get(name) != why:
+                self._dock.log.warning("ports of a service are not published", service=name, why=why)
+        self._failures, self._is_behind = failures, bool(failures)
 
     def balancers(self) -> Sequence[Balancer]:
         """One for each virtual address."""
@@ -95,7 +104,8 @@ class Balancing:
                 continue
             box = self._agent.box_of(task.id)
             endpoint = network.endpoints.get(box.id) if box is not None else None
-            if endpoint is not None and endpoint.ip:
+            is_well = box is not None and (box.state.health is None or box.state.health.status == "healthy")
+            if is_well and endpoint is not None and endpoint.ip:
                 found.append(endpoint.ip)
         return found
 

@@ -69,6 +69,7 @@ def build(needs: Needs) -> House:
         )
     )
     balancing = Balancing(dock, membership, overlays, runs)
+    runs.before_ends(balancing.refresh)
     needs.blueprints.also_bind(TaskFiles(dock, membership, runs).binds_of)
 
     async def begin(tasks: Background) -> None:
