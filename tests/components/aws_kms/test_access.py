@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from maru.components.aws_kms.config import KmsConfig
 from maru.contracts.aws_access import AwsCaller, AwsSession, CallerKind
-from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, user
+from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, opened, user
+from tests.fakes.client import FakeClients
+from tests.fakes.clock import FakeClock
 
 BOB = user("bob")
 
@@ -155,3 +158,13 @@ async def test_the_facts_of_a_request_reach_the_policy_engine(kms: Kms) -> None:
         "kms:EncryptionContext:c": "1",
         "aws:ResourceTag/team": "x",
     }
+
+
+async def test_told_so_it_keeps_what_is_no_policy_and_the_default_one_decides() -> None:
+    clock = FakeClock()
+    async with opened(FakeClients(clock), clock, KmsConfig(takes_any_policy=True)) as kms:
+        key = await kms.key(Policy="my policy")
+        assert (await kms.call("GetKeyPolicy", KeyId=key["KeyId"]))["Policy"] == "my policy"
+        assert await kms.call("Encrypt", KeyId=key["KeyId"], Plaintext=b"x")
+        kms.authorizer.identity[BOB.arn] = []
+        assert (await kms.fails("DescribeKey", KeyId=key["KeyId"], caller=BOB))[0] == "AccessDeniedException"

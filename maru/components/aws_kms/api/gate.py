@@ -17,6 +17,7 @@ import msgspec
 from maru.components.aws_kms.api.vault import Target, Vault
 from maru.components.aws_kms.model.documents import Key
 from maru.components.aws_kms.model.grants import allows, with_grants
+from maru.components.aws_kms.model.policies import default_policy, is_policy
 from maru.contracts.aws_access import AwsAuthorizer, AwsCaller, CallerKind, Circumstances, Fact, Policy, Question
 
 _POLICIES_MAX = 4096
@@ -73,7 +74,7 @@ class Gate:
         granting = [grant.fields for grant in grants if allows(grant.fields, operation, access.context)]
         if granting:
             principals = tuple((grant.grant_id, grant.grantee, grant.grantee_service) for grant in granting)
-            policy = _granted(target.key.fields.policy, principals, question.action)
+            policy = _granted(target.key.fields.policy, target.key.account, principals, question.action)
             question = replace(question, resource_policy=policy)
         self._authorizer.require(asking.caller, question, asking.circumstances)
 
@@ -104,7 +105,7 @@ class Gate:
             for name, value in access.context.items():
                 facts[f"kms:EncryptionContext:{name}"] = value
         facts.update(access.facts)
-        policy = _decoded(key.fields.policy)
+        policy = _decoded(key.fields.policy, key.account)
         return Question(f"kms:{operation}", key.arn, key.account, policy, delegates=True, facts=facts)
 
     def _facts(self, asking: Asking, target: Target) -> dict[str, Fact]:
@@ -142,13 +143,14 @@ def _via(service: str, region: str) -> str:
 
 
 @lru_cache(maxsize=_POLICIES_MAX)
-def _decoded(policy: str) -> Policy:
-    """A policy that was checked when it was put; shared, never changed."""
-    decoded: Policy = msgspec.json.decode(policy)
+def _decoded(policy: str, account: str) -> Policy:
+    """A policy that was checked when it was put, or the default one for one that is none; shared, never changed."""
+    text = policy if is_policy(policy) else default_policy(account)
+    decoded: Policy = msgspec.json.decode(text)
     return decoded
 
 
 @lru_cache(maxsize=_POLICIES_MAX)
-def _granted(policy: str, principals: tuple[tuple[str, str, str], ...], action: str) -> Policy:
+def _granted(policy: str, account: str, principals: tuple[tuple[str, str, str], ...], action: str) -> Policy:
     """The same value for the same grants, so that the policy engine compiles it once."""
-    return with_grants(_decoded(policy), principals, action)
+    return with_grants(_decoded(policy, account), principals, action)

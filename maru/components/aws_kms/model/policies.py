@@ -7,7 +7,6 @@ IAM JSON policy language".
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 
@@ -71,6 +70,15 @@ def managed_policy(service: str, account: str, region: str) -> str:
     )
 
 
+def is_policy(text: str) -> bool:
+    """Whether it is JSON at all."""
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
 def read_policy(text: str) -> Value:
     """The policy decoded, checked. Raises Invalid (MalformedPolicyDocumentException) with what is wrong."""
     if len(text.encode()) > BYTES_MAX:
@@ -94,12 +102,6 @@ def read_policy(text: str) -> Value:
     for statement in statements:
         _check_statement(statement)
     return policy
-
-
-def statements_of(policy: Value) -> Sequence[Value]:
-    """The statements of a checked policy."""
-    statements = policy["Statement"]
-    return [statements] if isinstance(statements, dict) else list(statements)
 
 
 def _check_statement(statement: object) -> None:

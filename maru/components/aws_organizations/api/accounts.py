@@ -64,7 +64,7 @@ class Accounts:
                 "organization": organization.fields.id,
                 "parent": organization.fields.root,
                 "joinedMethod": "CREATED",
-                "policies": first_policies(organization),
+                "policies": FULL_ACCESS,
                 "tags": tags,
             }
             account = await self._births.bear(spec)
@@ -178,18 +178,8 @@ class Accounts:
 
         def change(fresh: Account) -> Value:
             if fresh.fields.status == "SUSPENDED":
-                raise conflict(
-                    "AccountAlreadyClosedException", "You attempted to close an account that is already closed."
-                )
+                raise conflict("AccountAlreadyClosedException", "The provided account is already closed.")
             return {"status": "SUSPENDED"}
 
         await self._tree.change_account(account.fields.id, change)
         return {}
-
-
-def first_policies(organization: Organization) -> list[str]:
-    """What is attached to an account or a unit from its start: AWS's own of the enabled types."""
-    names = list(FULL_ACCESS)
-    if "RESOURCE_CONTROL_POLICY" in organization.fields.policy_types:
-        names.append("p-RCPFullAWSAccess")
-    return names

@@ -44,8 +44,8 @@ class Attachments:
     async def attach(self, call: AwsCall) -> Members:
         organization, policy, target = self._both(call)
         kind = KINDS[policy.fields.type]
-        # A service control policy may be attached beforehand; it binds once its type is enabled.
-        if kind.name != SCP and kind.name not in organization.fields.policy_types:
+        # What limits permissions may be attached beforehand; it binds once its type is enabled.
+        if not kind.is_authorization and kind.name not in organization.fields.policy_types:
             raise not_enabled()
         there = {found.fields.id for found in self._tree.policies(organization, kind.name)}
 

@@ -107,8 +107,10 @@ class Delegation:
         principal = _principal(call)
 
         def change(fresh: Account) -> Value:
-            if principal not in fresh.fields.delegations:
+            if not fresh.fields.delegations:
                 raise _not_registered()
+            if principal not in fresh.fields.delegations:
+                raise invalid("You specified an unrecognized service principal.", "UNRECOGNIZED_SERVICE_PRINCIPAL")
             return {"delegations": {principal: None}}
 
         await self._tree.change_account(name, change)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from maru.components.aws_organizations.api.accounts import first_policies
 from maru.components.aws_organizations.api.gate import Gate, Rule, operation
+from maru.components.aws_organizations.api.organization import FULL_ACCESS
 from maru.components.aws_organizations.api.shapes import moment, page, read_tags
 from maru.components.aws_organizations.config import OrganizationsConfig
 from maru.components.aws_organizations.engine.tree import BY_EMAIL, BY_ORGANIZATION, BY_TARGET, Tree
@@ -124,7 +124,7 @@ class Handshakes:
                 "parent": organization.fields.root,
                 "joinedAt": self._tree.stamp(),
                 "joinedMethod": "INVITED",
-                "policies": first_policies(organization),
+                "policies": FULL_ACCESS,
                 "tags": handshake.tags,
             }
 

@@ -19,8 +19,8 @@ from maru.components.aws_organizations.model.names import arn
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 from maru.core.document import Value
 
-FULL_ACCESS = ("p-FullAWSAccess",)
-"""Attached to whatever joins, from the start."""
+FULL_ACCESS = ("p-FullAWSAccess", "p-RCPFullAWSAccess")
+"""AWS's own policies, attached to whatever joins from the start, whether their types are enabled or not."""
 
 
 class OrganizationOperations:

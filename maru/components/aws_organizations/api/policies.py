@@ -19,7 +19,7 @@ from maru.components.aws_organizations.model.documents import (
     Policy,
     Unit,
 )
-from maru.components.aws_organizations.model.kinds import KINDS, SCP, Kind
+from maru.components.aws_organizations.model.kinds import KINDS, Kind
 from maru.components.aws_organizations.model.names import POLICY, ROOT, check_form
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 from maru.core.document import Value
@@ -134,7 +134,7 @@ class Policies:
         done = await self._tree.change_organization(organization.fields.id, change)
         mine = {policy.fields.id for policy in self._tree.policies(organization, kind.name)}
         await self._on_every_target(organization, lambda names: [name for name in names if name not in mine])
-        if kind.name == SCP:  # what joins has it from the start, whether the type is enabled or not
+        if kind.managed:  # it is there from the start, whether the type is enabled or not
             await self._on_every_target(organization, lambda names: _with(names, kind.managed))
         return {"Root": root_shape(done)}
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maru.components.aws_organizations.api.accounts import first_policies
 from maru.components.aws_organizations.api.gate import Gate, Rule, operation
+from maru.components.aws_organizations.api.organization import FULL_ACCESS
 from maru.components.aws_organizations.api.shapes import page, read_tags, unit_shape
 from maru.components.aws_organizations.engine.tree import Tree
 from maru.components.aws_organizations.errors import conflict, duplicate, invalid, violated
@@ -57,7 +57,7 @@ class Units:
             "organization": organization.fields.id,
             "parent": parent,
             "createdAt": self._tree.stamp(),
-            "policies": first_policies(organization),
+            "policies": FULL_ACCESS,
             "tags": read_tags(call.parameters.get("Tags")),
         }
         unit = await self._tree.shelves.units.create({"metadata": {"name": unit_id}, "spec": fields})
