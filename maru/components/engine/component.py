@@ -21,7 +21,7 @@ from maru.components.engine.engine.held import HeldContent
 from maru.components.engine.engine.images import Images, ImagesInUse
 from maru.components.engine.engine.logs import rotate
 from maru.components.engine.engine.machine import Machine
-from maru.components.engine.engine.oci import choose, find_tool, installed, missing
+from maru.components.engine.engine.oci import choose, find_tool, installed_blocking, missing_blocking
 from maru.components.engine.engine.registry import Registries
 from maru.components.engine.engine.runtime import Runtime
 from maru.components.engine.engine.transfer import Limits, Transfer
@@ -71,7 +71,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     await asyncio.to_thread(groups.free_root_blocking)
     state = state_folder(needs.site)
     chosen = await choose(needs.config.runtime, state, folder, groups)
-    runtimes = installed(state, groups)
+    runtimes = await asyncio.to_thread(installed_blocking, state, groups)
     machine = Machine(
         conmon=conmon,
         runtimes={**runtimes, chosen.name: chosen},
@@ -80,7 +80,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
         grant=grant(),
         holder_group=f"/{needs.site.instance}/holders",
         create_deadline_s=needs.config.create_deadline_s,
-        missing=missing(runtimes),
+        missing=await asyncio.to_thread(missing_blocking, runtimes),
     )
     containers = Containers(folder, Path(state, "exits"), needs.clock, groups)
     async with background("engine") as tasks:
@@ -110,7 +110,7 @@ async def tear_down(site: Site) -> None:
     if not (folder / "containers").is_dir():
         return
     groups = cgroups.detect()
-    runtimes = installed(state_folder(site), groups)
+    runtimes = await asyncio.to_thread(installed_blocking, state_folder(site), groups)
     machine = Machine("", runtimes, "", groups, grant(), f"/{site.instance}/holders", 0)
     containers = Containers(folder, Path(state_folder(site), "exits"), SystemClock(), groups)
     async with background("engine tear down") as tasks:

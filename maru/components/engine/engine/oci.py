@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from maru.components.engine.engine.vm import availability
 from maru.core.document import Value
 from maru.core.errors import Deadline, Unavailable
 from maru.linux.cgroups import UNIFIED, Cgroups
@@ -74,19 +75,26 @@ async def choose(wanted: str, root: str, folder: Path, cgroups: Cgroups) -> OciR
     raise Unavailable(what="container runtime", why="; ".join(failures), fix=fix)
 
 
-def installed(root: str, cgroups: Cgroups) -> dict[str, OciRuntime]:
+def installed_blocking(root: str, cgroups: Cgroups) -> dict[str, OciRuntime]:
     """Every runtime there is, by name, tried or not: containers of any of them may be running."""
-    found = {}
+    found: dict[str, OciRuntime] = {}
     for name in NAMES:
         path = shutil.which(name, path=_PATH)
         if path is not None:
             found[name] = _ways(name, path, root, cgroups)[0]
+    if not availability.refusal_blocking("crun" in found):
+        folder = f"{root}/{availability.NAME}"
+        launcher = availability.launcher_blocking(Path(folder))
+        found[availability.NAME] = OciRuntime(availability.NAME, (launcher,), folder)
     return found
 
 
-def missing(found: Mapping[str, OciRuntime]) -> dict[str, str]:
+def missing_blocking(found: Mapping[str, OciRuntime]) -> dict[str, str]:
     """The runtimes that cannot be had here, by name, each with why and what mends it."""
-    return {name: f"it is not installed: apt-get install {name}" for name in NAMES if name not in found}
+    absent = {name: f"it is not installed: apt-get install {name}" for name in NAMES if name not in found}
+    if availability.NAME not in found:
+        absent[availability.NAME] = availability.refusal_blocking("crun" in found)
+    return absent
 
 
 def message_of(output: bytes) -> str:
