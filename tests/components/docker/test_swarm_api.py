@@ -21,7 +21,7 @@ async def until(claim: Callable[[], Awaitable[Any]]) -> Any:
     """The first true answer."""
     async with asyncio.timeout(WAIT_S):
         while not (seen := await claim()):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
     return seen
 
 
@@ -263,3 +263,31 @@ async def test_another_nodes_swarm_is_not_joined(house: House) -> None:
         body = {"RemoteAddrs": ["127.0.0.1:2377"], "JoinToken": "SWMTKN-1-a-b"}
         assert "not supported by Maru" in (await api.post("/swarm/join", body, 501))["message"]
         assert (await api.post("/swarm/leave", {}, 503))["message"] == "This node is not part of a swarm"
+
+
+async def test_a_service_written_by_hand_runs_and_a_wrong_one_says_so(api: Api, house: House) -> None:
+    client = house.clients.acting_as("test")
+    good = {"TaskTemplate": {"ContainerSpec": {"Image": "busybox", "Args": ["sleep", "9"]}}}
+    bodies = {
+        "by-hand": good,
+        "wrong": {"TaskTemplate": {"ContainerSpec": {"Image": "busybox"}}, "Mode": 7},
+        "worse": {},
+    }
+    for name, spec in bodies.items():
+        document = {"apiVersion": SERVICES.api_version, "kind": SERVICES.kind, "metadata": {"name": name}, "spec": spec}
+        await client.create(SERVICES, document)
+    await api.running("by-hand", 1)
+    assert (await api.get("/services/by-hand"))["Endpoint"] == {"Spec": {}}
+
+    async def told() -> Any:
+        return [(await client.get(SERVICES, "", name)).get("status", {}).get("message") for name in ("wrong", "worse")]
+
+    messages = await until(lambda: _all(told))
+    assert all(str(each).startswith("rpc error: code = InvalidArgument") for each in messages)
+    await client.patch(SERVICES, "", "by-hand", {"spec": {"Mode": {"Replicated": {"Replicas": 3}}}})
+    await api.running("by-hand", 3)
+
+
+async def _all(claim: Callable[[], Awaitable[Any]]) -> Any:
+    seen = await claim()
+    return seen if all(seen) else None

@@ -39,7 +39,10 @@ class Payloads:
 
     def of(self, entry: Entry, noun: str) -> bytes:
         """Raises Broken, Unavailable."""
-        return self.membership.unseal(str(entry.status["sealed"]), f"{noun} {entry.name}")
+        sealed = entry.status.get("sealed")
+        if not sealed:
+            raise Invalid(what=f"{noun} {entry.name}", why="its document was not made by the Engine API")
+        return self.membership.unseal(str(sealed), f"{noun} {entry.name}")
 
 
 class TaskFiles:

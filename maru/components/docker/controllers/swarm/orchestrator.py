@@ -22,6 +22,7 @@ from maru.components.docker.model.swarm.specs import mode_of, template_of
 from maru.components.docker.model.swarm.tasks import Task, rank, status_value, task_name, task_of
 from maru.components.docker.model.swarm.updates import Progress, update_of
 from maru.core.document import Value
+from maru.core.errors import Invalid, NotFound, NotSupported
 from maru.core.lifecycle import Background
 from maru.core.reconcile import Loop
 
@@ -58,6 +59,13 @@ class Orchestrator:
             tasks = [task_of(each) for each in shelves.tasks_of(service_id)]
             if entry is None:
                 await self._carry_out(None, removal(tasks))
+                return None
+            try:
+                entry = await self._services.completed(entry)
+            except (Invalid, NotFound, NotSupported) as error:
+                # Somebody wrote the document by hand: it says what is wrong, and its tasks stay as they are.
+                if entry.status.get("message") != str(error):
+                    await shelves.services.amend(entry.id, {"message": str(error)})
                 return None
             done = plan(self._scene(entry, tasks))
             await self._carry_out(entry, done)

@@ -7,7 +7,7 @@ manager/controlapi/service.go.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -124,6 +124,26 @@ class Services:
         await self._membership.shelves.services.delete(entry.id)
         self.tell(entry, "remove")
         return entry
+
+    async def completed(self, entry: Entry) -> Entry:
+        """The same with what the API would have seen to, for a document that was written by hand.
+
+        Raises Invalid, NotFound, NotSupported.
+        """
+        if entry.status.get("Endpoint") is not None:
+            return replace(entry, spec=read_spec(entry.spec))
+        name = entry.spec.get("Name") or entry.id
+        spec = self._resolved(read_spec({**entry.spec, "Name": name}))
+        if any(other.name == name and other.id != entry.id for other in self._membership.shelves.services.all()):
+            raise refused(
+                f"name conflicts with an existing object: service {name} already exists", "AlreadyExists", 409
+            )
+        status = {**entry.status, "Endpoint": self._endpoint(spec, entry.id, {}), "message": None}
+        if mode_of(spec).endswith("Job"):
+            status["JobStatus"] = {"JobIteration": {"Index": 0}, "LastExecution": self._dock.now()}
+        made = await self._membership.shelves.services.replace(entry, spec, status)
+        self.tell(made, "create")
+        return made
 
     def auth_of(self, service_id: str) -> RegistryAuth | None:
         """What images of the service are pulled with."""

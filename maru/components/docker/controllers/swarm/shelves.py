@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.model.swarm import definitions
 from maru.components.docker.model.swarm.entries import Entry, entry_of, without_nulls
+from maru.components.docker.model.swarm.tasks import task_entry_of
 from maru.core.client import Client
 from maru.core.document import Resource, Value
 from maru.core.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,8 @@ class Shelf:
     def __init__(self, dock: Dock, resource: Resource) -> None:
         self._dock = dock
         self.noun = resource.kind.lower()
-        self.kept: Kept[Entry] = Kept(dock.client, resource, entry_of, dock.clock, dock.ids)
+        read = task_entry_of if resource is definitions.TASKS else entry_of
+        self.kept: Kept[Entry] = Kept(dock.client, resource, read, dock.clock, dock.ids)
 
     def all(self) -> Sequence[Entry]:
         """Oldest first."""

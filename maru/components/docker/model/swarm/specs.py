@@ -31,7 +31,14 @@ def refused(words: str, code: str = "InvalidArgument", status: int = 400) -> Inv
 
 
 def read_spec(body: Value) -> Value:
-    """The specification of a request, whole and checked. Raises Invalid, NotSupported."""
+    """The specification of a request or a document, whole and checked. Raises Invalid, NotSupported."""
+    try:
+        return _read(body)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise refused(f"the specification has the wrong form: {error!r}") from error
+
+
+def _read(body: Value) -> Value:
     given = in_go_case(without_nulls(body))
     assert isinstance(given, dict)
     spec: Value = given

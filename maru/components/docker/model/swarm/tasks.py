@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from maru.components.docker.model.swarm.entries import Entry, moment, shown
+import msgspec
+
+from maru.components.docker.model.swarm.entries import Entry, entry_of, moment, shown
 from maru.core.document import Value
 
 ORDER = [
@@ -99,6 +101,18 @@ def task_of(entry: Entry) -> Task:
         spec=entry.spec,
         endpoint=status.get("endpoint") or {},
     )
+
+
+def task_entry_of(document: Value) -> Entry:
+    """A task's document. Raises msgspec.ValidationError for one that somebody wrote by hand and got wrong."""
+    entry = entry_of(document)
+    try:
+        task = task_of(entry)
+        rank(task.state), rank(task.desired)
+        assert str(entry.status["ServiceID"]) and str(entry.status["name"])
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise msgspec.ValidationError(f"not a task: {error!r}") from error
+    return entry
 
 
 def task_value(entry: Entry) -> Value:
