@@ -284,6 +284,7 @@ async def test_a_service_written_by_hand_runs_and_a_wrong_one_says_so(api: Api, 
 
     messages = await until(lambda: _all(told))
     assert all(str(each).startswith("rpc error: code = InvalidArgument") for each in messages)
+    assert len(await api.get("/services?status=1")) == 3
     await client.patch(SERVICES, "", "by-hand", {"spec": {"Mode": {"Replicated": {"Replicas": 3}}}})
     await api.running("by-hand", 3)
 

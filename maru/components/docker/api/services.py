@@ -12,7 +12,7 @@ from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.controllers.swarm.services import Change
 from maru.components.docker.model.swarm import listing
 from maru.components.docker.model.swarm.entries import Entry, shown
-from maru.components.docker.model.swarm.specs import mode_of, with_defaults
+from maru.components.docker.model.swarm.specs import mode_of, replicas_of, with_defaults
 from maru.components.docker.model.swarm.tasks import task_of
 from maru.core.document import Value
 from maru.core.errors import Invalid
@@ -90,12 +90,12 @@ class ServiceApi:
         if mode == "Replicated":
             return {
                 "RunningTasks": running,
-                "DesiredTasks": entry.spec["Mode"]["Replicated"]["Replicas"],
+                "DesiredTasks": replicas_of(entry.spec),
                 "CompletedTasks": 0,
             }
         if mode == "Global":
             return {"RunningTasks": running, "DesiredTasks": len(wanted), "CompletedTasks": 0}
-        index = entry.status["JobStatus"]["JobIteration"]["Index"]
+        index = int(((entry.status.get("JobStatus") or {}).get("JobIteration") or {}).get("Index") or 0)
         completed = sum(task.state == "complete" and task.iteration == index for task in tasks)
         return {"RunningTasks": running, "DesiredTasks": len(wanted), "CompletedTasks": completed}
 

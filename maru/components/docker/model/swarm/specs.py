@@ -63,7 +63,15 @@ def _read(body: Value) -> Value:
 
 def mode_of(spec: Value) -> str:
     """Replicated, Global, ReplicatedJob or GlobalJob."""
-    return next((name for name in MODES if name in (spec.get("Mode") or {})), "Replicated")
+    mode = spec.get("Mode")
+    return next((name for name in MODES if isinstance(mode, dict) and name in mode), "Replicated")
+
+
+def replicas_of(spec: Value) -> int:
+    """Of a replicated service."""
+    mode = spec.get("Mode")
+    given = mode.get("Replicated") if isinstance(mode, dict) else None
+    return int(given.get("Replicas") or 0) if isinstance(given, dict) else 1
 
 
 def flow_of(spec: Value, *, is_rollback: bool) -> Value:
