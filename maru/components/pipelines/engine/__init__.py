@@ -1,0 +1,1 @@
+"""Running pipelines: queues, inputs, outputs, and the workers between them."""

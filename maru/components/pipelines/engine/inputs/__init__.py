@@ -1,0 +1,1 @@
+"""Input plugins: where events come from."""

@@ -1,0 +1,174 @@
+"""Inputs that make events of their own: generator, heartbeat, exec.
+
+Source: Logstash reference, "Generator", "Heartbeat", "Exec" input plugins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from maru.components.pipelines.engine.ground import Ground
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.model.event import Event
+from maru.components.pipelines.model.options import InputOptions, options_of
+from maru.core.document import Value
+from maru.core.errors import Invalid, Unavailable
+from maru.wire.logstash.syntax import Plugin
+
+BATCH = 125
+OUTPUT_BYTES_MAX = 64 << 20
+
+
+class GeneratorOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """count: 0 for without end."""
+
+    count: int = 0
+    lines: Sequence[str] = ()
+    message: str = "Hello world!"
+    threads: int = 1
+    ecs_compatibility: str = "v8"
+
+
+class HeartbeatOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """interval: s."""
+
+    count: int = -1
+    interval: float = 60
+    message: str = "ok"
+    sequence: str = "none"
+    threads: int = 1
+    ecs_compatibility: str = "v8"
+
+
+class ExecOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """interval: s; schedule (cron) is not done."""
+
+    command: str
+    interval: float = 0
+    schedule: str = ""
+    ecs_compatibility: str = "v8"
+
+
+class Generator:
+    """The same lines again and again, each with a sequence number."""
+
+    def __init__(self, plugin: Plugin, ground: Ground) -> None:
+        self._options = options_of(plugin, GeneratorOptions, "input")
+        self._ground = ground
+        self._dress = Dress(self._options)
+        self._codec = codec_of(self._options, "plain")
+
+    async def run(self, emit: Emit) -> None:
+        lines = list(self._options.lines) or [self._options.message]
+        read = [self._codec().feed(line.encode()) for line in lines]
+        sequence, batch = 0, list[Event]()
+        while self._options.count == 0 or sequence < self._options.count:
+            for values in read:
+                for value in values:
+                    batch.append(self._event(value, sequence))
+            sequence += 1
+            if len(batch) >= BATCH:
+                await emit(batch)
+                batch = []
+                await asyncio.sleep(0)
+        if batch:
+            await emit(batch)
+
+    def _event(self, value: Value, sequence: int) -> Event:
+        fields = {**value, "host": {"name": socket.gethostname()}, "event": {"sequence": sequence}}
+        return self._dress.event(fields, self._ground.now())
+
+
+class Heartbeat:
+    """One event each interval."""
+
+    def __init__(self, plugin: Plugin, ground: Ground) -> None:
+        self._options = options_of(plugin, HeartbeatOptions, "input")
+        self._ground = ground
+        self._dress = Dress(self._options)
+
+    async def run(self, emit: Emit) -> None:
+        sent = 0
+        while self._options.count < 0 or sent < self._options.count:
+            await emit([self._event(sent)])
+            sent += 1
+            await self._ground.clock.sleep(self._options.interval)
+
+    def _event(self, sequence: int) -> Event:
+        now = self._ground.now()
+        fields: Value = {"host": {"name": socket.gethostname()}}
+        kind = "epoch" if self._options.message == "epoch" else self._options.message
+        if kind == "epoch" or self._options.sequence == "epoch":
+            fields["event"] = {"sequence": int(now.timestamp())}
+        elif kind == "sequence" or self._options.sequence == "counter":
+            fields["event"] = {"sequence": sequence}
+        else:
+            fields["message"] = self._options.message
+        return self._dress.event(fields, now)
+
+
+class Exec:
+    """What a command prints is one event."""
+
+    def __init__(self, plugin: Plugin, ground: Ground) -> None:
+        self._options = options_of(plugin, ExecOptions, "input")
+        if self._options.schedule or self._options.interval <= 0:
+            raise Invalid(
+                what=f"input plugin 'exec' at line {plugin.place.line}",
+                why="jdbc-like schedules are not supported here",
+                fix="interval => seconds",
+            )
+        self._ground = ground
+        self._dress = Dress(self._options)
+        self._codec = codec_of(self._options, "plain")
+
+    async def run(self, emit: Emit) -> None:
+        while True:
+            started_s = self._ground.clock.monotonic_s()
+            output, code = await self._output()
+            took_ns = int((self._ground.clock.monotonic_s() - started_s) * 1e9)
+            about = {
+                "command_line": self._options.command,
+                "exit_code": code,
+            }
+            events = []
+            for value in self._codec().feed(output):
+                fields = {**value, "host": {"name": socket.gethostname()}, "process": about}
+                event = self._dress.event(fields, self._ground.now())
+                event.metadata["input"] = {"exec": {"process": {"elapsed_time": took_ns, "exit_code": code}}}
+                events.append(event)
+            await emit(events)
+            await self._ground.clock.sleep(self._options.interval)
+
+    async def _output(self) -> tuple[bytes, int]:
+        try:
+            process = await asyncio.create_subprocess_shell(
+                self._options.command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+            )
+        except OSError as error:
+            raise Unavailable(what=self._options.command, why=str(error), fix="look at the command") from error
+        try:
+            assert process.stdout is not None
+            output = await process.stdout.read(OUTPUT_BYTES_MAX)
+            return output, await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+def build_generator(plugin: Plugin, ground: Ground) -> Input:
+    """generator."""
+    return Generator(plugin, ground)
+
+
+def build_heartbeat(plugin: Plugin, ground: Ground) -> Input:
+    """heartbeat."""
+    return Heartbeat(plugin, ground)
+
+
+def build_exec(plugin: Plugin, ground: Ground) -> Input:
+    """exec."""
+    return Exec(plugin, ground)

@@ -1,0 +1,88 @@
+"""Inputs from within: other pipelines, and dead letters.
+
+Source: Logstash reference, "Pipeline-to-pipeline communication", "Dead_letter_queue input plugin".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from maru.components.pipelines.engine.ground import Ground
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input
+from maru.components.pipelines.model.event import METADATA, Event
+from maru.components.pipelines.model.options import InputOptions, options_of
+from maru.core.errors import AlreadyExists, Unavailable
+from maru.wire.logstash.syntax import Plugin
+
+POLL_S = 1.0
+
+
+class PipelineOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """address: where others send to."""
+
+    address: str
+
+
+class LetterOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """path is the platform's own and is not read; pipeline_id: whose letters. commit_offsets: remember how far."""
+
+    path: str = ""
+    pipeline_id: str = "main"
+    commit_offsets: bool = True
+    clean_consumed: bool = False
+    start_timestamp: str = ""
+
+
+class FromPipeline:
+    def __init__(self, plugin: Plugin, ground: Ground) -> None:
+        self._options = options_of(plugin, PipelineOptions, "input")
+        self._ground = ground
+
+    async def run(self, emit: Emit) -> None:
+        async def receive(events: Sequence[Event]) -> None:
+            await emit(events)
+
+        try:
+            self._ground.addresses.listen(self._options.address, receive)
+        except AlreadyExists as error:
+            raise Unavailable(what=error.what, why=error.why, fix=error.fix) from error
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._ground.addresses.leave(self._options.address)
+
+
+class FromLetters:
+    """Letters in order; where it stands is lost with the process, so letters come again after a restart."""
+
+    def __init__(self, plugin: Plugin, ground: Ground) -> None:
+        self._options = options_of(plugin, LetterOptions, "input")
+        self._ground = ground
+        self._dress = Dress(self._options)
+
+    async def run(self, emit: Emit) -> None:
+        position = 0
+        while True:
+            letters = await self._ground.letters.read(self._options.pipeline_id, position)
+            if not letters:
+                await self._ground.clock.sleep(POLL_S)
+                continue
+            events = []
+            for _, fields in letters:
+                metadata = fields.pop(METADATA, {})
+                event = self._dress.event(fields, self._ground.now())
+                event.metadata = metadata if isinstance(metadata, dict) else {}
+                events.append(event)
+            await emit(events)
+            position = letters[-1][0] + 1
+
+
+def build_pipeline(plugin: Plugin, ground: Ground) -> Input:
+    """pipeline."""
+    return FromPipeline(plugin, ground)
+
+
+def build_letters(plugin: Plugin, ground: Ground) -> Input:
+    """dead_letter_queue."""
+    return FromLetters(plugin, ground)

@@ -1,0 +1,1 @@
+"""Output plugins: where events go."""

@@ -1,0 +1,122 @@
+"""Codecs that write: json, json_lines, line, plain, rubydebug, dots.
+
+Source: Logstash reference, "Rubydebug", "Json_lines", "Line", "Plain", "Dots" codec plugins; awesome_print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from maru.components.pipelines.model.codecs.shape import Write
+from maru.components.pipelines.model.event import METADATA, TIMESTAMP, Event, text_of, written_moment
+from maru.components.pipelines.model.options import Options, options_of
+from maru.core.errors import Invalid
+from maru.wire.logstash.syntax import Plugin
+from maru.wire.logstash.templates import compile_template
+
+INDENT = 4
+
+
+class WritingOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """format: of a line, "" for time, host and message. metadata: rubydebug shows it, too."""
+
+    charset: str = "UTF-8"
+    delimiter: str = "\n"
+    format: str = ""
+    metadata: bool = False
+    target: str = ""
+    ecs_compatibility: str = "v8"
+
+
+def writing(plugin: Plugin) -> Write:
+    """The codec that `plugin` names. Raises Invalid: there is none of that name, wrong options."""
+    make = _MAKERS.get(plugin.name)
+    if make is None:
+        raise Invalid(
+            what=f"codec {plugin.name!r}",
+            why=f"Couldn't find any codec plugin named '{plugin.name}' that writes",
+            fix=f"choose among {', '.join(sorted(_MAKERS))}",
+        )
+    return make(options_of(plugin, WritingOptions, "codec"))
+
+
+def _json(_: WritingOptions) -> Write:
+    return Event.to_json
+
+
+def _json_lines(options: WritingOptions) -> Write:
+    end = options.delimiter.encode()
+    return lambda event: event.to_json() + end
+
+
+def _plain(options: WritingOptions) -> Write:
+    return lambda event: _formatted(event, options).encode(options.charset, "replace")
+
+
+def _line(options: WritingOptions) -> Write:
+    return lambda event: (_formatted(event, options) + options.delimiter).encode(options.charset, "replace")
+
+
+def _dots(_: WritingOptions) -> Write:
+    return lambda _event: b"."
+
+
+def _rubydebug(options: WritingOptions) -> Write:
+    def write(event: Event) -> bytes:
+        fields = {**event.fields, METADATA: event.metadata} if options.metadata else event.fields
+        return (debug_text(fields) + "\n").encode()
+
+    return write
+
+
+def _formatted(event: Event, options: WritingOptions) -> str:
+    if options.format:
+        return event.formatted(compile_template(options.format))
+    host = event.get(("host", "hostname")) or event.get(("host", "name"))
+    moment = event.timestamp
+    host = host if host is not None else event.get(("host",))
+    message = event.get(("message",))
+    return " ".join(
+        (
+            written_moment(moment) if moment is not None else f"%{{{TIMESTAMP}}}",
+            "%{host}" if host is None else text_of(host),
+            "%{message}" if message is None else text_of(message),
+        )
+    )
+
+
+def debug_text(value: object, depth: int = 0) -> str:
+    """A value as Ruby's awesome_print shows it: keys right-aligned, nested things indented."""
+    pad = " " * (INDENT * (depth + 1))
+    end = " " * (INDENT * depth)
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        names = {name: msgspec.json.encode(str(name)).decode() for name in value}
+        width = max(len(text) for text in names.values())
+        lines = [f"{pad}{names[name]:>{width}} => {debug_text(inner, depth + 1)}" for name, inner in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{end}}}"
+    if isinstance(value, list):
+        if not value:
+            return "[]"
+        width = len(str(len(value) - 1))
+        lines = [f"{pad}[{number:>{width}}] {debug_text(inner, depth + 1)}" for number, inner in enumerate(value)]
+        return "[\n" + ",\n".join(lines) + f"\n{end}]"
+    if isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, datetime):
+        return written_moment(value)
+    return "nil" if value is None else text_of(value)
+
+
+_MAKERS: Mapping[str, Callable[[WritingOptions], Write]] = {
+    "dots": _dots,
+    "json": _json,
+    "json_lines": _json_lines,
+    "line": _line,
+    "plain": _plain,
+    "rubydebug": _rubydebug,
+}
