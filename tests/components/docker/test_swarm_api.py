@@ -12,6 +12,7 @@ import pytest
 
 from maru.components.docker import component
 from maru.components.docker.model.swarm.definitions import SECRETS, SERVICES
+from maru.core.errors import Unavailable
 from tests.components.docker.conftest import House, session_of
 
 WAIT_S = 5.0
@@ -292,3 +293,38 @@ async def test_a_service_written_by_hand_runs_and_a_wrong_one_says_so(api: Api, 
 async def _all(claim: Callable[[], Awaitable[Any]]) -> Any:
     seen = await claim()
     return seen if all(seen) else None
+
+
+async def test_a_network_that_a_service_has_is_not_pruned(api: Api) -> None:
+    await api.post("/networks/create", {"Name": "front", "Driver": "overlay"}, 201)
+    await api.post("/services/create", service("idle", 0, template={"Networks": [{"Target": "front"}]}), 201)
+    assert (await api.post("/networks/prune"))["NetworksDeleted"] is None
+    await api.delete("/services/idle")
+    assert (await api.post("/networks/prune"))["NetworksDeleted"] == ["front"]
+
+
+async def test_an_attempt_that_is_broken_off_leaves_no_swarm(house: House) -> None:
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
+        await api.post("/swarm/leave?force=1")
+        house.clients.fail_next(Unavailable(what="the store", why="it is away"))
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"}, 503)
+        assert (await api.get("/info"))["Swarm"]["LocalNodeState"] == "inactive"
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
+        assert len(await api.get("/nodes")) == 1
+
+
+async def test_a_task_whose_container_somebody_removes_is_replaced(api: Api) -> None:
+    await api.post("/services/create", service(replicas=1), 201)
+    (task,) = await api.running("web", 1)
+    container = task["Status"]["ContainerStatus"]["ContainerID"]
+    await api.delete(f"/containers/{container}?force=1", 204)
+
+    async def replaced() -> Any:
+        tasks = await api.get('/tasks?filters={"service":["web"]}')
+        return len(tasks) == 2 and any(each["Status"]["State"] == "running" for each in tasks)
+
+    await until(replaced)
+    failed = next(each for each in await api.get("/tasks") if each["ID"] == task["ID"])
+    assert failed["Status"]["State"] == "failed"

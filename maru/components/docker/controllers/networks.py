@@ -35,10 +35,15 @@ class Networks:
         self._documents = documents
         self._networking = networking
         self._on_change: Callable[[], None] = lambda: None
+        self._check_removal: Callable[[Network], None] = lambda _: None
 
     def when_changed(self, on_change: Callable[[], None]) -> None:
         """Say whom to tell of changes."""
         self._on_change = on_change
+
+    def guard(self, check: Callable[[Network], None]) -> None:
+        """Say what is asked before each removal; it raises where one may not be."""
+        self._check_removal = check
 
     def list(self, filters: Filters) -> Sequence[Network]:
         """Those that every filter accepts. Raises Invalid."""
@@ -57,6 +62,7 @@ class Networks:
     async def remove(self, reference: str) -> None:
         """See the contract."""
         network = self.find(reference)
+        self._check_removal(network)
         await self._dock.network.remove(network.id)
         self._tell(network, "destroy")
 
@@ -68,7 +74,7 @@ class Networks:
             if is_pruned(network, filters, now):
                 try:
                     await self.remove(network.id)
-                except (Denied, NotFound):  # somebody joined it, or removed it, just now
+                except (Denied, Invalid, NotFound):  # a service has it; somebody joined it, or removed it, just now
                     continue
                 gone.append(network.name)
         return gone

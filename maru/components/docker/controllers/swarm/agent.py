@@ -156,7 +156,8 @@ class Agent:
     async def _prepare(self, entry: Entry, task: Task) -> None:
         """Make the container; the next look starts it."""
         if rank(task.state) >= rank("starting"):
-            await self._report(task, "failed", task_words(task.state), error="task: its container is gone")
+            container = str((entry.status["Status"].get("ContainerStatus") or {}).get("ContainerID") or "")
+            await self._report(task, "failed", task_words(task.state), error=f"No such container: {container}")
             return
         context = self.context_of(entry)
         if context is None:

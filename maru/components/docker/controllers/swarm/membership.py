@@ -120,7 +120,13 @@ class Membership:
                     return self.node_id
                 raise Unavailable(what=_IN_ONE, why="")
             key = await asyncio.to_thread(self._key.make_blocking)
-            await self._activate(key, wish)
+            try:
+                await self._activate(key, wish)
+            except BaseException:
+                self.state = INACTIVE
+                await asyncio.shield(self.close())
+                self.shelves = make_shelves(self._dock)
+                raise
             if wish.spec["EncryptionConfig"]["AutoLockManagers"]:
                 await self._lock_with(swarm_ca.unlock_key())
             return self.node_id
@@ -221,6 +227,9 @@ class Membership:
             tasks.cancel()
 
     async def _write(self, wish: Wish) -> None:
+        for shelf in self.shelves.each():  # what an attempt that was broken off has left
+            for entry in shelf.all():
+                await shelf.delete(entry.id)
         ids = self._dock.ids
         node_id = new_id(ids.uid())
         status: Value = {

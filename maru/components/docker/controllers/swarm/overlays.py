@@ -38,6 +38,7 @@ class Overlays:
         self._networks = networks
         self._membership = membership
         self._making = asyncio.Lock()
+        networks.guard(self._check_unused)
 
     @property
     def is_in_swarm(self) -> bool:
