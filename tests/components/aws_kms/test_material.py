@@ -69,7 +69,7 @@ async def test_old_ciphertexts_decrypt_after_a_rotation(kms: Kms) -> None:
     (rotation,) = (await kms.call("ListKeyRotations", KeyId=key["KeyId"]))["Rotations"]
     assert (rotation["RotationType"], rotation["KeyMaterialId"]) == ("ON_DEMAND", two["KeyMaterialId"])
     both = await kms.call("ListKeyRotations", KeyId=key["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL")
-    assert [entry["KeyMaterialState"] for entry in both["Rotations"]] == ["CURRENT", "NON_CURRENT"]
+    assert [entry["KeyMaterialState"] for entry in both["Rotations"]] == ["NON_CURRENT", "CURRENT"]
 
 
 async def test_on_demand_rotations_have_a_limit(kms: Kms) -> None:
@@ -97,6 +97,7 @@ async def test_automatic_rotation_comes_when_it_is_due(kms: Kms) -> None:
 async def test_only_symmetric_keys_rotate(kms: Kms) -> None:
     key = await kms.key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     assert (await kms.fails("EnableKeyRotation", KeyId=key["KeyId"]))[0] == "UnsupportedOperationException"
+    assert not (await kms.call("GetKeyRotationStatus", KeyId=key["KeyId"]))["KeyRotationEnabled"]
     foreign = await kms.key(Origin="EXTERNAL")
     assert await kms.fails("EnableKeyRotation", KeyId=foreign["KeyId"]) == (
         "UnsupportedOperationException",

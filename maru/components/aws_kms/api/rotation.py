@@ -68,9 +68,9 @@ class Rotation:
         return {}
 
     async def status(self, call: AwsCall) -> Members:
-        target = self._reach(call, "GetKeyRotationStatus")
-        key = target.key
-        _check_rotates(key)
+        key = self._reach(call, "GetKeyRotationStatus").key
+        if not key.is_symmetric:  # Terraform asks about every key
+            return {"KeyId": key.fields.key_id, "KeyRotationEnabled": False}
         primary = self._vault.related(key)[0].fields if key.fields.multi_region else key.fields
         members: Members = {"KeyId": key.fields.key_id, "KeyRotationEnabled": primary.rotation_days > 0}
         if primary.rotation_days and key.state not in ("PendingDeletion", "PendingReplicaDeletion"):
@@ -89,7 +89,7 @@ class Rotation:
         if key.fields.rotations_on_demand >= _ON_DEMAND_MAX:
             raise limit_exceeded(
                 "The on-demand rotations limit has been reached for the given keyId. "
-                f"No more on-demand rotations can be performed for this key: {key.fields.key_id}"
+                f"No more on-demand rotations can be performed for this key: {key.arn}"
             )
         await rotate(self._vault, key, "ON_DEMAND")
         return {"KeyId": key.fields.key_id}
@@ -101,7 +101,7 @@ class Rotation:
         is_all = call.parameters.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"
         every = [
             _entry(key, material)
-            for material in reversed(key.fields.materials)
+            for material in key.fields.materials
             if is_all or (material.rotated_at and material.rotation_type)
         ]
         return page("Rotations", every, call, limit=100, limit_max=1000)
