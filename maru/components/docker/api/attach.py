@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maru.components.docker.api.edge import Route, is_true, said
 from maru.components.docker.api.logs import past_lines
@@ -16,6 +16,7 @@ from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box, Waiter
 from maru.components.docker.controllers.streams import Wiring, join
+from maru.components.docker.controllers.websocket import shaken
 from maru.contracts.runtime import Session
 from maru.core.errors import Conflict, Invalid, MaruError
 from maru.core.front.message import TAKEN, Answer, Duplex, Request
@@ -30,15 +31,26 @@ class AttachApi:
     engine: Engine
 
     def routes(self) -> Sequence[Route]:
-        return (Route("POST", "/containers/{name}/attach", self.attach),)
+        return (
+            Route("GET", "/containers/{name}/attach/ws", self.attach_websocket),
+            Route("POST", "/containers/{name}/attach", self.attach),
+        )
 
     async def attach(self, request: Request, name: str) -> Answer:
-        box = self.engine.boxes.want(name)
+        return await self._attach(request, self.engine.boxes.want(name), is_websocket=False)
+
+    async def attach_websocket(self, request: Request, name: str) -> Answer:
+        """Both streams as they are, without frames."""
+        return await self._attach(request, self.engine.boxes.want(name), is_websocket=True)
+
+    async def _attach(self, request: Request, box: Box, *, is_websocket: bool) -> Answer:
         if box.state.state == "paused":
             raise said(Conflict, f"container {box.id} is paused, unpause the container before attach")
         if box.state.state == "restarting":
             raise said(Conflict, f"container {box.id} is restarting, wait until the container is running")
         wiring = wiring_of(request, is_terminal=box.container.is_terminal)
+        if is_websocket:
+            wiring = replace(wiring, is_framed=False)
         is_live = is_true(request.query_get("stream"))
         session: Session | None = None
         waiter: Waiter | None = None
@@ -47,7 +59,7 @@ class AttachApi:
         elif is_live and box.state.state != "removing":
             waiter = Waiter(wiring.wants_stdin, asyncio.get_running_loop().create_future())
             box.waiters.append(waiter)
-        duplex = await hijack(request, is_terminal=box.container.is_terminal)
+        duplex = await (shaken(request) if is_websocket else hijack(request, is_terminal=box.container.is_terminal))
         tell(self.engine.dock, box, "attach")
         try:
             if is_true(request.query_get("logs")):

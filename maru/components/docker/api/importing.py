@@ -12,16 +12,16 @@ from pathlib import Path
 
 from maru.components.docker.api.uploads import received
 from maru.components.docker.controllers.dock import Dock
+from maru.components.docker.engine.download import fetch
 from maru.components.docker.engine.plain_tar import plain_tar_blocking
 from maru.components.docker.model.commit import changed_config
 from maru.contracts.image_store import Commit
 from maru.core.document import Value
-from maru.core.errors import Invalid, MaruError, Unavailable
+from maru.core.errors import Invalid
 from maru.core.front.message import Request
 from maru.wire.oci.reference import is_digest, parse_reference
 
 SENT = "-"
-CONNECT_S, READ_S = 20.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def imported(dock: Dock, uploads: Path, request: Request) -> AsyncIterator
         else:
             address = wanted.source if "://" in wanted.source else f"http://{wanted.source}"
             yield {"status": f"Downloading from {address}"}
-            await _fetch(address, archive)
+            await fetch(address, archive)
         await asyncio.to_thread(plain_tar_blocking, archive, layer)
         config = changed_config({}, {}, wanted.changes)
         commit = Commit("", str(layer), config, wanted.name, "", wanted.message, dock.now(), created_by="")
@@ -74,30 +74,3 @@ async def imported(dock: Dock, uploads: Path, request: Request) -> AsyncIterator
     finally:
         for file in (archive, layer):
             await asyncio.to_thread(file.unlink, missing_ok=True)
-
-
-async def _fetch(address: str, file: Path) -> None:
-    """Raises Unavailable, Invalid (an address that cannot be one)."""
-    import aiohttp  # here, since it costs memory and imports by address are rare
-
-    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=READ_S)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(address) as response:
-            if response.status >= 400:
-                words = f"failed to GET {address} with status {response.status} {response.reason}"
-                raise Unavailable(what=words, why="", fix="", status=500)
-            with file.open("wb") as stream:
-                async for chunk in response.content.iter_chunked(1 << 20):
-                    await asyncio.to_thread(stream.write, chunk)
-    except aiohttp.InvalidURL as error:
-        raise Invalid(what=f'parse "{address}": invalid URL', why="", fix="") from error
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(
-            what=f'Get "{address}": {error or type(error).__name__}', why="", fix="", status=500
-        ) from error
-    except OSError as error:
-        raise _disk(error) from error
-
-
-def _disk(error: OSError) -> MaruError:
-    return Unavailable(what="archive", why=error.strerror or str(error), fix="see `df -h`", status=500)

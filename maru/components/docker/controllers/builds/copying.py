@@ -20,6 +20,7 @@ from maru.components.docker.engine.builds.context import (
     real_path_blocking,
 )
 from maru.components.docker.engine.builds.copying import Owner, copy_blocking, folder_blocking, is_archive_blocking
+from maru.components.docker.engine.download import fetch, file_name
 from maru.components.docker.engine.tar_process import TarProcess
 from maru.components.docker.engine.users import user_in_blocking
 from maru.components.docker.model.builds.config import Draft, expanded, nothing
@@ -58,7 +59,13 @@ async def copy(work: Work, draft: Draft, instruction: Instruction) -> None:
                 owner = await asyncio.to_thread(_owner_blocking, root, flags.get("chown", ""), flags.get("chmod", ""))
                 owner = replace(owner, is_kept=bool(flags.get("from")) and not flags.get("chown"))
                 for each in found:
-                    await _put(each, root, draft.below(target), owner, is_unpacked=instruction.keyword == "ADD")
+                    await _put(
+                        each,
+                        root,
+                        draft.below(target),
+                        owner,
+                        is_unpacked=instruction.keyword == "ADD" and not each.is_remote,
+                    )
                 await work.commit(draft, created_by, step, await work.layer_of(root))
     except OSError as error:
         raise Invalid(what=f"{instruction.keyword} failed", why=error.strerror or str(error)) from error
@@ -121,8 +128,11 @@ async def _found(
             await asyncio.to_thread(_write_blocking, str(folder), document.name, text)
             found += await asyncio.to_thread(find_blocking, str(folder), document.name)
             continue
-        if instruction.keyword == "ADD" and source.startswith(("http://", "https://", "git@", "git://")):
-            raise NotSupported(what=f"ADD {source}", why="nothing is fetched in a build", fix="fetch it in a RUN")
+        if instruction.keyword == "ADD" and source.startswith(("git@", "git://")):
+            raise NotSupported(what=f"ADD {source}", why="the classic builder clones nothing", fix="clone it in a RUN")
+        if instruction.keyword == "ADD" and source.startswith(("http://", "https://")):
+            found.append(await _fetched(work, source))
+            continue
         try:
             found += await asyncio.to_thread(find_blocking, origin, source)
         except NoSuchSource as error:
@@ -132,6 +142,21 @@ async def _found(
     if not found:
         raise Invalid(what=f"{instruction.keyword} failed", why="no source files were specified", status=500)
     return found
+
+
+async def _fetched(work: Work, address: str) -> Found:
+    """A file from an address, for nobody else to read."""
+    folder = work.new_path("")
+    try:
+        name = file_name(address)
+        await asyncio.to_thread(folder.mkdir)
+        await work.tell(f"Downloading {address}\n")
+        await fetch(address, folder / name)
+    except MaruError as error:
+        raise type(error)(what=f"ADD failed: {error}", why="", status=error.details.get("status", 500)) from error
+    await asyncio.to_thread((folder / name).chmod, 0o600)
+    (found,) = await asyncio.to_thread(find_blocking, str(folder), name)
+    return replace(found, is_remote=True)
 
 
 async def _put(found: Found, root: str, target: str, owner: Owner, *, is_unpacked: bool) -> None:

@@ -21,12 +21,16 @@ ENTRIES_MAX = 1_000_000  # of one context
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """name: as the target is called when it goes into a folder; path: on the host, links resolved."""
+    """name: as the target is called when it goes into a folder; path: on the host, links resolved.
+
+    is_remote: it was fetched, and stays as it is though it be an archive.
+    """
 
     name: str
     path: str
     digest: str
     is_folder: bool
+    is_remote: bool = False
 
 
 class NoSuchSource(Exception):
