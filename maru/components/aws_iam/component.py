@@ -51,7 +51,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     book = Book(client, Tools(needs.sealer, needs.clock, needs.ids, needs.config))
     managed = Managed(book)
     authorizer = PolicyAuthorizer(book, managed, needs.guardrails)
-    iam, sts = assemble(book)
+    iam, sts = assemble(book, managed, authorizer)
     async with background("aws_iam") as tasks:
         await book.open(tasks)
         await ensure_administrator(book, needs.site.data_dir)

@@ -6,6 +6,7 @@ goes up with every change of its documents, so that what was derived from them k
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from maru.components.aws_iam.config import IamConfig
 from maru.components.aws_iam.errors import already_exists
+from maru.components.aws_iam.model.codes import is_current
 from maru.components.aws_iam.model.documents import (
     CERTIFICATE,
     DEVICE,
@@ -40,6 +42,7 @@ from maru.components.aws_iam.model.documents import (
     UserFields,
     definitions,
 )
+from maru.contracts.aws_access import AwsCaller, CallerKind
 from maru.contracts.sealer import Sealer
 from maru.core.client import Client
 from maru.core.clock import Clock, parse_rfc3339
@@ -54,6 +57,8 @@ from maru.kinds.aws import document_name, namespace_of
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 BY_NAME = "name"
 BY_KEY = "key"
+ROOT_USER = ":root"
+"""Who an MFA device of the account's root user is of."""
 
 F = TypeVar("F")
 
@@ -183,6 +188,19 @@ class Book:
         else:
             await self.settings.change(entity, spec)
 
+    def check_code(self, caller: AwsCaller, serial: str, given: str) -> bool:
+        """Whether `given` is what the caller's own MFA device `serial` shows now."""
+        owner = ROOT_USER if caller.kind is CallerKind.ROOT else caller.arn.rsplit("/", 1)[-1]
+        now_s = int(self.tools.clock.now().timestamp())
+        for device in self.devices.list(caller.account):
+            if device.arn == serial and device.fields.user.lower() == owner.lower():
+                return is_current(self.seed(device), given, now_s)
+        return False
+
+    def seed(self, device: Entity[DeviceFields]) -> bytes:
+        """An MFA device's seed. Raises Broken if it was changed or moved."""
+        return self.tools.sealer.open(base64.b64decode(device.fields.sealed), seed_context(device.name))
+
     def born_at(self, account: str) -> datetime:
         """When the account began, as far as it is known."""
         stamp = self.setting(account).root_created_at
@@ -191,6 +209,11 @@ class Book:
     def _changed(self, place: Place) -> None:
         account = place[0].removeprefix(namespace_of(""))
         self._editions[account] = self._editions.get(account, 0) + 1
+
+
+def seed_context(name: str) -> bytes:
+    """What an MFA device's seed is sealed with."""
+    return f"iam mfa device {name}".encode()
 
 
 async def ensure_namespace(client: Client, name: str) -> None:

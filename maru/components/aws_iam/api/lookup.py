@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from maru.components.aws_iam.api.book import Book
-from maru.components.aws_iam.errors import no_such, validation
-from maru.components.aws_iam.model.documents import Group, Profile, Role, User
+from maru.components.aws_iam.errors import invalid_input, no_such, validation
+from maru.components.aws_iam.model.documents import Certificate, Device, Group, Profile, Provider, Role, User
 from maru.contracts.aws_access import CallerKind
 from maru.contracts.aws_service import AwsCall
 
@@ -53,3 +53,41 @@ class Lookup:
         if profile is None:
             raise no_such(f"Instance Profile {wanted} cannot be found.")
         return profile
+
+    def device(self, call: AwsCall) -> Device:
+        """The virtual MFA device that SerialNumber names."""
+        wanted = call.parameters["SerialNumber"]
+        for device in self._book.devices.list(call.account):
+            if device.arn == wanted:
+                return device
+        raise no_such(f"MFA Device with serial number {wanted} does not exist.")
+
+    def oidc(self, call: AwsCall) -> Provider:
+        """The OpenID Connect provider that OpenIDConnectProviderArn names."""
+        wanted = call.parameters["OpenIDConnectProviderArn"]
+        if ":oidc-provider/" not in wanted:
+            raise invalid_input(f"Invalid ARN: {wanted}")
+        provider = self.provider(call.account, wanted)
+        if provider is None:
+            raise no_such(f"OpenIDConnect Provider not found for arn {wanted}")
+        return provider
+
+    def saml(self, call: AwsCall) -> Provider:
+        """The SAML provider that SAMLProviderArn names."""
+        wanted = call.parameters["SAMLProviderArn"]
+        provider = self.provider(call.account, wanted)
+        if provider is None:
+            raise no_such(f"Manifest not found for arn {wanted}")
+        return provider
+
+    def provider(self, account: str, arn: str) -> Provider | None:
+        """An identity provider by ARN."""
+        return next((one for one in self._book.providers.list(account) if one.arn == arn), None)
+
+    def certificate(self, call: AwsCall) -> Certificate:
+        """The server certificate that ServerCertificateName names."""
+        wanted = call.parameters["ServerCertificateName"]
+        certificate = self._book.certificates.find(call.account, wanted)
+        if certificate is None:
+            raise no_such(f"The Server Certificate with name {wanted} cannot be found.")
+        return certificate

@@ -5,16 +5,34 @@ Source: botocore's service models iam-2010-05-08 and sts-2011-06-15.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from maru.components.aws_iam.api.access_keys import AccessKeys
 from maru.components.aws_iam.api.asks import Asker
+from maru.components.aws_iam.api.assuming import Assuming, Sessions
+from maru.components.aws_iam.api.attachments import Attachments
+from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book
+from maru.components.aws_iam.api.groups import Groups
 from maru.components.aws_iam.api.identity import Identity
+from maru.components.aws_iam.api.inline import Inline, holders
 from maru.components.aws_iam.api.lookup import Lookup
+from maru.components.aws_iam.api.managed import Managed
+from maru.components.aws_iam.api.policies import Policies
+from maru.components.aws_iam.api.profiles import Profiles
+from maru.components.aws_iam.api.roles import Roles
+from maru.components.aws_iam.api.tags import Tags
+from maru.components.aws_iam.api.tokens import Tokens
 from maru.components.aws_iam.api.users import Users
 from maru.contracts.aws_service import AwsOperation
+
+
+class Noun(Protocol):
+    """A file of operations."""
+
+    def operations(self) -> Mapping[str, AwsOperation]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +47,29 @@ class Service:
         return self.by_name
 
 
-def assemble(book: Book) -> tuple[Service, Service]:
+def assemble(book: Book, managed: Managed, authorizer: PolicyAuthorizer) -> tuple[Service, Service]:
     """(iam, sts)."""
     lookup, asker = Lookup(book), Asker(book)
     keys = AccessKeys(book, lookup, asker)
-    nouns = (keys, Users(book, lookup, asker, keys))
-    iam = {name: operation for noun in nouns for name, operation in noun.operations().items()}
-    return Service("iam", iam), Service("sts", Identity().operations())
+    roles = Roles(book, lookup, asker, managed)
+    policies = Policies(book, managed, asker)
+    every = holders(lookup, asker, roles)
+    iam = (
+        keys,
+        Users(book, lookup, asker, keys, roles),
+        Groups(book, lookup, asker),
+        roles,
+        policies,
+        Inline(every, asker),
+        Attachments(every, managed, asker),
+        Profiles(book, lookup, asker),
+        Tags(book, lookup, asker, roles, policies),
+    )
+    sessions = Sessions(book, managed)
+    assuming = Assuming(book, authorizer, sessions, roles)
+    sts = (Identity(), assuming, Tokens(book, sessions))
+    return Service("iam", _merged(iam)), Service("sts", _merged(sts))
+
+
+def _merged(nouns: Sequence[Noun]) -> Mapping[str, AwsOperation]:
+    return {name: operation for noun in nouns for name, operation in noun.operations().items()}

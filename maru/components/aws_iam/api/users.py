@@ -9,6 +9,7 @@ from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.lookup import Lookup
 from maru.components.aws_iam.api.pages import page, under
+from maru.components.aws_iam.api.roles import Roles
 from maru.components.aws_iam.api.shapes import user_members
 from maru.components.aws_iam.errors import already_exists, delete_conflict
 from maru.components.aws_iam.model.documents import User
@@ -21,11 +22,12 @@ from maru.core.document import Value
 class Users:
     """See the module."""
 
-    def __init__(self, book: Book, lookup: Lookup, asker: Asker, keys: AccessKeys) -> None:
+    def __init__(self, book: Book, lookup: Lookup, asker: Asker, keys: AccessKeys, roles: Roles) -> None:
         self._book = book
         self._lookup = lookup
         self._asker = asker
         self._keys = keys
+        self._roles = roles
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """By name."""
@@ -42,12 +44,11 @@ class Users:
         given = call.parameters
         name = given["UserName"]
         check_name("userName", name)
-        boundary = given.get("PermissionsBoundary") or ""
         spec: Value = {
             "name": name,
             "path": check_path(given.get("Path") or "/"),
             "tags": check_tags(given.get("Tags")),
-            "boundary": boundary,
+            "boundary": self._roles.check_boundary(call, given.get("PermissionsBoundary")),
         }
         return {"User": user_members(await self._book.users.create(call.account, name, spec), with_tags=True)}
 
