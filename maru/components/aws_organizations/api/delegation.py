@@ -123,7 +123,7 @@ class Delegation:
         for account in self._tree.members(organization):
             since = account.fields.delegations
             if since and (not principal or principal in since):
-                shape = account_shape(self._tree, organization, account)
+                shape = dict(account_shape(self._tree, organization, account))
                 del shape["Paths"]
                 enabled = since[principal] if principal else min(since.values())
                 every.append({**shape, "DelegationEnabledDate": moment(enabled)})

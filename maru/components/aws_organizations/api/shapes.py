@@ -68,10 +68,13 @@ def root_shape(organization: Organization) -> Members:
 
 
 def account_shape(tree: Tree, organization: Organization, account: Account) -> Members:
-    """As DescribeAccount tells it."""
+    """As DescribeAccount tells it; shared, never to be changed."""
     fields = account.fields
+    known = tree.shapes.get(fields.id)
+    if known is not None:
+        return known
     path = tree.path(organization, fields.parent)
-    return {
+    shape: Members = {
         "Id": fields.id,
         "Arn": arn(organization.fields.management, "account", organization.fields.id, fields.id),
         "Email": fields.email,
@@ -82,6 +85,8 @@ def account_shape(tree: Tree, organization: Organization, account: Account) -> M
         "JoinedMethod": fields.joined_method,
         "JoinedTimestamp": moment(fields.joined_at),
     }
+    tree.shapes[fields.id] = shape
+    return shape
 
 
 def unit_shape(tree: Tree, organization: Organization, unit: Unit) -> Members:

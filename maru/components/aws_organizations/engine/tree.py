@@ -28,6 +28,7 @@ from maru.core.clock import Clock, rfc3339_micro
 from maru.core.document import Value
 from maru.core.errors import Conflict
 from maru.core.ids import Ids
+from maru.core.informer import Place
 from maru.core.kept import Kept
 
 BY_ORGANIZATION = "organization"
@@ -75,6 +76,14 @@ class Tree:
         self.shelves = shelves
         self.clock = clock
         self.ids = ids
+        self.shapes: dict[str, Value] = {}  # of accounts as they are shown, until anything changes; never changed
+        self._members: dict[str, Sequence[Account]] = {}
+        for kept in (shelves.accounts, shelves.organizations, shelves.units):
+            kept.on_change(self._forget)
+
+    def _forget(self, place: Place) -> None:
+        self.shapes.clear()
+        self._members.clear()
 
     def stamp(self) -> str:
         """Now, as documents keep it."""
@@ -107,9 +116,13 @@ class Tree:
 
     def members(self, organization: Organization) -> Sequence[Account]:
         """All its accounts, the management account first, then as they joined."""
-        found = self.shelves.accounts.by_index(BY_ORGANIZATION, organization.fields.id)
-        management = organization.fields.management
-        return sorted(found, key=lambda one: (one.fields.id != management, one.fields.joined_at, one.fields.id))
+        own, management = organization.fields.id, organization.fields.management
+        members = self._members.get(own)
+        if members is None:
+            found = self.shelves.accounts.by_index(BY_ORGANIZATION, own)
+            members = sorted(found, key=lambda one: (one.fields.id != management, one.fields.joined_at, one.fields.id))
+            self._members[own] = members
+        return members
 
     def unit(self, organization: Organization, unit: str, code: str = "OrganizationalUnitNotFoundException") -> Unit:
         """A unit of the organization. Raises NotFound with `code`."""
