@@ -52,6 +52,7 @@ from maru.components.docker.controllers.starting import Starting
 from maru.components.docker.controllers.swarm import house as swarm_house
 from maru.components.docker.controllers.swarm.house import House, build
 from maru.components.docker.controllers.volumes import Volumes
+from maru.components.docker.engine.event_file import EventFile
 from maru.components.docker.engine.facts import facts_blocking
 from maru.components.docker.model.container import State
 from maru.contracts.container_network import ContainerNetwork
@@ -103,6 +104,9 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     documents = Documents(client, needs.clock, needs.ids, site.node_name)
     async with background("docker") as tasks:
         engine, adopting = await _assembled(needs, documents, tasks)
+        kept = EventFile(site.folder("docker") / "events.jsonl", needs.config.events_kept)
+        await engine.dock.events.take_up(kept)
+        tasks.start(engine.dock.events.keep(kept), "events")
         networks = Networks(engine.dock, engine.boxes, engine.documents, engine.networking)
         tasks.start(NetworkDocuments(engine.dock, networks).run(), "network documents")
         images = ImageApi(engine.dock, engine.boxes, uploads)
@@ -125,6 +129,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
             yield Gives()
             await house.membership.close()
         tasks.cancel()
+        await engine.dock.events.write_rest(kept)
 
 
 async def tear_down(site: Site) -> None:

@@ -328,3 +328,21 @@ async def test_a_task_whose_container_somebody_removes_is_replaced(api: Api) -> 
     await until(replaced)
     failed = next(each for each in await api.get("/tasks") if each["ID"] == task["ID"])
     assert failed["Status"]["State"] == "failed"
+
+
+async def test_replicas_made_at_once_still_count_against_each_other(api: Api) -> None:
+    await api.post("/services/create", service(replicas=3, template={"Placement": {"MaxReplicas": 1}}), 201)
+
+    async def waiting() -> Any:
+        errors = [task["Status"].get("Err") for task in await api.get("/tasks")]
+        return errors if errors.count("no suitable node (max replicas per node limit exceed)") == 2 else None
+
+    await until(waiting)
+    ports = {"EndpointSpec": {"Ports": [{"TargetPort": 80, "PublishedPort": 18077, "PublishMode": "host"}]}}
+    await api.post("/services/create", service("ports", 2, **ports), 201)
+
+    async def taken() -> Any:
+        tasks = await api.get('/tasks?filters={"service":["ports"]}')
+        return any("host-mode port already in use" in (task["Status"].get("Err") or "") for task in tasks)
+
+    await until(taken)

@@ -97,7 +97,9 @@ class ServiceApi:
             return {"RunningTasks": running, "DesiredTasks": len(wanted), "CompletedTasks": 0}
         index = int(((entry.status.get("JobStatus") or {}).get("JobIteration") or {}).get("Index") or 0)
         completed = sum(task.state == "complete" and task.iteration == index for task in tasks)
-        return {"RunningTasks": running, "DesiredTasks": len(wanted), "CompletedTasks": completed}
+        at_once = int((entry.spec["Mode"].get("ReplicatedJob") or {}).get("MaxConcurrent") or 0)
+        desired = at_once if mode == "ReplicatedJob" else sum(task.desired == "complete" for task in tasks)
+        return {"RunningTasks": running, "DesiredTasks": desired, "CompletedTasks": completed}
 
 
 def service_value(entry: Entry) -> Value:

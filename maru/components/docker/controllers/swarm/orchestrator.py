@@ -98,8 +98,10 @@ class Orchestrator:
         moves = {move.task_id: move.desired for move in done.move if move.task_id not in dropped}
         await asyncio.gather(
             *(shelf.amend(task_id, {"DesiredState": desired}) for task_id, desired in moves.items()),
-            *(self._create(entry, new) for new in done.create if entry is not None),
         )
+        for new in done.create:
+            assert entry is not None, "only a service that is there gets tasks"
+            await self._create(entry, new)  # one after another: each counts for where the next can be
 
     async def _create(self, entry: Entry, new: NewTask) -> None:
         task_id = new_id(self._dock.ids.uid())
