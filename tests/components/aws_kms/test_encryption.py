@@ -185,6 +185,12 @@ async def test_another_service_uses_a_managed_key_made_at_first_use(kms: Kms) ->
         assert (await kms.fails(operation, KeyId=told["KeyId"]))[0] == "AccessDeniedException"
 
 
+async def test_a_managed_key_is_of_the_region_that_the_service_works_in(kms: Kms) -> None:
+    through = AwsCaller(CallerKind.USER, ACCOUNT, ALICE.arn, ALICE.user_id, via="s3.eu-west-1.amazonaws.com")
+    made = await kms.gives.keys.generate_data_key(through, Circumstances(kms.clock.now()), "alias/aws/s3", {})
+    assert made.key_arn.startswith(f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/")
+
+
 async def test_a_key_of_another_account_is_used_by_its_arn(kms: Kms) -> None:
     bob = user("bob", "210987654321")
     key = await kms.key()

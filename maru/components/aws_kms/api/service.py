@@ -27,6 +27,7 @@ from maru.contracts.aws_service import AwsOperation
 
 _DATA_KEY_BYTES = 32
 _MANAGED = "alias/aws/"
+_VIA_LABELS = 3  # of a service that tells no Region
 
 
 class KmsService:
@@ -52,7 +53,7 @@ class ServiceKeys:
     async def generate_data_key(
         self, caller: AwsCaller, circumstances: Circumstances, key: str, context: Mapping[str, str]
     ) -> DataKey:
-        asker = Asker(caller, circumstances, circumstances.region)
+        asker = _asker(caller, circumstances)
         target = await self._target(asker, key)
         plain, sealed = self._encryption.make_data_key(
             asker, target, "GenerateDataKey", Access(context=context), _DATA_KEY_BYTES
@@ -62,7 +63,7 @@ class ServiceKeys:
     async def decrypt(
         self, caller: AwsCaller, circumstances: Circumstances, sealed: bytes, context: Mapping[str, str]
     ) -> bytes:
-        asker = Asker(caller, circumstances, circumstances.region)
+        asker = _asker(caller, circumstances)
         return self._encryption.open(asker, Sealed(sealed, context), "Decrypt", ()).plain
 
     async def _target(self, asker: Asker, reference: str) -> Target:
@@ -71,6 +72,12 @@ class ServiceKeys:
         if service in PREDEFINED and _MANAGED in reference:
             return await self._vault.ensure_managed(asker.caller.account, asker.region, service)
         return self._vault.find(asker.caller.account, asker.region, reference)
+
+
+def _asker(caller: AwsCaller, circumstances: Circumstances) -> Asker:
+    """Keys are sought where the service works: s3.eu-west-1.amazonaws.com tells its Region."""
+    labels = caller.via.split(".")
+    return Asker(caller, circumstances, labels[1] if len(labels) > _VIA_LABELS else circumstances.region)
 
 
 def assemble(vault: Vault, authorizer: AwsAuthorizer) -> tuple[KmsService, ServiceKeys]:
