@@ -26,6 +26,7 @@ COMPONENTS = (
     "docker",
     "node",
     "dns",
+    "pipelines",
 )
 """In the order in which they can be opened; each needs only what stands before it."""
 

@@ -25,6 +25,7 @@ PROCESSES: Mapping[str, Sequence[str]] = {
     ),
     "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
     "edge": ("remote", "informers", "dns"),
+    "telemetry": ("remote", "informers", "pipelines"),
 }
 
 ONE = "one"

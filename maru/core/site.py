@@ -11,6 +11,8 @@ from pathlib import Path
 
 PORT_KUBERNETES = 6443
 PORT_REGISTRY = 5000
+PORT_ELASTIC = 9200
+PORT_PIPELINES = 9600
 DEFAULT_DATA_DIR = Path("/var/lib/maru")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maru.components.pipelines.engine.inputs import beats, generating, http, inner, streams
+from maru.components.pipelines.engine.inputs import beats, containers, files, generating, http, inner, streams
 from maru.components.pipelines.engine.inputs.shape import BuildInput
 from maru.components.pipelines.engine.outputs import elastic, plain
 from maru.components.pipelines.engine.outputs.shape import BuildOutput
@@ -17,9 +17,11 @@ INPUTS: Mapping[str, BuildInput] = {
     "dead_letter_queue": inner.build_letters,
     "elastic_agent": beats.build,
     "exec": generating.build_exec,
+    "file": files.build,
     "generator": generating.build_generator,
     "heartbeat": generating.build_heartbeat,
     "http": http.build,
+    "maru": containers.build,
     "pipeline": inner.build_pipeline,
     "syslog": streams.build_syslog,
     "tcp": streams.build_tcp,

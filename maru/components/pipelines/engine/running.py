@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -125,23 +126,34 @@ class Running:
         self.queue = queue
         self._ground = ground
         self._log = ground.log
+        self._inputs: list[asyncio.Task[None]] = []
+        self._is_over = asyncio.Event()
 
     async def run(self) -> None:
         """Give and take. At the end the queue is closed and what was taken is delivered."""
         try:
             async with background(f"pipeline {self.name}") as tasks:
-                inputs = [tasks.start(self._feed(named, each), named.id) for named, each in self.built.inputs]
+                self._inputs = [tasks.start(self._feed(named, each), named.id) for named, each in self.built.inputs]
                 workers = [tasks.start(self._work(), f"worker {number}") for number in range(self.pace.workers)]
                 try:
-                    await asyncio.gather(*inputs)
+                    await asyncio.wait(self._inputs)
                     await self.queue.close()
-                    await asyncio.gather(*workers)
+                    await asyncio.wait(workers)
                 finally:
-                    for task in (*inputs, *workers):
+                    for task in (*self._inputs, *workers):
                         task.cancel()
         finally:
+            self._is_over.set()
             for _, output in self.built.outputs:
                 await output.close()
+
+    async def stop(self, grace_s: float) -> None:
+        """End the inputs and wait until what they gave is delivered, `grace_s` at most."""
+        for task in self._inputs:
+            task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._is_over.wait()
 
     async def _feed(self, named: Named, each: Input) -> None:
         async def emit(events: Sequence[Event]) -> None:

@@ -128,7 +128,7 @@ class Event:
 
     def copy(self) -> Event:
         """Another event with the same fields, nothing shared; it has no origin."""
-        return Event(_copied(self.fields), _copied(self.metadata))
+        return Event(copied(self.fields), copied(self.metadata))
 
     def to_json(self) -> bytes:
         """The fields as they go out: moments in UTC with milliseconds."""
@@ -198,14 +198,16 @@ def _plain(value: object) -> object:
     return written_moment(value) if isinstance(value, datetime) else value
 
 
-def _copied(value: Value) -> Value:
-    return {name: _copied_leaf(inner) for name, inner in value.items()}
+def copied(value: Value) -> Value:
+    """The same fields, nothing shared."""
+    return {name: copied_leaf(inner) for name, inner in value.items()}
 
 
-def _copied_leaf(value: object) -> object:
+def copied_leaf(value: object) -> object:
+    """The same value, nothing shared."""
     if isinstance(value, dict):
-        return _copied(value)
-    return [_copied_leaf(inner) for inner in value] if isinstance(value, list) else value
+        return copied(value)
+    return [copied_leaf(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _inside(holder: object, name: str) -> object:

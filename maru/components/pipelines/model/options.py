@@ -22,6 +22,20 @@ from maru.wire.logstash.syntax import Bareword, Hash, Place, Plugin, Regexp, Val
 NOWHERE = Place(0, 0)
 
 
+class Codec:
+    """A codec as it was chosen: `codec => json`, or with options of its own."""
+
+    __slots__ = ("plugin",)
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+
+    @property
+    def name(self) -> str:
+        """`plugin.name`."""
+        return self.plugin.name
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every plugin takes. id: its name in metrics, "" for one made up; enable_metric: whether it is counted."""
 
@@ -45,13 +59,13 @@ class InputOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     type: str = ""
     tags: Sequence[str] = ()
     add_field: Mapping[str, object] = {}
-    codec: Plugin | None = None
+    codec: Codec | None = None
 
 
 class OutputOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every output takes. codec: None for the output's own."""
 
-    codec: Plugin | None = None
+    codec: Codec | None = None
     workers: int = 1
 
 
@@ -104,8 +118,8 @@ def plain(value: Value) -> object:
 
 
 def _read(value: Value, wanted: object) -> object:
-    if wanted in (Plugin, Plugin | None):
-        return _as_plugin(value)
+    if wanted == Codec | None:
+        return Codec(_as_plugin(value))
     found = plain(value)
     origin = get_origin(wanted)
     if origin in (types.UnionType, typing.Union):
@@ -119,7 +133,7 @@ def _read(value: Value, wanted: object) -> object:
     return found
 
 
-def _as_plugin(value: Value) -> object:
+def _as_plugin(value: Value) -> Plugin:
     if isinstance(value, Plugin):
         return value
     name = value.word if isinstance(value, Bareword) else value

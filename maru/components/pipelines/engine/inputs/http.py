@@ -10,6 +10,8 @@ import base64
 import hmac
 from collections.abc import Mapping
 
+import msgspec
+
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
 from maru.components.pipelines.engine.inputs.streams import address_of
@@ -21,7 +23,6 @@ from maru.core.front.server import serve
 from maru.wire.logstash.syntax import Plugin
 
 BODY_BYTES_MAX = 100 << 20
-OCTETS = "application/octet-stream"
 
 
 class HttpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +33,8 @@ class HttpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields
     user: str = ""
     password: str = ""
     response_code: int = 200
-    response_headers: Mapping[str, str] = {"Content-Type": "text/plain"}
-    additional_codecs: Mapping[str, str] = {"application/json": "json"}
+    response_headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"Content-Type": "text/plain"})
+    additional_codecs: Mapping[str, str] = msgspec.field(default_factory=lambda: {"application/json": "json"})
     max_content_length: int = BODY_BYTES_MAX
     threads: int = 2
     remote_host_target_field: str = ""

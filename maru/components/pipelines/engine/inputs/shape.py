@@ -72,4 +72,4 @@ class Dress:
 
 def codec_of(options: InputOptions, usual: str) -> MakeReading:
     """The input's codec, or its usual one. Raises Invalid."""
-    return reading(options.codec if options.codec is not None else Plugin(usual, (), NOWHERE, usual))
+    return reading(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))

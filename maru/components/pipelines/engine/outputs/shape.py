@@ -45,4 +45,4 @@ BuildOutput = Callable[[Plugin, Ground], Output]
 
 def codec_of(options: OutputOptions, usual: str) -> Write:
     """The output's codec, or its usual one. Raises Invalid."""
-    return writing(options.codec if options.codec is not None else Plugin(usual, (), NOWHERE, usual))
+    return writing(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))

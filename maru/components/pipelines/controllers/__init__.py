@@ -1,0 +1,1 @@
+"""What keeps the running pipelines as documents and files want them."""

@@ -1,0 +1,85 @@
+"""The kind Pipeline of pipelines.maru.dev: a configuration as a document.
+
+Source: apiextensions.k8s.io/v1; Logstash reference, "pipelines.yml" (the settings of a pipeline).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from maru.core.document import Resource, Value
+from maru.core.errors import Invalid
+from maru.kinds.custom import definition
+
+PIPELINES = Resource("pipelines.maru.dev", "v1", "pipelines", "Pipeline", namespaced=False)
+MEMORY, PERSISTED = "memory", "persisted"
+CONTAINER_LOGS = "container-logs"
+BEATS = "beats"
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([^}]*))?\}")
+
+CONTAINER_LOGS_CONFIG = """\
+# The logs of every container of this node, searchable from the start.
+input { maru { } }
+filter {
+  if [message] =~ /^\\s*\\{/ {
+    json { source => "message" target => "[@metadata][json]" skip_on_invalid_json => true }
+    if [@metadata][json][level] { mutate { copy => { "[@metadata][json][level]" => "level" } } }
+    else if [@metadata][json][severity] { mutate { copy => { "[@metadata][json][severity]" => "level" } } }
+  } else {
+    grok { match => { "message" => "\\b%{LOGLEVEL:level}\\b" } tag_on_failure => [] }
+  }
+  if [level] { mutate { convert => { "level" => "string" } lowercase => [ "level" ] } }
+}
+output {
+  elasticsearch { data_stream => true data_stream_dataset => "containers" }
+}
+"""
+BEATS_CONFIG = """\
+# Filebeat and its kin send here; each beat has an index for each day.
+input { beats { port => 5044 } }
+output { elasticsearch { index => "%{[@metadata][beat]}-%{[@metadata][version]}-%{+YYYY.MM.dd}" } }
+"""
+
+
+class PipelineSpec(msgspec.Struct, frozen=True, rename="camel"):
+    """config: in Logstash's language. queue: memory or persisted."""
+
+    config: str
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 250
+    batch_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 50
+    queue: str = MEMORY
+    queue_max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
+    dead_letter_queue: bool = False
+
+
+def pipeline_definition() -> Value:
+    """To be created where it is not there."""
+    columns = [("Phase", ".status.phase"), ("Queue", ".spec.queue"), ("Message", ".status.message")]
+    return definition(PIPELINES, PipelineSpec, columns)
+
+
+def spec_of(value: Value) -> PipelineSpec:
+    """The view of a document. Raises msgspec.ValidationError."""
+    return msgspec.convert(value["spec"], PipelineSpec)
+
+
+def with_variables(text: str, environment: Mapping[str, str]) -> str:
+    """`${NAME}` and `${NAME:default}` replaced. Raises Invalid for one that is not set."""
+
+    def replaced(match: re.Match[str]) -> str:
+        value = environment.get(match[1], match[2])
+        if value is None:
+            raise Invalid(
+                what=f"variable ${{{match[1]}}}",
+                why="Cannot evaluate it: it is not set and has no default",
+                fix=f"write ${{{match[1]}:default}}, or set it where Maru is started",
+            )
+        return value
+
+    return _VARIABLE.sub(replaced, text)
