@@ -346,3 +346,19 @@ async def test_replicas_made_at_once_still_count_against_each_other(api: Api) ->
         return any("host-mode port already in use" in (task["Status"].get("Err") or "") for task in tasks)
 
     await until(taken)
+
+
+async def test_a_lost_key_takes_the_swarm_and_not_the_containers(house: House) -> None:
+    async with component.open(house.needs()), session_of(house.site) as session:
+        await Api(session).post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
+    (house.site.folder("docker") / "swarm" / "root.key").unlink()
+    house.restart()
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        info = (await api.get("/info"))["Swarm"]
+        assert info["LocalNodeState"] == "error"
+        assert "restore it from a backup" in info["Error"]
+        assert "cannot be used" in (await api.get("/services", 503))["message"]
+        assert await api.get("/containers/json") == []
+        await api.post("/swarm/leave?force=1")
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})

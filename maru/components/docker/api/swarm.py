@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from maru.components.docker.api.edge import Route, body_of, is_true, said
 from maru.components.docker.controllers.swarm.house import House
-from maru.components.docker.controllers.swarm.membership import ACTIVE, INACTIVE, LOCKED
+from maru.components.docker.controllers.swarm.membership import ERROR, INACTIVE, LOCKED
 from maru.components.docker.engine.machine_addresses import addresses_blocking
 from maru.components.docker.model.swarm.cluster import PORT, read_wish
 from maru.components.docker.model.swarm.entries import Entry, shown
@@ -85,10 +85,10 @@ def cluster_value(cluster: Entry) -> Value:
 def swarm_info(house: House) -> Value:
     """The Swarm section of an info."""
     membership = house.membership
-    if membership.state == LOCKED:
-        return {"NodeID": "", "NodeAddr": "", "LocalNodeState": "locked", "ControlAvailable": False, "Error": ""}
-    if membership.state != ACTIVE or not membership.is_active:
-        return {"NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": False, "Error": ""}
+    if not membership.is_active:
+        state = membership.state if membership.state in (LOCKED, ERROR) else INACTIVE
+        bare = {"NodeID": "", "NodeAddr": "", "LocalNodeState": state, "ControlAvailable": False}
+        return bare | {"Error": membership.error if state == ERROR else ""}
     address, node_id = membership.address, membership.node_id
     count = len(membership.shelves.nodes.all())
     return {

@@ -21,7 +21,7 @@ from maru.core.errors import Broken, Conflict, Invalid, Unavailable
 from maru.core.identity.seal import RootKeySealer
 from maru.core.lifecycle import Background, background
 
-INACTIVE, ACTIVE, LOCKED, LEAVING = "inactive", "active", "locked", "leaving"
+INACTIVE, ACTIVE, LOCKED, LEAVING, ERROR = "inactive", "active", "locked", "leaving", "error"
 _IN_ONE = 'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.'
 _NOT_MANAGER = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
@@ -54,6 +54,7 @@ class Membership:
         self._begin: Begin | None = None
         self._end: Callable[[], Awaitable[None]] | None = None
         self.state = INACTIVE
+        self.error = ""
         self.shelves: Shelves = make_shelves(dock)
 
     def when_active(self, begin: Begin, end: Callable[[], Awaitable[None]]) -> None:
@@ -67,7 +68,11 @@ class Membership:
         if self._key.is_locked:
             self.state = LOCKED
             return
-        await self._activate(await asyncio.to_thread(self._key.read_blocking))
+        try:
+            await self._activate(await asyncio.to_thread(self._key.read_blocking))
+        except Broken as error:  # containers are none of the swarm's fault
+            self.state, self.error = ERROR, str(error)
+            self._dock.log.error("the swarm cannot be used", error=self.error)
 
     async def close(self) -> None:
         """Stop following; the swarm and its containers stay."""
@@ -81,6 +86,8 @@ class Membership:
         """Raises Unavailable where there is none that can be read."""
         if self.state == LOCKED:
             raise Unavailable(what=_LOCKED, why="")
+        if self.state == ERROR:
+            raise Unavailable(what=f"This node's swarm cannot be used: {self.error}", why="")
         cluster = self.shelves.cluster if self.state == ACTIVE else None
         if cluster is None:
             raise Unavailable(what=_NOT_MANAGER, why="")
