@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from maru.components.aws_s3.api.access import Access
 from maru.components.aws_s3.api.buckets import Buckets
 from maru.components.aws_s3.api.copies import Copies
+from maru.components.aws_s3.api.cors import Cors
 from maru.components.aws_s3.api.deletes import Deletes
+from maru.components.aws_s3.api.forms import Forms
 from maru.components.aws_s3.api.gets import Gets
 from maru.components.aws_s3.api.lists import Lists
 from maru.components.aws_s3.api.marks import Marks
@@ -19,14 +21,16 @@ from maru.components.aws_s3.api.puts import Puts
 from maru.components.aws_s3.api.reach import Reach
 from maru.components.aws_s3.api.sealing import Sealing
 from maru.components.aws_s3.api.settings import Settings
+from maru.components.aws_s3.api.website import Website
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.controllers.collection import Collection
+from maru.components.aws_s3.controllers.lifecycle import Expiry
 from maru.components.aws_s3.engine.contents import Contents
 from maru.components.aws_s3.engine.index import Index
 from maru.components.aws_s3.engine.master import master_key
 from maru.components.aws_s3.engine.shelf import Shelf
 from maru.components.aws_s3.model.bucket import BUCKETS, bucket_definition, read_bucket
-from maru.contracts.aws_access import AwsAuthorizer
+from maru.contracts.aws_access import AwsAuthorizer, AwsCredentials
 from maru.contracts.aws_keys import AwsKeys
 from maru.contracts.aws_service import AwsOperation, AwsService
 from maru.contracts.sealer import Sealer
@@ -46,6 +50,7 @@ class Needs:
     clients: Clients
     sealer: Sealer
     authorizer: AwsAuthorizer
+    credentials: AwsCredentials
     keys: Sequence[AwsKeys]
     clock: Clock
     ids: Ids
@@ -73,16 +78,18 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         reach = Reach(kept, shelf, needs.authorizer, needs.config, clock=needs.clock, ids=needs.ids)
         tasks.start(_sweep(shelf, needs.clock), "removal")
         tasks.start(Collection(shelf, needs.clock, needs.config.collect_every_s).run(), "collection")
-        yield Gives(S3(reach, sealing))
+        tasks.start(Expiry(kept, shelf, needs.clock, needs.config).run(), "expiry")
+        yield Gives(S3(reach, sealing, needs.credentials))
         tasks.cancel()
 
 
 class S3:
     """The service: the operations of all nouns together."""
 
-    def __init__(self, reach: Reach, sealing: Sealing) -> None:
+    def __init__(self, reach: Reach, sealing: Sealing, credentials: AwsCredentials) -> None:
         puts, gets = Puts(reach, sealing), Gets(reach, sealing)
-        self._operations: dict[str, AwsOperation] = {}
+        cors = Cors(reach)
+        self._operations: dict[str, AwsOperation] = dict(cors.operations())
         nouns = (
             Buckets(reach),
             puts,
@@ -94,10 +101,12 @@ class S3:
             Settings(reach),
             Access(reach),
             Marks(reach),
+            Website(reach, gets),
+            Forms(reach, puts, credentials),
         )
 
         for noun in nouns:
-            self._operations |= noun.operations()
+            self._operations |= {name: cors.around(one) for name, one in noun.operations().items()}
 
     @property
     def name(self) -> str:

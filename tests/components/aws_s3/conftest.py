@@ -13,17 +13,18 @@ import pytest
 
 from maru.components.aws_s3 import component
 from maru.components.aws_s3.config import AwsS3Config
-from maru.contracts.aws_access import ANONYMOUS, AwsCaller, CallerKind, Circumstances, Question, Verdict
+from maru.contracts.aws_access import ANONYMOUS, AwsCaller, CallerKind, Circumstances, Credential, Question, Verdict
 from maru.contracts.aws_keys import DataKey
 from maru.contracts.aws_service import AwsCall, AwsService
 from maru.core.clock import SystemClock
-from maru.core.errors import Denied, MaruError
+from maru.core.errors import Denied, MaruError, Unauthenticated
 from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import SystemIds
 from maru.core.site import Site
 from tests.fakes.client import FakeClients
 from tests.fakes.clock import FakeClock
 
+METHODS = {"Options": "OPTIONS", "PutObject": "PUT", "PostObject": "POST", "HeadWebsite": "HEAD"}
 ACCOUNT, OTHER = "123456789012", "210987654321"
 
 
@@ -67,6 +68,15 @@ class SmallAuthorizer:
             and any(fnmatchcase(question.action, action) for action in actions)
             and any(fnmatchcase(question.resource, resource) for resource in resources)
         )
+
+
+class SmallCredentials:
+    """One access key."""
+
+    def find(self, access_key: str, token: str) -> Credential:
+        if access_key != "AKIAEXAMPLE":
+            raise Unauthenticated(what="no such key", why="", code="InvalidClientTokenId")
+        return Credential("secret", caller())
 
 
 class SmallKeys:
@@ -125,6 +135,7 @@ class World:
             body=pieces_of(body) if body is not None else None,
             body_bytes=len(body) if body is not None else -1,
             headers=headers,
+            method=METHODS.get(operation, "GET"),
         )
         answer = await self.service.operations()[operation].perform(call)
         if "Body" in answer and not isinstance(answer["Body"], bytes):
@@ -171,6 +182,7 @@ def needs(folder: Path, clients: FakeClients, clock: Any, config: AwsS3Config | 
         clients=clients,
         sealer=RootKeySealer(b"k" * 32),
         authorizer=SmallAuthorizer(),
+        credentials=SmallCredentials(),
         keys=(SmallKeys(),),
         clock=clock,
         ids=SystemIds(),

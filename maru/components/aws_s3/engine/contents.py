@@ -196,8 +196,6 @@ class Contents:
         incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in incoming.iterdir():
             path.unlink()
-        for number in range(256):
-            (self._folder / f"{number:02x}").mkdir(mode=0o700, exist_ok=True)
 
     def _source_blocking(self, segment: Segment) -> BinaryIO:
         try:
@@ -239,12 +237,12 @@ class _Sink:
         self._write(rest, is_last=True)
         os.fsync(self._file.fileno())
         self._file.close()
+        is_new = not path.parent.exists()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         self._path.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder_blocking(path.parent)
+        if is_new:
+            _sync_folder_blocking(path.parent.parent)
         return self._size_bytes
 
     def drop_blocking(self) -> None:
@@ -262,6 +260,14 @@ class _Sink:
         while left:
             left = left[self._file.write(left) :]
         self._size_bytes += len(window)
+
+
+def _sync_folder_blocking(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _whole(size_bytes: int) -> int:
