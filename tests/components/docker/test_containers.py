@@ -197,9 +197,11 @@ async def test_restarted_platform_finds_its_containers_as_they_are_now(house: Ho
     house.runtime.exit_now(ending, 9)
     house.runtime.exit_now(again, 1)
     async with component.open(house.needs()), session_of(house.site) as docker:
-        async with docker.get("/events", params={"since": "1", "filters": '{"event": ["start"]}'}) as events:
-            started = json.loads(await asyncio.wait_for(events.content.readline(), 10))
-        assert started["Actor"]["ID"] == again
+        wanted = {"since": "1", "filters": json.dumps({"event": ["start"], "container": [again]})}
+        async with docker.get("/events", params=wanted) as events:
+            for _ in ("before the restart", "after it"):
+                started = json.loads(await asyncio.wait_for(events.content.readline(), 10))
+                assert started["Actor"]["ID"] == again
         shown = await call(docker, "GET", "/containers/ending/json", 200)
         assert (shown["State"]["Status"], shown["State"]["ExitCode"]) == ("exited", 9)
         assert (await call(docker, "GET", "/containers/running/json", 200))["State"]["Running"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from maru.components.docker.engine.changes import changes_blocking
+from maru.components.docker.engine.event_file import EventFile
 from maru.components.docker.engine.log_reader import LogReader
 from maru.components.docker.engine.tar_process import TarProcess, described
 from maru.components.docker.engine.users import user_in_blocking
+from maru.components.docker.model.events import Event
 from maru.components.docker.model.logs import is_wanted, parse_record, read_query, shown
 from maru.core.clock import SystemClock
 from maru.core.errors import Invalid, NotFound
@@ -120,3 +123,17 @@ async def put(root: Path, path: str, files: dict[str, bytes]) -> None:
         await process.write(buffer.getvalue())
         process.end_input()
         await process.finish()
+
+
+def test_events_are_there_after_a_restart_and_the_file_stays_small(tmp_path: Path) -> None:
+    def event(number: int) -> Event:
+        return Event(datetime.fromtimestamp(number, UTC), "volume", "create", str(number), {"driver": "local"})
+
+    file, told = EventFile(tmp_path / "events", 10), [event(number) for number in range(100)]
+    for number in range(100):
+        file.append_blocking([event(number)], told[max(0, number - 9) : number + 1])
+    with (tmp_path / "events").open("ab") as stream:
+        stream.write(b'{"at": "cut o')
+    again = EventFile(tmp_path / "events", 11).read_blocking()
+    assert list(again) == told[-10:]
+    assert len((tmp_path / "events").read_bytes().splitlines()) <= 21

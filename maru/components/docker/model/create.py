@@ -31,7 +31,9 @@ class Wish:
 
 def read_wish(body: Value, image: ImageConfig, container_id: str, facts: Facts) -> Wish:
     """Raises Invalid, NotSupported, in dockerd's words."""
-    host = normalised(body.get("HostConfig") or {}, facts)
+    # docker's SDK for Python says the runtime beside the HostConfig, where dockerd does not look.
+    beside = {"Runtime": body["Runtime"]} if body.get("Runtime") else {}
+    host = normalised(beside | (body.get("HostConfig") or {}), facts)
     config = merged(body, image)
     if not config["Entrypoint"] and not config["Cmd"]:
         raise _invalid("no command specified")
