@@ -197,7 +197,10 @@ class Shepherd:
         with connection:
             request, descriptors = _receive(connection)
             if not self._ready.wait(BOOT_DEADLINE_S):
-                _send(connection, {"failed": f"the virtual machine did not come up in {BOOT_DEADLINE_S:g} s"})
+                _send(
+                    connection,
+                    {"failed": f"the virtual machine did not come up in {BOOT_DEADLINE_S:g} s{self._last_words()}"},
+                )
             elif request.get("verb") == "start":
                 _send(connection, self._start())
             else:
@@ -210,7 +213,7 @@ class Shepherd:
         self._begin(run, self._main, "")
         if self._is_terminal:
             self._tell_size(0, self._main[0])
-        return run.wait(0, BOOT_DEADLINE_S) or {"failed": "the container did not start in time"}
+        return run.wait(0, BOOT_DEADLINE_S) or {"failed": f"the container did not start in time{self._last_words()}"}
 
     def _exec(self, connection: socket.socket, request: Value, descriptors: list[int]) -> None:
         """Run a process beside the container and tell its end; it is killed when whoever asked goes."""
@@ -279,6 +282,10 @@ class Shepherd:
         with contextlib.suppress(OSError), streams.connect(self._build.folder / "k") as console:
             while chunk := console.recv(CONSOLE_BYTES_KEPT):
                 self._console = (self._console + chunk)[-CONSOLE_BYTES_KEPT:]
+
+    def _last_words(self) -> str:
+        lines = self._console.decode(errors="replace").strip().splitlines()
+        return f"; its console says: {lines[-1]}" if lines else ""
 
     def _say_console(self) -> None:
         """The machine went down under the container: its last words go where errors go."""

@@ -6,14 +6,19 @@ token may arrive in pieces: what could be the beginning of one waits for the res
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import struct
+import termios
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 CHUNK_BYTES = 65536
 GO = b"go\n"
+DRAIN_FIRST_S, DRAIN_MOST_S = 0.002, 0.1
 
 
 def connect(path: Path) -> socket.socket:
@@ -51,14 +56,26 @@ def pour_out(port: socket.socket, descriptor: int, token: bytes) -> None:
 
 
 def pour_in(descriptor: int, port: socket.socket) -> None:
-    """From a descriptor to a port, which is closed at the end: the guest sees its input end."""
+    """From a descriptor to a port, which is closed at the end: the guest sees its input end.
+
+    Only once qemu has taken all of it: what it has not read when a port closes never gets to the guest.
+    """
     try:
         while chunk := os.read(descriptor, CHUNK_BYTES):
             port.sendall(chunk)
+        delay_s = DRAIN_FIRST_S
+        while _unread_bytes(port):
+            time.sleep(delay_s)
+            delay_s = min(delay_s * 2, DRAIN_MOST_S)
     except OSError:  # the other side of a terminal, or the machine, has gone
         pass
     finally:
         port.close()
+
+
+def _unread_bytes(port: socket.socket) -> int:
+    count = struct.unpack("=i", fcntl.ioctl(port.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return int(count)
 
 
 def _begun(held: bytes, token: bytes) -> int:
