@@ -20,6 +20,7 @@ COMPONENTS = (
     "aws_organizations",
     "aws_iam",
     "aws_kms",
+    "aws_s3",
     "engine",
     "registry",
     "network",

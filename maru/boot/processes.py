@@ -22,6 +22,7 @@ PROCESSES: Mapping[str, Sequence[str]] = {
         "aws_organizations",
         "aws_iam",
         "aws_kms",
+        "aws_s3",
     ),
     "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
     "edge": ("remote", "informers", "dns"),

@@ -65,7 +65,7 @@ class Gives:
 @asynccontextmanager
 async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape of every component
     """Serve until closed."""
-    client = needs.clients.acting_as("system:aws:s3")
+    client = needs.clients.acting_as("system:controller:aws-s3", ["system:masters"])
     kept = Kept(client, BUCKETS, read_bucket, needs.clock, needs.ids)
     kept.index("account", lambda bucket: (bucket.account,))
     async with AsyncExitStack() as stack:
