@@ -210,3 +210,16 @@ async def test_same_bytes_are_on_disk_once(registry: Registry) -> None:
     await registry.push_blob("two", b"hello")
     blob = registry.content.blob(digest).stat()
     assert (blob.st_ino, blob.st_nlink) == (inode, 2)
+
+
+async def test_tags_are_in_lexical_order_whatever_their_case(registry: Registry) -> None:
+    for tag in ("b", "A", "c", "B", "a"):
+        await registry.push_image("team/app", tag)
+    seen: list[str] = []
+    while True:
+        last = f"&last={seen[-1]}" if seen else ""
+        response, body = await registry.ask("GET", f"/v2/team/app/tags/list?n=2{last}")
+        seen += json.loads(body)["tags"]
+        if "Link" not in response.headers:
+            break
+    assert seen == ["A", "a", "B", "b", "c"]

@@ -106,7 +106,7 @@ class MachineApi:
             "DriverStatus": [["Backing Filesystem", _file_system(site.data_dir)], ["Supports d_type", "true"]],
             "Plugins": {
                 "Volume": ["local"],
-                "Network": ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"],
+                "Network": ["bridge", "host", "macvlan", "null", "overlay"],
                 "Authorization": None,
                 "Log": sorted(LOG_DRIVERS),
             },

@@ -28,6 +28,7 @@ from maru.wire.oci.reference import DEFAULT_DOMAIN, Reference
 HUB = "registry-1.docker.io"  # where docker.io's registry listens
 CONNECT_S = 20.0  # for name, connection and handshake together
 CONNECT_HASTY_S = 1.5  # the same, when an image of that name is here already
+PING_S = 15.0  # for a first answer at all
 READ_S = 60.0  # between two pieces of a body
 ERROR_BYTES_MAX = 64 * 1024
 _AGENT = "maru/0.1"
@@ -257,11 +258,14 @@ def _host(domain: str) -> str:
 
 
 async def _plain_or_tls(session: aiohttp.ClientSession, host: str) -> str:
+    patience = aiohttp.ClientTimeout(total=PING_S, connect=session.timeout.connect)
     for scheme in ("http", "https"):
         try:
-            async with session.get(f"{scheme}://{host}/v2/") as response:
+            async with session.get(f"{scheme}://{host}/v2/", timeout=patience) as response:
                 if response.status != 400:  # what TLS servers answer to plain HTTP
                     return f"{scheme}://{host}"
+        except TimeoutError:  # it is there and silent: the other scheme would be no better
+            raise
         except aiohttp.ClientError:
             continue
     return f"http://{host}"

@@ -137,9 +137,12 @@ class Catalog:
             return rows.execute("DELETE FROM tags WHERE repository = ? AND tag = ?", (repository, tag)).rowcount > 0
 
     def tags_blocking(self, repository: str, after: str, count: int) -> Sequence[str]:
-        """Up to `count` tags behind `after`, in order."""
-        text = "SELECT tag FROM tags WHERE repository = ? AND tag > ? ORDER BY tag LIMIT ?"
-        return [str(row[0]) for row in self._all(text, repository, after, count)]
+        """Up to `count` tags behind `after`; in their order small and capital letters are one, as specified."""
+        text = (
+            "SELECT tag FROM tags WHERE repository = ? AND (lower(tag), tag) > (lower(?), ?)"
+            " ORDER BY lower(tag), tag LIMIT ?"
+        )
+        return [str(row[0]) for row in self._all(text, repository, after, after, count)]
 
     def repositories_blocking(self, after: str, count: int) -> Sequence[str]:
         """Up to `count` repositories with a manifest behind `after`, in order."""
