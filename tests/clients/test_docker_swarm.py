@@ -20,6 +20,7 @@ from tests.clients.platform import Kubectl, Platform, wait_until
 
 SERVE = "mkdir -p /w; echo $HOSTNAME > /w/index.html; exec httpd -f -p 80 -h /w"
 ANSWER_S = 3.0
+TASKS = ("--filter", "label=com.docker.swarm.task")
 STACK = """
 services:
   web:
@@ -111,7 +112,7 @@ def swarm(platform: Platform) -> Iterator[Swarm]:
     command("swarm", "init", "--advertise-addr", "127.0.0.1")
     yield command
     command("swarm", "leave", "--force")
-    assert command("ps", "-aq") == ""
+    assert command("ps", "-aq", *TASKS) == ""
     assert "overlay" not in command("network", "ls")
 
 
@@ -145,7 +146,7 @@ def test_a_stack_is_deployed_scaled_updated_rolled_back_and_removed(swarm: Swarm
     wait_until(rolled_back, "the update that fails is rolled back, and the port answers all the while")
     assert any("non-zero exit (3)" in row for row in swarm("stack", "ps", "--no-trunc", "shop").splitlines())
     swarm("stack", "rm", "shop")
-    wait_until(lambda: not swarm("ps", "-aq"), "all containers are gone")
+    wait_until(lambda: not swarm("ps", "-aq", *TASKS), "all containers are gone")
 
 
 def test_services_of_every_mode_run_and_say_how_they_do(swarm: Swarm, kubectl36: Kubectl) -> None:

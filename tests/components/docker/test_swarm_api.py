@@ -303,6 +303,20 @@ async def test_a_network_that_a_service_has_is_not_pruned(api: Api) -> None:
     assert (await api.post("/networks/prune"))["NetworksDeleted"] == ["front"]
 
 
+async def test_a_swarm_is_left_with_all_that_runs_in_it(house: House) -> None:
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
+        await api.post("/networks/create", {"Name": "front", "Driver": "overlay"}, 201)
+        more = {"EndpointSpec": {"Ports": [{"TargetPort": 80}]}, "template": {"Networks": [{"Target": "front"}]}}
+        await api.post("/services/create", service(replicas=2, **more), 201)
+        await api.running("web", 2)
+        await api.post("/swarm/leave?force=1")
+        assert await api.get("/containers/json?all=1") == []
+        assert {each["Driver"] for each in await api.get("/networks")} == {"bridge", "host", "null"}
+        assert house.clients.all(SERVICES) == []
+
+
 async def test_an_attempt_that_is_broken_off_leaves_no_swarm(house: House) -> None:
     async with component.open(house.needs()), session_of(house.site) as session:
         api = Api(session)

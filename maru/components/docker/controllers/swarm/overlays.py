@@ -127,7 +127,7 @@ class Overlays:
 
     def _check_unused(self, network: Network) -> None:
         """Before a removal. Raises Invalid when a service has it."""
-        if not is_overlay(network.spec):
+        if not is_overlay(network.spec) or not self._membership.is_active:  # a swarm that is left takes them all
             return
         for entry in self._membership.shelves.services.all():
             has_it = any(each.get("Target") in (network.id, network.name) for each in networks_of(entry.spec))
