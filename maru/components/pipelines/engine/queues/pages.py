@@ -123,7 +123,7 @@ class Pages:
 
     def _remove_done(self) -> None:
         firsts = self._firsts()
-        for first, following in zip(firsts, [*firsts[1:], self.next], strict=True):
+        for first, following in zip(firsts, [*firsts, self.next][1:], strict=True):
             is_current = self._file is not None and first == firsts[-1]
             if following <= self.done and not is_current:
                 self._path(first).unlink()
