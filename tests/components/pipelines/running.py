@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ class FixedTools:
 
     def fraction(self) -> float:
         return 0.5
+
+    def limited(self, limit_s: float) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def read_file(self, path: Path) -> bytes:
         return path.read_bytes()

@@ -15,6 +15,7 @@ from types import FrameType
 
 from maru.components.pipelines.engine.addresses import Addresses
 from maru.components.pipelines.engine.letters import Letters
+from maru.components.pipelines.model.filters.shape import TimeIsUp
 from maru.contracts.indexer import Indexer
 from maru.core.clock import Clock
 from maru.core.errors import Invalid
@@ -24,10 +25,6 @@ from maru.core.log import Log
 from maru.core.site import Site
 
 FILE_BYTES_MAX = 64 << 20
-
-
-class TimeIsUp(Exception):
-    """Raised in the middle of what took longer than its limit."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +71,7 @@ class Ground:
         if limit_s <= 0:
             yield
             return
+        # A pipeline's filters run on the loop's thread, one batch at a time, so nothing else has this timer.
         before = signal.signal(signal.SIGALRM, _ring)
         signal.setitimer(signal.ITIMER_REAL, limit_s)
         try:

@@ -2,8 +2,7 @@
 
 Expressions are tried in order until one fits (or all, with break_on_match false). Looking for a
 literal text that an expression needs spares the regular expression where it is absent. A match that
-takes too long is given up; `re` cannot be stopped, so an expression that may run wild goes to a
-worker that can be ended (see the engine's `matching.py`).
+takes too long is given up: the limit is watched over a batch, and what was under way gets the tag.
 Source: Logstash reference, "Grok filter plugin".
 """
 
@@ -16,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.pipelines.model.event import Event, text_of
-from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
+from maru.components.pipelines.model.filters.shape import Batch, Filter, TimeIsUp, Tools, per_event
 from maru.components.pipelines.model.grok.compiling import Grok, compile_grok
 from maru.components.pipelines.model.grok.library import ECS, LEGACY, library, read_patterns
 from maru.components.pipelines.model.options import FilterOptions, options_of
@@ -26,7 +25,7 @@ from maru.wire.logstash.syntax import Plugin
 
 
 class GrokOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See the plugin's reference. timeout_millis: 0 for none."""
+    """See the plugin's reference. timeout_millis: 0 for none; a second here, since other pipelines wait meanwhile."""
 
     match: Mapping[str, object] = {}
     pattern_definitions: Mapping[str, str] = {}
@@ -39,7 +38,7 @@ class GrokOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_field
     target: str = ""
     tag_on_failure: Sequence[str] = ("_grokparsefailure",)
     tag_on_timeout: str = "_groktimeout"
-    timeout_millis: int = 30_000
+    timeout_millis: int = 1_000
     timeout_scope: str = "pattern"
     ecs_compatibility: str = msgspec.field(default="v8")
 
@@ -59,8 +58,34 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             why="nothing to match",
             fix='match => { "message" => "%{...}" }',
         )
-    matcher = _Matcher(matches, options)
-    return per_event(options, matcher.is_matched)
+    run = per_event(options, _Matcher(matches, options).is_matched)
+    limit_s = options.timeout_millis / 1000
+
+    def limited(batch: Batch) -> Batch:
+        done: Batch = []
+        left = batch
+        while left:
+            position = _Position()
+            try:
+                with tools.limited(limit_s):
+                    for event in left:
+                        run([event])
+                        position.count += 1
+            except TimeIsUp:
+                left[position.count].tag(options.tag_on_timeout)
+                position.count += 1
+            done += left[: position.count]
+            left = left[position.count :]
+        return done
+
+    return limited
+
+
+class _Position:
+    """How many events of a batch are done with."""
+
+    def __init__(self) -> None:
+        self.count = 0
 
 
 def _patterns(options: GrokOptions, tools: Tools) -> Mapping[str, str]:

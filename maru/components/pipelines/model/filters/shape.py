@@ -9,6 +9,7 @@ Source: Logstash reference, "Filter plugins" (common options).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,9 +41,17 @@ class Tools(Protocol):
         """Random, 0 <= x < 1."""
         ...
 
+    def limited(self, limit_s: float) -> AbstractContextManager[None]:
+        """Raise TimeIsUp in the body once `limit_s` (0: never) of real time have gone by."""
+        ...
+
     def read_file(self, path: Path) -> bytes:
         """A dictionary, a pattern file. Raises Invalid naming the path."""
         ...
+
+
+class TimeIsUp(Exception):
+    """Raised in the middle of what took longer than its limit."""
 
 
 Build = Callable[[Plugin, Tools], Filter]
