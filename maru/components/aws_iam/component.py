@@ -12,12 +12,14 @@ from maru.components.aws_iam.api.credentials import Credentials
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.service import assemble
 from maru.components.aws_iam.config import IamConfig
+from maru.components.aws_iam.controllers.account_roles import AccountRoles
 from maru.components.aws_iam.controllers.administrator import ensure_administrator
 from maru.contracts.aws_access import AwsAuthorizer, AwsCredentials, Guardrails
 from maru.contracts.aws_service import AwsService
 from maru.contracts.sealer import Sealer
 from maru.core.client import Clients
 from maru.core.clock import Clock
+from maru.core.identity.tokens import TokenIssuer
 from maru.core.ids import Ids
 from maru.core.lifecycle import background
 from maru.core.site import Site
@@ -30,6 +32,7 @@ class Needs:
     site: Site
     clients: Clients
     sealer: Sealer
+    tokens: TokenIssuer
     guardrails: Sequence[Guardrails]
     clock: Clock
     ids: Ids
@@ -51,8 +54,12 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     book = Book(client, Tools(needs.sealer, needs.clock, needs.ids, needs.config))
     managed = Managed(book)
     authorizer = PolicyAuthorizer(book, managed, needs.guardrails)
-    iam, sts = assemble(book, managed, authorizer)
+    iam, sts = assemble(book, managed, authorizer, needs.tokens)
     async with background("aws_iam") as tasks:
         await book.open(tasks)
         await ensure_administrator(book, needs.site.data_dir)
+        if needs.guardrails:  # without an organization there are no accounts but the first
+            roles = AccountRoles(book)
+            tasks.start(roles.accounts.run(), "accounts")
+            tasks.start(roles.run(), "account roles")
         yield Gives(Credentials(book, managed), authorizer, iam, sts)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from maru.components.aws_iam import component
 from maru.components.aws_iam.component import Gives, Needs
@@ -16,12 +17,15 @@ from maru.components.aws_iam.config import IamConfig
 from maru.contracts.aws_access import AwsCaller, Circumstances, Guardrails
 from maru.contracts.aws_service import AwsCall, AwsService, Members
 from maru.core.identity.seal import RootKeySealer
+from maru.core.identity.signing_keys import SigningKeys
+from maru.core.identity.tokens import TokenIssuer
 from maru.core.ids import SystemIds
 from maru.core.site import Site
 from tests.fakes.client import FakeClients
 from tests.fakes.clock import FakeClock
 
 ACCOUNT = "123456789012"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
 ANY_POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
 
 
@@ -76,12 +80,14 @@ class Bench:
     clients: FakeClients
     clock: FakeClock
     guardrails: Sequence[Guardrails] = ()
+    keys: SigningKeys = field(default_factory=lambda: SigningKeys(ec.generate_private_key(ec.SECP256R1())))
 
     def needs(self) -> Needs:
         return Needs(
             site=Site(self.data_dir, "node"),
             clients=self.clients,
             sealer=RootKeySealer(b"k" * 32),
+            tokens=TokenIssuer(self.keys, ISSUER, self.clients.store.get, self.clock, SystemIds()),
             guardrails=self.guardrails,
             clock=self.clock,
             ids=SystemIds(),

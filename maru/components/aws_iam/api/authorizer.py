@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.managed import Managed
-from maru.components.aws_iam.model.documents import Role, User, Written, decoded
+from maru.components.aws_iam.model.documents import Group, Role, User, Written, decoded
 from maru.components.aws_iam.model.facts import RequestFacts, Surroundings
 from maru.components.aws_iam.model.policy.evaluation import Decision, Layers, Levels, evaluate
 from maru.components.aws_iam.model.policy.request import Principal, Request
 from maru.components.aws_iam.model.policy.statements import CompiledPolicy, compile_policy
 from maru.components.aws_iam.model.policy.wording import account_of
 from maru.contracts.aws_access import (
+    ANONYMOUS,
     AwsCaller,
     CallerKind,
     Circumstances,
@@ -80,7 +81,17 @@ class PolicyAuthorizer:
 
     def evaluate(self, caller: AwsCaller, question: Question, circumstances: Circumstances) -> tuple[Decision, Request]:
         """The decision itself, for those who want the statements."""
-        standing = self.standing(caller)
+        return self._held_against(self.standing(caller), question, circumstances)
+
+    def allows_provider(self, provider: str, question: Question, circumstances: Circumstances) -> bool:
+        """Whether a resource's policy (a role's trust) lets in whom identity provider `provider` vouches for."""
+        standing = Standing(ANONYMOUS, 0, Principal("", "", provider=provider, is_anonymous=True))
+        return self._held_against(standing, question, circumstances)[0].is_allowed
+
+    def _held_against(
+        self, standing: Standing, question: Question, circumstances: Circumstances
+    ) -> tuple[Decision, Request]:
+        caller = standing.caller
         around = Surroundings(standing.tags, self._organization_of, self._path_of)
         request = Request(
             standing.principal,
@@ -175,6 +186,10 @@ class PolicyAuthorizer:
             if group is not None:
                 found += self._of_holder(group.account, group.arn, group.fields.policies, group.fields.attached)
         return found
+
+    def policies_of_group(self, group: Group) -> Sequence[CompiledPolicy]:
+        """Inline and attached."""
+        return self._of_holder(group.account, group.arn, group.fields.policies, group.fields.attached)
 
     def policies_of_role(self, role: Role) -> Sequence[CompiledPolicy]:
         """Inline and attached."""

@@ -10,23 +10,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from maru.components.aws_iam.api.access_keys import AccessKeys
+from maru.components.aws_iam.api.account import Account
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.assuming import Assuming, Sessions
 from maru.components.aws_iam.api.attachments import Attachments
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book
+from maru.components.aws_iam.api.certificates import Certificates
+from maru.components.aws_iam.api.details import Details
+from maru.components.aws_iam.api.devices import Devices
 from maru.components.aws_iam.api.groups import Groups
 from maru.components.aws_iam.api.identity import Identity
 from maru.components.aws_iam.api.inline import Inline, holders
+from maru.components.aws_iam.api.linked import Linked
+from maru.components.aws_iam.api.logins import Logins
 from maru.components.aws_iam.api.lookup import Lookup
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.policies import Policies
 from maru.components.aws_iam.api.profiles import Profiles
+from maru.components.aws_iam.api.providers import Providers
 from maru.components.aws_iam.api.roles import Roles
+from maru.components.aws_iam.api.simulation import Simulation
 from maru.components.aws_iam.api.tags import Tags
 from maru.components.aws_iam.api.tokens import Tokens
 from maru.components.aws_iam.api.users import Users
+from maru.components.aws_iam.api.web_identity import WebIdentity
 from maru.contracts.aws_service import AwsOperation
+from maru.core.identity.tokens import TokenIssuer
 
 
 class Noun(Protocol):
@@ -47,7 +57,9 @@ class Service:
         return self.by_name
 
 
-def assemble(book: Book, managed: Managed, authorizer: PolicyAuthorizer) -> tuple[Service, Service]:
+def assemble(
+    book: Book, managed: Managed, authorizer: PolicyAuthorizer, tokens: TokenIssuer
+) -> tuple[Service, Service]:
     """(iam, sts)."""
     lookup, asker = Lookup(book), Asker(book)
     keys = AccessKeys(book, lookup, asker)
@@ -64,10 +76,17 @@ def assemble(book: Book, managed: Managed, authorizer: PolicyAuthorizer) -> tupl
         Attachments(every, managed, asker),
         Profiles(book, lookup, asker),
         Tags(book, lookup, asker, roles, policies),
+        Logins(book, lookup, asker),
+        Devices(book, lookup, asker),
+        Account(book, asker, keys, Details(book, managed, policies, roles)),
+        Providers(book, lookup, asker),
+        Certificates(book, lookup, asker),
+        Linked(book, lookup, asker),
+        Simulation(book, authorizer, asker),
     )
     sessions = Sessions(book, managed)
     assuming = Assuming(book, authorizer, sessions, roles)
-    sts = (Identity(), assuming, Tokens(book, sessions))
+    sts = (Identity(), assuming, Tokens(book, sessions), WebIdentity(book, authorizer, sessions, assuming, tokens))
     return Service("iam", _merged(iam)), Service("sts", _merged(sts))
 
 

@@ -1,0 +1,1 @@
+"""Work of IAM that takes its time: password hashes, keys and certificates."""
