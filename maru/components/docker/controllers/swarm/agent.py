@@ -31,6 +31,7 @@ from maru.core.lifecycle import Background
 from maru.core.reconcile import Loop
 
 AGAIN_S = 1.0
+UNDER_WAY_S = 15.0  # a pull may take longer: its container is not made any more then
 WORKERS = 16  # a stop may take as long as its grace period
 UNHEALTHY = "dockerexec: unhealthy container"
 
@@ -80,7 +81,7 @@ class Agent:
     async def remove_all(self) -> None:
         """When the swarm is left."""
         if self._under_way:
-            await asyncio.wait(set(self._under_way))
+            await asyncio.wait(set(self._under_way), timeout=UNDER_WAY_S)
         await asyncio.gather(*(self._remove(box) for box in self.boxes()))
 
     def box_of(self, task_id: str) -> Box | None:
@@ -165,6 +166,8 @@ class Agent:
             return
         try:
             await self._have_image(entry, task)
+            if self._parts.membership.shelves.tasks.get(task.id) is None:
+                return
             body = create_body(task.spec, task.endpoint, self._attachments(entry), context)
             box = await self._parts.creating.create(body, context.task_name)
         except (MaruError, ValueError) as error:
