@@ -21,12 +21,14 @@ COMPONENTS = (
     "aws_iam",
     "aws_kms",
     "aws_s3",
+    "aws_front",
     "engine",
     "registry",
     "network",
     "docker",
     "node",
     "dns",
+    "search",
     "pipelines",
 )
 """In the order in which they can be opened; each needs only what stands before it."""

@@ -23,10 +23,11 @@ PROCESSES: Mapping[str, Sequence[str]] = {
         "aws_iam",
         "aws_kms",
         "aws_s3",
+        "aws_front",
     ),
     "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
     "edge": ("remote", "informers", "dns"),
-    "telemetry": ("remote", "informers", "pipelines"),
+    "telemetry": ("remote", "informers", "search", "pipelines"),
 }
 
 ONE = "one"
@@ -34,13 +35,17 @@ CONTROL = "control"
 ALWAYS = ("store", "remote", "informers", "access", "apiserver")
 """Parts that `--only` never leaves out: without them there is no store to stand on."""
 
+GROUPS: Mapping[str, str] = {"aws": "aws_"}
+"""Words for `--only` that mean all components whose names begin so."""
+
 
 def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
-    """The processes to run and their parts in order. `only`: the components wanted (empty: all).
+    """The processes to run and their parts in order. `only`: the components wanted, or a group of them (empty: all).
 
     Raises Invalid for a component there is not.
     """
     known = {part for parts in PROCESSES.values() for part in parts}
+    only = [part for word in only for part in _meant(word, sorted(known))]
     for name in only:
         if name not in known:
             names = ", ".join(sorted(known - {"store", "remote", "informers"}))
@@ -54,3 +59,8 @@ def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]
         return chosen
     line = [part for parts in chosen.values() for part in parts if part != "remote"]
     return {ONE: tuple(dict.fromkeys(line))}
+
+
+def _meant(word: str, known: Sequence[str]) -> Sequence[str]:
+    prefix = GROUPS.get(word)
+    return [word] if prefix is None else [part for part in known if part.startswith(prefix)]

@@ -1,0 +1,1 @@
+"""The edges of search: one file per noun of the REST API."""

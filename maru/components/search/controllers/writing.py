@@ -1,0 +1,486 @@
+"""Writes: documents through pipelines, mappings and the log, durable before they are acknowledged.
+
+All operations of one index go together: parsed, mapped, numbered, appended, and on disk with one sync that
+is shared with whoever else waits. Source: Elasticsearch reference, "Document APIs".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from maru.components.search.controllers.indices import Index, Indices
+from maru.components.search.controllers.templates import Templates
+from maru.components.search.engine.shard import PRIMARY_TERM, Operation, Shard, Written
+from maru.components.search.errors import failure, illegal, no_such_index
+from maru.components.search.model.ingest.pipelines import Dropped, Pipelines
+from maru.components.search.model.mapping.parsing import Parser
+from maru.core.errors import MaruError
+from maru.core.ids import Ids
+from maru.wire.elastic.json import BodyError, Json, Object, decode, encode, token_of
+
+ID_BYTES_MAX = 512
+SYNC_QUIET_S = 0.0
+_ALPHABET = str.maketrans("+/", "-_")
+
+
+@dataclass(slots=True)
+class Write:
+    """One wanted operation on an index by name. kind: index, create, update or delete.
+
+    document: for pipelines and partial updates, decoded; source wins until then.
+    """
+
+    kind: str
+    target: str
+    id: str = ""
+    source: bytes = b""
+    routing: str = ""
+    if_seq: int = -1
+    if_term: int = 0
+    version: int = -1
+    version_type: str = "internal"
+    pipeline: str = ""
+    retries: int = 0
+    require_alias: bool = False
+    returns: Json = None  # of an update: the _source wanted back
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of it: written, or error. index: the concrete name. source: of an update, as it stands now."""
+
+    write: Write
+    index: str
+    written: Written | None = None
+    error: MaruError | None = None
+    source: bytes = b""
+    refreshed: bool = False
+    ran: list[str] = field(default_factory=list)
+
+
+class Writing:
+    """Writes for everybody: the API, reindexing, the contract."""
+
+    def __init__(self, indices: Indices, templates: Templates, pipelines: Pipelines, ids: Ids) -> None:
+        self._indices = indices
+        self._templates = templates
+        self._pipelines = pipelines
+        self._ids = ids
+        self._syncing: dict[str, asyncio.Task[None]] = {}
+
+    async def one(self, write: Write, refresh: str = "") -> Outcome:
+        """A single write. Raises its error."""
+        outcome = (await self.many([write], refresh))[0]
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    async def many(self, writes: Sequence[Write], refresh: str = "") -> list[Outcome]:
+        """All of them, in order within an index; each has its own outcome."""
+        outcomes = [Outcome(write, write.target) for write in writes]
+        groups: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            try:
+                self._check(outcome.write)
+                target = await self._piped(outcome)
+                if target:
+                    groups.setdefault(target, []).append(outcome)
+            except MaruError as error:
+                outcome.error = error
+        for target, members in groups.items():
+            try:
+                index = await self._index(target, members[0].write)
+            except MaruError as error:
+                for outcome in members:
+                    outcome.error = error
+                continue
+            await self._group(index, members)
+            if refresh in ("true", ""):
+                await self.refresh(index)
+            elif refresh == "wait_for":
+                await self.refresh(index)
+            for outcome in members:
+                outcome.refreshed = refresh == "true"
+        return outcomes
+
+    async def refresh(self, index: Index) -> None:
+        """What was written is found when this returns."""
+        shard = await index.engine()
+        if shard.is_dirty:
+            async with shard.lock:
+                await asyncio.to_thread(shard.refresh_blocking)
+            index.stats["refreshes"] = index.stats.get("refreshes", 0) + 1
+
+    async def durable(self, index: Index, shard: Shard) -> None:
+        """Everything appended before is on disk; who comes together waits for one sync."""
+        if index.is_async:
+            return
+        waiting = self._syncing.get(index.name)
+        if waiting is not None and not waiting.done():
+            await asyncio.shield(asyncio.wait([waiting]))  # that one may have begun before our bytes were there
+            waiting = self._syncing.get(index.name)
+        if waiting is None or waiting.done():
+            waiting = self._syncing[index.name] = asyncio.get_running_loop().create_task(
+                asyncio.to_thread(shard.sync_blocking)
+            )
+        await asyncio.shield(waiting)
+
+    # Own.
+
+    def _check(self, write: Write) -> None:
+        if len(write.id.encode()) > ID_BYTES_MAX:
+            raise failure(
+                400,
+                "action_request_validation_exception",
+                f"Validation Failed: 1: id [{write.id}] is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {len(write.id.encode())};",
+            )
+        if write.version_type not in ("internal", "external", "external_gte", "external_gt"):
+            raise illegal(f"No version type match [{write.version_type}]")
+        if write.version_type == "external_gt":
+            write.version_type = "external"
+        if write.version_type != "internal":
+            if write.kind == "create":
+                raise _invalid("create operations only support internal versioning. use index instead")
+            if write.version < 0:
+                raise _invalid(
+                    f"illegal version value [{write.version}] for version type [{write.version_type.upper()}]"
+                )
+            if write.kind == "update":
+                raise _invalid(
+                    "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead"
+                )
+        elif write.version >= 0:
+            raise _invalid(
+                "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead"
+            )
+        if (write.if_seq >= 0) != (write.if_term > 0):
+            raise _invalid(
+                f"ifSeqNo is {'set' if write.if_seq >= 0 else 'unassigned'}, but primary term is [{write.if_term}]"
+                if write.if_seq >= 0
+                else f"ifSeqNo is unassigned, but primary term is [{write.if_term}]"
+            )
+
+    async def _piped(self, outcome: Outcome) -> str:
+        """Run the pipelines; the index it goes to, "" where one dropped it."""
+        write = outcome.write
+        if write.kind in ("update", "delete"):
+            return write.target
+        index = self._indices.write_target(write.target)
+        settings = index.settings if index is not None else self._templates.settings_for(write.target)
+        names = [
+            write.pipeline or str(settings.get("default_pipeline", "_none")),
+            str(settings.get("final_pipeline", "_none")),
+        ]
+        names = [name for name in names if name not in ("", "_none")]
+        if not names:
+            return write.target
+        try:
+            document = decode(write.source)
+        except BodyError as error:
+            raise _bad_source(error, write) from error
+        meta: Object = {
+            "_index": write.target,
+            "_id": write.id or None,
+            "_routing": write.routing or None,
+            "_version_type": "internal",
+        }
+        try:
+            for name in names:
+                self._pipelines.run(name, document, meta)
+        except Dropped:
+            outcome.written = Written(write.id, -2, 0, -4, "noop")
+            return ""
+        write.source = encode(document)
+        write.id = str(meta["_id"] or "")
+        write.routing = str(meta["_routing"] or "")
+        write.target = outcome.index = str(meta["_index"])
+        return write.target
+
+    async def _index(self, target: str, write: Write) -> Index:
+        if write.require_alias and target not in self._indices.aliases():
+            raise failure(
+                404,
+                "index_not_found_exception",
+                f"no such index [{target}] and [require_alias] request flag is [true] and [{target}] is not an alias",
+                **{"resource.type": "index_or_alias", "resource.id": target, "index_uuid": "_na_", "index": target},
+            )
+        stream = self._indices.stream(target)
+        index = self._indices.write_target(target)
+        if index is None:
+            if write.kind == "delete" and write.version_type == "internal":
+                raise no_such_index(target)
+            index = await self._templates.create_on_write(target)
+            stream = self._indices.stream(target)
+        if stream is not None and write.kind == "index" and write.if_seq < 0:
+            raise illegal("only write ops with an op_type of create are allowed in data streams")
+        if not index.is_open:
+            raise failure(400, "index_closed_exception", "closed", index_uuid=index.uuid, index=index.name)
+        for block, words in (
+            ("write", "index write (api)"),
+            ("read_only", "index read-only (api)"),
+            (
+                "read_only_allow_delete",
+                "disk usage exceeded flood-stage watermark, index has read-only-allow-delete block",
+            ),
+        ):
+            if str(index.settings.get(f"blocks.{block}", "false")) == "true":
+                number = {"write": 8, "read_only": 5, "read_only_allow_delete": 12}[block]
+                status, label = (429, "TOO_MANY_REQUESTS") if block == "read_only_allow_delete" else (403, "FORBIDDEN")
+                raise failure(
+                    status,
+                    "cluster_block_exception",
+                    f"index [{index.name}] blocked by: [{label}/{number}/{words}];",
+                    index=index.name,
+                )
+        return index
+
+    async def _group(self, index: Index, outcomes: Sequence[Outcome]) -> None:
+        shard = await index.engine()
+        for outcome in outcomes:
+            outcome.index = index.name
+        updates = [outcome for outcome in outcomes if outcome.write.kind == "update"]
+        try:
+            if updates and len(outcomes) > 1:
+                # Each update reads what the writes before it left.
+                for outcome in outcomes:
+                    await self._locked(index, shard, [outcome])
+            else:
+                await self._locked(index, shard, outcomes)
+            await self.durable(index, shard)
+        except MaruError as error:
+            for outcome in outcomes:
+                outcome.error = outcome.error or error
+
+    async def _locked(self, index: Index, shard: Shard, outcomes: Sequence[Outcome]) -> None:
+        async with shard.lock:
+            prepared: list[tuple[Outcome, Operation]] = []
+            added: Object = {}
+            tries = await asyncio.to_thread(_prepare_all_blocking, index, shard, outcomes, prepared, added)
+            for _ in range(tries):
+                if not added:
+                    break
+                refused = await self._learn(index, added)
+                again = [
+                    outcome
+                    for outcome, operation in prepared
+                    if operation.parsed is not None and operation.parsed.added
+                ]
+                kept = [pair for pair in prepared if pair[0] not in again]
+                for outcome in again if refused is not None else []:
+                    outcome.error = refused
+                prepared, added = kept, {}
+                if refused is None:
+                    fresh: list[tuple[Outcome, Operation]] = []
+                    await asyncio.to_thread(_prepare_all_blocking, index, shard, again, fresh, added)
+                    order = {id(outcome): place for place, outcome in enumerate(outcomes)}
+                    prepared = sorted([*kept, *fresh], key=lambda pair: order[id(pair[0])])
+            operations = [operation for _, operation in prepared]
+            results = await asyncio.to_thread(shard.write_blocking, operations, self._make_id)
+        for (outcome, operation), result in zip(prepared, results, strict=True):
+            if isinstance(result, Written):
+                outcome.written = result
+                outcome.source = operation.source
+            else:
+                result.details["facts"] |= {"index_uuid": index.uuid, "shard": "0", "index": index.name}
+                outcome.error = result
+
+    async def _learn(self, index: Index, added: Object) -> MaruError | None:
+        try:
+            await self._indices.learn(index, added)
+        except MaruError as error:
+            if error.details.get("kind") == "illegal_argument_exception" and "Limit of" in error.what:
+                return failure(
+                    400,
+                    "document_parsing_exception",
+                    f"[1:1] failed to parse: {error.what}",
+                    caused_by={"type": "illegal_argument_exception", "reason": error.what},
+                )
+            return error
+        return None
+
+    def _make_id(self) -> str:
+        return self._ids.secret(15)
+
+
+def _prepare_all_blocking(
+    index: Index, shard: Shard, outcomes: Sequence[Outcome], prepared: list[tuple[Outcome, Operation]], added: Object
+) -> int:
+    """Parse what is to be written into `prepared`, and note new fields in `added`; how often mapping may grow."""
+    parser = index.parser
+    for outcome in outcomes:
+        if outcome.error is not None:
+            continue
+        try:
+            operation = _prepare_blocking(index, parser, shard, outcome)
+        except MaruError as error:
+            outcome.error = error
+            continue
+        if operation is None:
+            continue
+        if operation.parsed is not None and operation.parsed.added:
+            for path, definition in operation.parsed.added.items():
+                added.setdefault(path, definition)
+        prepared.append((outcome, operation))
+    return 5
+
+
+def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outcome) -> Operation | None:
+    write = outcome.write
+    if index.mapping.needs_routing and not write.routing:
+        raise failure(
+            400,
+            "routing_missing_exception",
+            f"routing is required for [{index.name}]/[{write.id}]",
+            index_uuid=index.uuid,
+            index=index.name,
+        )
+    operation = Operation(
+        write.kind,
+        write.id,
+        write.source,
+        write.routing,
+        write.if_seq,
+        write.if_term,
+        max(write.version, 0),
+        write.version_type,
+    )
+    if write.kind == "delete":
+        return operation
+    if write.kind == "update":
+        changed = _updated_blocking(index, shard, outcome)
+        if changed is None:
+            return None
+        operation.source, operation.kind = changed, "index"
+        write.source = changed
+    try:
+        document = decode(operation.source)
+    except BodyError as error:
+        raise _bad_source(error, write) from error
+    if not isinstance(document, dict):
+        raise failure(
+            400,
+            "document_parsing_exception",
+            f"[1:1] failed to parse: Malformed content, must start with an object"
+            if not isinstance(document, list)
+            else "[1:1] failed to parse: Malformed content, must start with an object",
+        )
+    if index.spec.get("data_stream") and "@timestamp" not in document:
+        raise failure(
+            400,
+            "document_parsing_exception",
+            "[1:1] failed to parse: data stream timestamp field [@timestamp] is missing",
+            caused_by={
+                "type": "illegal_argument_exception",
+                "reason": "data stream timestamp field [@timestamp] is missing",
+            },
+        )
+    for name in ("_id", "_index", "_source", "_routing", "_seq_no", "_version"):
+        if name in document:
+            raise failure(
+                400,
+                "document_parsing_exception",
+                f"[1:1] Field [{name}] is a metadata field and cannot be added inside a document. Use the index API request parameters.",
+            )
+    operation.parsed = parser.parse(document, write.id, operation.source)
+    return operation
+
+
+def _updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | None:
+    """The document after a partial update; None where nothing changes (a noop is noted)."""
+    write = outcome.write
+    try:
+        body = decode(write.source)
+    except BodyError as error:
+        raise _bad_source(error, write) from error
+    if not isinstance(body, dict):
+        raise failure(400, "parsing_exception", f"Expected [START_OBJECT] but found [{token_of(body)}]", line=1, col=1)
+    for name in body:
+        if name not in (
+            "doc",
+            "upsert",
+            "doc_as_upsert",
+            "script",
+            "scripted_upsert",
+            "detect_noop",
+            "_source",
+            "if_seq_no",
+            "if_primary_term",
+            "lang",
+            "params",
+        ):
+            raise failure(400, "x_content_parse_exception", f"[1:2] [UpdateRequest] unknown field [{name}]")
+    if "script" in body and "doc" in body:
+        raise _invalid("can't provide both script and doc")
+    if "script" not in body and "doc" not in body:
+        raise _invalid("script or doc is missing")
+    if body.get("doc_as_upsert") and "doc" not in body:
+        raise _invalid("doc must be specified if doc_as_upsert is enabled")
+    have = shard.get_blocking(write.id)
+    if have is None:
+        if write.if_seq >= 0:
+            raise failure(
+                409,
+                "version_conflict_engine_exception",
+                f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term [{write.if_term}]. but no document was found",
+                index_uuid=index.uuid,
+                shard="0",
+                index=index.name,
+            )
+        if body.get("doc_as_upsert") in (True, "true"):
+            return encode(body["doc"])
+        if "upsert" in body and not body.get("scripted_upsert"):
+            return encode(body["upsert"])
+        raise failure(
+            404,
+            "document_missing_exception",
+            f"[{write.id}]: document missing",
+            index_uuid=index.uuid,
+            shard="0",
+            index=index.name,
+        )
+    if "script" in body:
+        raise failure(
+            400,
+            "illegal_argument_exception",
+            "failed to execute script",
+            caused_by={"type": "unsupported_operation_exception", "reason": "scripts are not supported by Maru"},
+        )
+    if write.if_seq >= 0 and (have.seq != write.if_seq or write.if_term != PRIMARY_TERM):
+        raise failure(
+            409,
+            "version_conflict_engine_exception",
+            f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term [{write.if_term}]. current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]",
+            index_uuid=index.uuid,
+            shard="0",
+            index=index.name,
+        )
+    before = decode(have.source)
+    after = merged(before, body["doc"])
+    if after == before and body.get("detect_noop", True) not in (False, "false"):
+        outcome.written = Written(write.id, have.seq, have.term, have.version, "noop")
+        outcome.source = have.source
+        return None
+    write.routing = write.routing or have.routing
+    return encode(after)
+
+
+def merged(before: Json, change: Json) -> Json:
+    """A partial document over a whole one: objects merge, everything else is replaced."""
+    if not isinstance(before, dict) or not isinstance(change, dict):
+        return change
+    after = dict(before)
+    for name, value in change.items():
+        after[name] = merged(after[name], value) if name in after else value
+    return after
+
+
+def _bad_source(error: BodyError, write: Write) -> MaruError:
+    reason = error.reason.removeprefix("[1:1] ")
+    cause = {"type": "x_content_parse_exception", "reason": f"[1:1] {reason}"}
+    return failure(400, "document_parsing_exception", f"[1:1] failed to parse: {reason}", caused_by=cause)
+
+
+def _invalid(reason: str) -> MaruError:
+    return failure(400, "action_request_validation_exception", f"Validation Failed: 1: {reason};")

@@ -1,0 +1,1 @@
+"""Buckets, metrics and pipelines over the documents found."""

@@ -1,0 +1,251 @@
+"""The write-ahead log of one index, which is also where its documents stand.
+
+Records are appended to files of at most FILE_BYTES; a document's place (`location`) is kept in the index, so
+nothing is written twice. A record is whole or it is not there: length and checksum come first. What a crash
+left half-written at the very end was never acknowledged and is cut off; damage anywhere else is an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from maru.core.errors import Broken
+from maru.components.search.errors import failure
+
+FILE_BYTES = 64 * 1024 * 1024
+_HEAD = struct.Struct("<IIBQIQHH")  # checksum, bytes after it and itself, kind, seq, term, version, id, routing
+_HEAD_BYTES = _HEAD.size
+_OFFSET_BITS = 36
+
+INDEX, DELETE, NOTHING = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One operation. source: the document as it was sent (empty for DELETE)."""
+
+    kind: int
+    seq: int
+    term: int
+    version: int
+    id: str
+    routing: str
+    source: bytes
+
+
+def encode(record: Record) -> bytes:
+    """The bytes of a record."""
+    name, routing = record.id.encode(), record.routing.encode()
+    length = len(name) + len(routing) + len(record.source)
+    head = _HEAD.pack(0, length, record.kind, record.seq, record.term, record.version, len(name), len(routing))
+    body = b"".join((head[4:], name, routing, record.source))
+    return zlib.crc32(body).to_bytes(4, "little") + body
+
+
+class Files:
+    """The open files of a log by number; a reader keeps the ones it began with, whatever is removed meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: dict[int, object] = {}
+
+    def read(self, location: int) -> Record:
+        """The record at `location`. Raises Broken."""
+        number, offset = location >> _OFFSET_BITS, location & ((1 << _OFFSET_BITS) - 1)
+        descriptor = self.descriptor(number)
+        chunk = os.pread(descriptor, 2048, offset)
+        if len(chunk) < _HEAD_BYTES:
+            raise _broken(self.folder, number, offset)
+        total = _HEAD_BYTES + int.from_bytes(chunk[4:8], "little")
+        if total > len(chunk):
+            chunk += os.pread(descriptor, total - len(chunk), offset + len(chunk))
+        if len(chunk) < total:
+            raise _broken(self.folder, number, offset)
+        return _decode(memoryview(chunk)[:total])
+
+    def descriptor(self, number: int) -> int:
+        """Open it, if it is not yet."""
+        file = self._open.get(number)
+        if file is None:
+            file = self._open[number] = (self.folder / _name(number)).open("rb", buffering=0)
+        return int(file.fileno())  # type: ignore[attr-defined] # a raw file
+
+    def fork(self) -> Files:
+        """The same files, for a reader that may outlive some of them."""
+        other = Files(self.folder)
+        other._open = dict(self._open)
+        return other
+
+    def forget(self, number: int) -> None:
+        """It is removed; who forked before reads on."""
+        self._open.pop(number, None)
+
+
+class Log:
+    """Appends and reads. `open_blocking` before anything else; one writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = Files(folder)
+        self._number = 0
+        self._offset = 0
+        self._file = -1
+        self._synced = (0, 0)
+
+    def open_blocking(self) -> None:
+        """Make the folder, or go on where the last file ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._number = max(self.numbers(), default=0)
+        if self._number == 0:
+            self._begin_blocking()
+            return
+        path = self.folder / _name(self._number)
+        self._file = os.open(path, os.O_WRONLY)
+        self._offset = os.lseek(self._file, 0, os.SEEK_END)
+
+    def numbers(self) -> list[int]:
+        """The files there are, ascending."""
+        return sorted(int(path.stem.removeprefix("log-")) for path in self.folder.glob("log-*.bin"))
+
+    @property
+    def location(self) -> int:
+        """Where the next record will stand."""
+        return self._number << _OFFSET_BITS | self._offset
+
+    def bytes_on_disk(self) -> int:
+        """All files together."""
+        return sum((self.folder / _name(number)).stat().st_size for number in self.numbers())
+
+    def append_blocking(self, records: list[bytes]) -> list[int]:
+        """Write `records` (in order, nothing else between); their locations. Durable only after `sync_blocking`.
+
+        Raises failure 429 when the disk is full: nothing of them is there then.
+        """
+        if self._offset > FILE_BYTES:
+            os.fdatasync(self._file)
+            os.close(self._file)
+            self._begin_blocking()
+        start = self._offset
+        locations = []
+        for record in records:
+            locations.append(self._number << _OFFSET_BITS | self._offset)
+            self._offset += len(record)
+        try:
+            _write_all(self._file, b"".join(records))
+        except OSError as error:
+            self._offset = start
+            os.ftruncate(self._file, start)
+            os.lseek(self._file, start, os.SEEK_SET)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise _full() from error
+            raise
+        return locations
+
+    def sync_blocking(self) -> None:
+        """Everything appended before this call is on disk when it returns."""
+        have = (self._number, self._offset)
+        if have == self._synced:
+            return
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _full() from error
+            raise
+        self._synced = have
+
+    def replay_blocking(self, since: int) -> Iterator[tuple[int, Record]]:
+        """(location, record) from `since` on. Cuts a half-written end off; raises Broken for damage before it."""
+        first, offset = since >> _OFFSET_BITS, since & ((1 << _OFFSET_BITS) - 1)
+        numbers = [number for number in self.numbers() if number >= first]
+        for number in numbers:
+            body = (self.folder / _name(number)).read_bytes()
+            at = offset if number == first else 0
+            while at < len(body):
+                end = at + _HEAD_BYTES
+                total = end + int.from_bytes(body[at + 4 : at + 8], "little") if end <= len(body) else len(body) + 1
+                if total > len(body) or zlib.crc32(body[at + 4 : total]) != int.from_bytes(body[at : at + 4], "little"):
+                    if number != numbers[-1]:
+                        raise _broken(self.folder, number, at)
+                    self._cut_blocking(at)
+                    return
+                yield number << _OFFSET_BITS | at, _decode(memoryview(body)[at:total])
+                at = total
+
+    def remove_blocking(self, number: int) -> None:
+        """Nothing in this file is alive any more."""
+        self.files.forget(number)
+        (self.folder / _name(number)).unlink(missing_ok=True)
+
+    def close_blocking(self) -> None:
+        """Everything is on disk after it. Idempotent."""
+        if self._file >= 0:
+            self.sync_blocking()
+            os.close(self._file)
+            self._file = -1
+
+    def _begin_blocking(self) -> None:
+        self._number += 1
+        self._offset = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._file = os.open(self.folder / _name(self._number), flags, 0o600)
+        folder = os.open(self.folder, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+    def _cut_blocking(self, offset: int) -> None:
+        os.ftruncate(self._file, offset)
+        os.lseek(self._file, offset, os.SEEK_SET)
+        os.fsync(self._file)
+        self._offset = offset
+
+
+def file_of(location: int) -> int:
+    """The number of the file that a location lies in."""
+    return location >> _OFFSET_BITS
+
+
+def _name(number: int) -> str:
+    return f"log-{number:08d}.bin"
+
+
+def _decode(record: memoryview) -> Record:
+    _, _, kind, seq, term, version, name, routing = _HEAD.unpack_from(record)
+    at = _HEAD_BYTES
+    return Record(
+        kind,
+        seq,
+        term,
+        version,
+        str(record[at : at + name], "utf-8"),
+        str(record[at + name : at + name + routing], "utf-8"),
+        bytes(record[at + name + routing :]),
+    )
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _broken(folder: Path, number: int, offset: int) -> Broken:
+    return Broken(
+        what=f"log {folder / _name(number)}",
+        why=f"the record at byte {offset} is damaged",
+        fix="restore the folder from a backup",
+    )
+
+
+def _full() -> Exception:
+    reason = (
+        "index has exceeded flood-stage watermark; blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded "
+        "flood-stage watermark, index has read-only-allow-delete block];"
+    )
+    return failure(429, "cluster_block_exception", reason)

@@ -1,0 +1,1 @@
+"""The query DSL, checked and compiled for one partition."""

@@ -1,0 +1,496 @@
+"""The engine of one index: log first, then partitions; versions, real-time reads, refresh, recovery.
+
+An operation gets its number and version, is appended to the log and kept as pending; `sync` makes it durable,
+`refresh` puts what is pending into the partitions and makes it found. After a crash the log is read from where
+the last refresh stood; doing an operation twice changes nothing. Calls block and come one at a time for writes
+(the caller holds `lock`); a Snapshot is read at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Files, Log, Record, encode, file_of
+from maru.components.search.engine.partition import OFFSET, Partition
+from maru.components.search.errors import failure
+from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, ROUTING, SEQ, Column
+from maru.components.search.model.mapping.parsing import Parsed
+from maru.core.errors import MaruError
+from maru.wire.elastic.json import Object
+
+if TYPE_CHECKING:
+    import tantivy
+
+REBUILD_DOCS_MAX = 20_000  # a partition up to here is written anew when fields come
+PENDING_BYTES_MAX = 8 * 1024 * 1024
+PENDING_OPERATIONS_MAX = 20_000
+TOMBSTONES_MAX = 100_000
+PRIMARY_TERM = 1
+MANIFEST = "manifest.json"
+_ANYTHING = -4  # a version that is not checked
+
+
+@dataclass(slots=True)
+class Operation:
+    """One wanted write. kind: index, create, delete or nothing. id: "" to have one made.
+
+    version_type: internal, external or external_gte. if_seq: -1 not asked. parsed: what it gives the columns.
+    """
+
+    kind: str
+    id: str
+    source: bytes = b""
+    routing: str = ""
+    if_seq: int = -1
+    if_term: int = 0
+    version: int = 0
+    version_type: str = "internal"
+    parsed: Parsed | None = None
+    is_made: bool = False  # the id was made here: nothing can be there yet
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of it. result: created, updated, deleted, not_found or noop."""
+
+    id: str
+    seq: int
+    term: int
+    version: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as it stands. location: in the log."""
+
+    id: str
+    seq: int
+    term: int
+    version: int
+    routing: str
+    source: bytes
+    location: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    seq: int
+    version: int
+    location: int  # -1: deleted
+
+
+@dataclass(slots=True)
+class _Pending:
+    seq: int
+    id: str
+    location: int
+    parsed: Parsed | None  # None: a deletion
+    routing: str
+    overwrites: bool
+    bytes: int
+
+
+@dataclass
+class Snapshot:
+    """Partitions as they stood at one refresh, and the files to read their documents from."""
+
+    partitions: Sequence[tuple[Partition, tantivy.Searcher]]
+    files: Files
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def record(self, location: int) -> Record:
+        """The stored document."""
+        return self.files.read(location)
+
+
+ParseBytes = Callable[[bytes, str], Parsed]
+MakeId = Callable[[], str]
+
+
+class Shard:
+    """parse: a document's bytes and id to columns by the mapping of this moment; columns: that mapping's."""
+
+    def __init__(
+        self, folder: Path, writer_bytes: int, parse: ParseBytes, columns: Callable[[], dict[str, Column]]
+    ) -> None:
+        self.folder = folder
+        self.lock = asyncio.Lock()
+        self._writer_bytes = writer_bytes
+        self._parse = parse
+        self._columns = columns
+        self._log = Log(folder / "log")
+        self._partitions: list[Partition] = []
+        self._number = 0
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+        self._recent: dict[str, _Known] = {}
+        self._tombstones: dict[str, _Known] = {}
+        self._applied = 0  # operations put into partitions and not committed
+        self.seq = -1  # the last number given
+        self._checkpoint = 0  # the location of the first record that is not committed
+        self.docs_live = 0
+        self.deleted_total = 0
+        self.indexed_total = 0
+        self._snapshot: Snapshot | None = None
+        self.replayed = 0
+
+    # Opening and closing.
+
+    def open_blocking(self) -> None:
+        """Recover what the log holds. Raises Broken when it is damaged."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        manifest = self.folder / MANIFEST
+        told: Object = json.loads(manifest.read_text()) if manifest.exists() else {}
+        kept = told.get("partitions", [])
+        for path in sorted(self.folder.glob("part-*")):
+            if path.name in kept:
+                self._partitions.append(Partition.open_blocking(path))
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+        self._number = max((int(name.rpartition("-")[2]) for name in kept), default=0)
+        self.seq = told.get("seq", -1)
+        self._checkpoint = told.get("checkpoint", 0)
+        self._log.open_blocking()
+        self._checkpoint = self._checkpoint or (self._log.numbers()[0] << 36)
+        for location, record in self._log.replay_blocking(self._checkpoint):
+            self._replay(location, record)
+        if self._pending:
+            self.refresh_blocking()
+        self._recount()
+
+    def close_blocking(self) -> None:
+        """Everything is committed and closed."""
+        self.refresh_blocking()
+        for partition in self._partitions:
+            partition.release_blocking()
+        self._log.close_blocking()
+
+    # Writing.
+
+    def write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
+        """Number, check and append `operations`; durable only after `sync_blocking`."""
+        results: list[Written | MaruError] = []
+        records: list[bytes] = []
+        made: list[tuple[_Pending, int]] = []
+        known = self._lookup([operation.id for operation in operations if operation.id and not operation.is_made])
+        seq = self.seq
+        fresh: dict[str, _Known] = {}
+        for operation in operations:
+            if not operation.id:
+                operation.id, operation.is_made = make_id(), True
+            have = fresh.get(operation.id) or known.get(operation.id)
+            try:
+                version = self._check(operation, have)
+            except MaruError as error:
+                results.append(error)
+                continue
+            seq += 1
+            is_there = have is not None and have.location >= 0
+            kind = DELETE if operation.kind == "delete" else INDEX
+            record = Record(kind, seq, PRIMARY_TERM, version, operation.id, operation.routing, operation.source)
+            records.append(encode(record))
+            parsed = operation.parsed if kind == INDEX else None
+            pending = _Pending(seq, operation.id, -1, parsed, operation.routing, is_there, len(records[-1]))
+            made.append((pending, version))
+            fresh[operation.id] = _Known(seq, version, 0 if kind == INDEX else -1)
+            result = (
+                ("updated" if is_there else "created") if kind == INDEX else ("deleted" if is_there else "not_found")
+            )
+            results.append(Written(operation.id, seq, PRIMARY_TERM, version, result))
+        locations = self._log.append_blocking(records) if records else []
+        self.seq = seq
+        for (pending, version), location in zip(made, locations, strict=True):
+            pending.location = location
+            self._accept(pending, version)
+        if self._pending_bytes > PENDING_BYTES_MAX or len(self._pending) > PENDING_OPERATIONS_MAX:
+            self._apply_blocking()
+        return results
+
+    def sync_blocking(self) -> None:
+        """Everything written before is on disk."""
+        self._log.sync_blocking()
+
+    def refresh_blocking(self) -> bool:
+        """What is pending is found from now on. Says whether there was anything."""
+        self._apply_blocking()
+        if not self._applied:
+            return False
+        end, seq = self._log.location, self.seq
+        self._log.sync_blocking()
+        for partition in self._partitions:
+            partition.commit_blocking()
+        self._applied = 0
+        self._recent.clear()
+        self._checkpoint = end
+        self._save_blocking(seq)
+        self._snapshot = None
+        return True
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether a refresh would show something new."""
+        return bool(self._pending or self._applied)
+
+    def release_blocking(self) -> None:
+        """Give writers' memory back while nothing is written."""
+        for partition in self._partitions:
+            if partition.has_writer() and not partition.written:
+                partition.release_blocking()
+
+    # Reading.
+
+    def get_blocking(self, doc_id: str) -> Stored | None:
+        """The document as of now, refreshed or not."""
+        known = self._lookup([doc_id]).get(doc_id)
+        if known is None or known.location < 0:
+            return None
+        record = self._log.files.read(known.location)
+        return Stored(record.id, record.seq, record.term, record.version, record.routing, record.source, known.location)
+
+    def snapshot(self) -> Snapshot:
+        """What is found now."""
+        if self._snapshot is None:
+            columns = self._columns()
+            partitions = self._partitions or [Partition(None, columns)]
+            self._snapshot = Snapshot([(one, one.searcher) for one in partitions], self._log.files.fork(), columns)
+        return self._snapshot
+
+    def forget_snapshot(self) -> None:
+        """The mapping changed: an empty index checks queries against the new one."""
+        if not self._partitions:
+            self._snapshot = None
+
+    def bytes_on_disk(self) -> int:
+        return self._log.bytes_on_disk() + sum(partition.bytes_on_disk() for partition in self._partitions)
+
+    def segments(self) -> int:
+        return sum(partition.segments() for partition in self._partitions)
+
+    # Compaction.
+
+    def compact_blocking(self) -> int:
+        """Write what is alive in the emptiest old file anew and remove the file; how many bytes were freed."""
+        numbers = self._log.numbers()[:-1]
+        committed = [number for number in numbers if number < file_of(self._checkpoint)]
+        for number in committed:
+            path = self._log.folder / f"log-{number:08d}.bin"
+            size = path.stat().st_size
+            live = [
+                (location, record)
+                for location, record in self._log.replay_blocking(number << 36)
+                if file_of(location) == number and record.kind == INDEX and self._is_live(record, location)
+            ]
+            if sum(len(record.source) for _, record in live) > size // 2:
+                continue
+            locations = self._log.append_blocking([encode(record) for _, record in live])
+            for (_, record), location in zip(live, locations, strict=True):
+                parsed = self._parse(record.source, record.id)
+                self._accept(
+                    _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)),
+                    record.version,
+                )
+            self.refresh_blocking()
+            self._log.remove_blocking(number)
+            return size
+        return 0
+
+    # Own.
+
+    def _is_live(self, record: Record, location: int) -> bool:
+        known = self._lookup([record.id]).get(record.id)
+        return known is not None and known.location == location
+
+    def _replay(self, location: int, record: Record) -> None:
+        self.replayed += 1
+        self.seq = max(self.seq, record.seq)
+        if record.kind == NOTHING:
+            return
+        parsed = self._parse(record.source, record.id) if record.kind == INDEX else None
+        self._accept(
+            _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)), record.version
+        )
+        if self._pending_bytes > PENDING_BYTES_MAX:
+            self._apply_blocking()
+
+    def _accept(self, pending: _Pending, version: int) -> None:
+        self._pending.append(pending)
+        self._pending_bytes += pending.bytes
+        if pending.parsed is None:
+            self._recent[pending.id] = self._tombstones[pending.id] = _Known(pending.seq, version, -1)
+            self.docs_live -= pending.overwrites
+            self.deleted_total += 1
+            if len(self._tombstones) > TOMBSTONES_MAX:
+                self._tombstones.pop(next(iter(self._tombstones)))
+        else:
+            self._recent[pending.id] = _Known(pending.seq, version, pending.location)
+            self._tombstones.pop(pending.id, None)
+            self.docs_live += not pending.overwrites
+            self.indexed_total += 1
+
+    def _check(self, operation: Operation, have: _Known | None) -> int:
+        """The version it gets. Raises version_conflict_engine_exception."""
+        is_there = have is not None and have.location >= 0
+        if operation.if_seq >= 0:
+            now = (
+                f"current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]"
+                if have is not None and is_there
+                else "but no document was found"
+            )
+            if not is_there or have is None or have.seq != operation.if_seq or operation.if_term != PRIMARY_TERM:
+                raise conflict(
+                    operation.id, f"required seqNo [{operation.if_seq}], primary term [{operation.if_term}]. {now}"
+                )
+        current = have.version if have is not None else 0
+        if operation.version_type == "internal":
+            if operation.kind == "create" and is_there:
+                raise conflict(operation.id, f"document already exists (current version [{current}])")
+            return current + 1
+        is_too_old = (
+            operation.version < current if operation.version_type == "external_gte" else operation.version <= current
+        )
+        if have is not None and is_too_old:
+            sign = "greater than" if operation.version_type == "external_gte" else "higher or equal to"
+            raise conflict(
+                operation.id, f"current version [{current}] is {sign} the one provided [{operation.version}]"
+            )
+        return operation.version
+
+    def _lookup(self, ids: Sequence[str]) -> dict[str, _Known]:
+        """What is known of each id: pending, deleted a while ago, or in a partition."""
+        found: dict[str, _Known] = {}
+        ask = []
+        for doc_id in ids:
+            known = self._recent.get(doc_id) or self._tombstones.get(doc_id)
+            if known is not None:
+                found[doc_id] = known
+            else:
+                ask.append(doc_id)
+        if not ask or not self._partitions:
+            return found
+        # tantivy stands behind partitions that exist only.
+        import tantivy
+
+        for partition in self._partitions:
+            query = (
+                tantivy.Query.term_set_query(partition.schema, ID, ask)
+                if len(ask) > 1
+                else tantivy.Query.term_query(partition.schema, ID, ask[0])
+            )
+            if partition.docs == 0:
+                continue
+            searcher = partition.searcher
+            addresses = [address for _, address in searcher.search(query, len(ask) * 4 + 16, count=False).hits]
+            for location in searcher.fast_field_values(LOCATION, addresses):
+                if location is not None and int(location) >= 0:
+                    record = self._log.files.read(int(location))
+                    found[record.id] = _Known(record.seq, record.version, int(location))
+        return found
+
+    def _apply_blocking(self) -> None:
+        """Put what is pending into partitions, without a commit."""
+        if not self._pending:
+            return
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        target = self._target_blocking()
+        last = {one.id: one.seq for one in pending}
+        for one in pending:
+            if one.overwrites or one.parsed is None or last[one.id] != one.seq:
+                for partition in self._partitions:
+                    partition.delete_blocking(one.id, self._writer_bytes)
+            if one.parsed is not None and last[one.id] == one.seq:
+                target.add_blocking(_documents(one), self._writer_bytes)
+        self._applied += len(pending)
+
+    def _target_blocking(self) -> Partition:
+        """The partition that takes documents of the mapping of now."""
+        columns = self._columns()
+        if self._partitions:
+            newest = self._partitions[-1]
+            if newest.covers(columns):
+                return newest
+            if newest.docs + newest.written > REBUILD_DOCS_MAX:
+                return self._add_partition(columns)
+            newest.commit_blocking()
+            fresh = self._add_partition(columns)
+            for location, record in self._live_of(newest):
+                parsed = self._parse(record.source, record.id)
+                one = _Pending(record.seq, record.id, location, parsed, record.routing, False, 0)
+                fresh.add_blocking(_documents(one), self._writer_bytes)
+            fresh.commit_blocking()
+            self._partitions.remove(newest)
+            self._save_blocking(self._saved_seq())
+            self._snapshot = None
+            newest.remove_blocking()
+            return fresh
+        return self._add_partition(columns)
+
+    def _add_partition(self, columns: dict[str, Column]) -> Partition:
+        self._number += 1
+        partition = Partition(self.folder / f"part-{self._number:06d}", columns)
+        self._partitions.append(partition)
+        return partition
+
+    def _live_of(self, partition: Partition) -> Iterator[tuple[int, Record]]:
+        import tantivy
+
+        searcher = partition.searcher
+        hits = searcher.search(tantivy.Query.all_query(), max(1, partition.docs), count=False).hits
+        locations = searcher.fast_field_values(LOCATION, [address for _, address in hits])
+        for location in sorted(
+            {int(location) for location in locations if location is not None and int(location) >= 0}
+        ):
+            yield location, self._log.files.read(location)
+
+    def _recount(self) -> None:
+        import tantivy
+
+        total = 0
+        for partition in self._partitions:
+            total += partition.docs
+            if partition.docs:
+                total -= int(partition.searcher.search(tantivy.Query.exists_query(NESTED), 1).count)
+        self.docs_live = total
+
+    def _saved_seq(self) -> int:
+        manifest = self.folder / MANIFEST
+        return int(json.loads(manifest.read_text()).get("seq", -1)) if manifest.exists() else -1
+
+    def _save_blocking(self, seq: int) -> None:
+        names = [partition.folder.name for partition in self._partitions if partition.folder is not None]
+        told = {"partitions": names, "seq": seq, "checkpoint": self._checkpoint}
+        draft = self.folder / f".{MANIFEST}.new"
+        with draft.open("wb") as file:
+            file.write(json.dumps(told).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.folder / MANIFEST)
+
+
+def conflict(doc_id: str, reason: str) -> MaruError:
+    """version_conflict_engine_exception."""
+    return failure(409, "version_conflict_engine_exception", f"[{doc_id}]: version conflict, {reason}")
+
+
+def _documents(one: _Pending) -> Iterator[str]:
+    """The JSON of a document for its partition, its nested ones first."""
+    assert one.parsed is not None
+    for offset, (path, columns) in enumerate(one.parsed.children):
+        yield _encode({**columns, ID: one.id, NESTED: path, SEQ: one.seq, OFFSET: offset, LOCATION: -1}).decode()
+    columns = one.parsed.columns
+    own: Object = {**columns, ID: one.id, SEQ: one.seq, LOCATION: one.location}
+    if one.routing:
+        own[ROUTING] = one.routing
+    yield _encode(own).decode()
+
+
+_encode = msgspec.json.Encoder().encode

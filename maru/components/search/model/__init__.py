@@ -1,0 +1,1 @@
+"""The rules of search: mappings, analysis, queries, aggregations, pipelines; values in, values out."""

@@ -1,0 +1,1 @@
+"""How fields are defined, and how a document's values become columns."""
