@@ -17,6 +17,9 @@ import msgspec
 
 from maru.cli import supervised
 from maru.components.engine.engine import oci
+from maru.components.engine.engine.vm import availability
+from maru.components.engine.engine.vm.initramfs import kernels_blocking
+from maru.components.engine.engine.vm.machine import accelerator_blocking, boots_blocking
 from maru.components.network.engine.doctor import examine_blocking
 from maru.core.errors import MaruError
 from maru.core.site import PORT_KUBERNETES, Site
@@ -74,7 +77,28 @@ async def _runtimes() -> list[Finding]:
                 findings.append(Finding(name, error.why or error.what, is_well=False, fix=fix))
     if not any(finding.is_well for finding in findings):
         findings = [msgspec.structs.replace(finding, is_fatal=True) for finding in findings]
-    return findings
+    return [*findings, await asyncio.to_thread(_virtual_machines_blocking)]
+
+
+def _virtual_machines_blocking() -> Finding:
+    """Whether containers can be virtual machines: one is booted. Nothing else suffers where they cannot."""
+    what = "vm, containers in virtual machines"
+    refusal = availability.refusal_blocking(has_crun=shutil.which("crun") is not None)
+    if refusal:
+        why, _, fix = refusal.partition(": ")
+        return Finding(what, why, is_well=False, fix=fix or "docker run --runtime crun")
+    kernel = kernels_blocking()[0][1]
+    with tempfile.TemporaryDirectory(prefix="maru-doctor-", dir="/run") as folder:
+        if accelerator_blocking(Path(folder), kernel) == "kvm":
+            return Finding(what, "one came up, helped by the processor (KVM)", is_well=True)
+        if boots_blocking(Path(folder), kernel, "tcg"):
+            why = (
+                "one came up in software; with KVM none does"
+                if Path("/dev/kvm").exists()
+                else "one came up in software"
+            )
+            return Finding(what, why, is_well=True)
+    return Finding(what, "qemu is there, and no machine comes up", is_well=False, fix="docker run --runtime crun")
 
 
 def _network(here: Site) -> list[Finding]:
