@@ -9,7 +9,7 @@ import msgspec
 
 from maru.boot.site_file import read, site
 from maru.cli.terminal import say
-from maru.core.site import PORT_AWS, Site
+from maru.core.site import PORT_AWS, PORT_ELASTIC, Site
 
 AWS_CREDENTIALS = "aws-credentials.json"
 AWS_REGION = "us-east-1"
