@@ -60,6 +60,11 @@ def coded(code: str, text: str = "") -> MaruError:
     return Invalid(what=text, why="", code=code)
 
 
+def denied(text: str) -> Denied:
+    """AccessDeniedException, where the authorizer is not asked."""
+    return Denied(what=text, why="", code="AccessDeniedException")
+
+
 def incorrect_key() -> MaruError:
     """A ciphertext is to be decrypted under another key than it was encrypted under."""
     return coded(

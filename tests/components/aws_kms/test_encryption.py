@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maru.components.aws_kms.model.ciphertext import context_bytes, head_of, parse
+from maru.components.aws_kms.model.documents import KEYS
 from maru.contracts.aws_access import AwsCaller, CallerKind, Circumstances
+from maru.core.errors import Denied
 from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, user
 
 PLAIN = b"some \xff secret"
@@ -157,14 +162,9 @@ async def test_random_has_the_length_asked_for(kms: Kms) -> None:
 
 
 async def test_no_material_stands_in_a_document_in_the_clear(kms: Kms) -> None:
-    from maru.components.aws_kms.model.documents import KEYS
-
     key = await kms.key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     (stored,) = kms.clients.all(KEYS)
     mac = (await kms.call("GenerateMac", KeyId=key["KeyId"], Message=b"m", MacAlgorithm="HMAC_SHA_256"))["Mac"]
-    import base64
-    import hmac
-
     sealed = base64.b64decode(stored["spec"]["materials"][0]["sealed"])
     for start in range(len(sealed) - 32):
         assert hmac.digest(sealed[start : start + 32], b"m", "sha256") != mac
@@ -183,6 +183,15 @@ async def test_another_service_uses_a_managed_key_made_at_first_use(kms: Kms) ->
     assert (told["KeyManager"], told["Arn"]) == ("AWS", made.key_arn)
     for operation in ("DisableKey", "ScheduleKeyDeletion", "EnableKeyRotation"):
         assert (await kms.fails(operation, KeyId=told["KeyId"]))[0] == "AccessDeniedException"
+
+
+async def test_who_may_not_look_makes_no_managed_key(kms: Kms) -> None:
+    kms.authorizer.identity[ALICE.arn] = []
+    assert (await kms.fails("DescribeKey", KeyId="alias/aws/s3"))[0] == "AccessDeniedException"
+    assert kms.clients.all(KEYS) == []
+    nobody = AwsCaller(CallerKind.ANONYMOUS, account="", arn="", user_id="", via="s3.us-east-1.amazonaws.com")
+    with pytest.raises(Denied):
+        await kms.gives.keys.generate_data_key(nobody, Circumstances(kms.clock.now()), "alias/aws/s3", {})
 
 
 async def test_a_managed_key_is_of_the_region_that_the_service_works_in(kms: Kms) -> None:

@@ -114,6 +114,8 @@ class Keys:
         reference: str = call.parameters["KeyId"]
         service = _managed_service(reference, call)
         if service:
+            if self._vault.find_alias(call.account, call.region, f"alias/aws/{service}") is None:
+                self._gate.allow_alone(call, "DescribeKey")  # nobody makes a key who may not even look at one
             target = await self._vault.ensure_managed(call.account, call.region, service)
         else:
             target = self._vault.find(call.account, call.region, reference)

@@ -20,6 +20,7 @@ from maru.components.aws_kms.api.signing import Signing
 from maru.components.aws_kms.api.stores import Stores
 from maru.components.aws_kms.api.uses import Uses
 from maru.components.aws_kms.api.vault import Target, Vault
+from maru.components.aws_kms.errors import denied
 from maru.components.aws_kms.quirks import PREDEFINED
 from maru.contracts.aws_access import AwsAuthorizer, AwsCaller, Circumstances
 from maru.contracts.aws_keys import DataKey
@@ -67,6 +68,8 @@ class ServiceKeys:
         return self._encryption.open(asker, Sealed(sealed, context), "Decrypt", ()).plain
 
     async def _target(self, asker: Asker, reference: str) -> Target:
+        if not asker.caller.account:
+            raise denied("Anonymous requests cannot use KMS keys.")
         own = f"arn:aws:kms:{asker.region}:{asker.caller.account}:"
         service = reference.removeprefix(own).removeprefix(_MANAGED)
         if service in PREDEFINED and _MANAGED in reference:
