@@ -1,6 +1,6 @@
 """What docker users wait for, side by side: Maru, Debian's dockerd and podman's service, in one run.
 
-The same docker command line and the same API calls go to each; figures of the others are told as ratios.
+The docker command line (of podman its own) and the same API calls go to each; figures of the others are told as ratios.
 """
 
 from __future__ import annotations

@@ -20,12 +20,16 @@ READY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """name: as it stands in tables; host: for DOCKER_HOST; pids: its processes; holder: what holds a container."""
+    """name: as it stands in tables; host: for DOCKER_HOST; pids: its processes; holder: what holds a container.
+
+    command: its command line; podman 4 does not know how docker's attaches.
+    """
 
     name: str
     host: str
     pids: Callable[[], Sequence[int]]
     holder: str
+    command: Sequence[str] = ("docker",)
 
     @property
     def socket(self) -> str:
@@ -35,7 +39,7 @@ class Engine:
         """The command line's output. Raises RuntimeError with its words."""
         environment = {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "0"}
         done = subprocess.run(
-            ["docker", *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False
+            [*self.command, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"{self.name}: docker {' '.join(arguments)}: {done.stderr}")
@@ -70,7 +74,8 @@ def podman() -> Iterator[Engine]:
     command = ["podman", "--root", f"{folder}/data", "--runroot", f"{folder}/run", "system", "service", "-t", "0"]
     command += [f"unix://{folder}/sock"]
     with _service(command, folder) as process:
-        yield Engine("podman", f"unix://{folder}/sock", lambda: _tree(process), "conmon")
+        host = f"unix://{folder}/sock"
+        yield Engine("podman", host, lambda: _tree(process), "conmon", ("podman", "--remote", "--url", host))
 
 
 def installed() -> Sequence[Callable[[], object]]:
