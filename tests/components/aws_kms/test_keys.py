@@ -190,3 +190,24 @@ async def test_the_last_use_is_told(kms: Kms) -> None:
     await kms.call("Encrypt", KeyId=key["KeyId"], Plaintext=b"x")
     used = await kms.call("GetKeyLastUsage", KeyId=key["KeyId"])
     assert used["KeyLastUsage"]["Operation"] == "Encrypt"
+
+
+async def test_settled_it_writes_nothing(kms: Kms) -> None:
+    key = await kms.key()
+    await kms.call("EnableKeyRotation", KeyId=key["KeyId"])
+    await kms.clock.settle()
+    before = len(kms.clients.acts)
+    await kms.clock.advance(7 * DAY_S)
+    assert len(kms.clients.acts) == before
+
+
+async def test_what_became_due_while_nobody_ran_is_done_at_once() -> None:
+    clock = FakeClock()
+    clients = FakeClients(clock)
+    async with opened(clients, clock) as first:
+        key = await first.key()
+        await first.call("ScheduleKeyDeletion", KeyId=key["KeyId"], PendingWindowInDays=7)
+    await clock.advance(8 * DAY_S)
+    async with opened(clients, clock) as second:
+        await clock.settle()
+        assert (await second.fails("DescribeKey", KeyId=key["KeyId"]))[0] == "NotFoundException"

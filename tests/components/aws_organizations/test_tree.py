@@ -255,3 +255,18 @@ async def test_everything_is_there_after_a_restart() -> None:
     async with opened(clients, clock) as second:
         assert (await second.call("DescribeOrganization"))["Organization"] == made
         assert [one["Id"] for one in (await second.call("ListAccounts"))["Accounts"]] == [ROOT_ACCOUNT, account]
+
+
+async def test_an_account_made_by_hand_gets_its_namespace(organizations: Organizations) -> None:
+    fields = {"id": "222222222222", "name": "hand", "email": "hand@example.com"}
+    await organizations.clients.put(ACCOUNTS, {"metadata": {"name": "222222222222"}, "spec": fields})
+    await organizations.clock.settle()
+    assert organizations.clients.find(NAMESPACES, "", "aws-222222222222") is not None
+
+
+async def test_settled_it_writes_nothing(organizations: Organizations) -> None:
+    await organizations.account("dev")
+    await organizations.clock.settle()
+    before = len(organizations.clients.acts)
+    await organizations.clock.advance(86400.0)
+    assert len(organizations.clients.acts) == before
