@@ -1,0 +1,1 @@
+"""The edge: bytes of HTTP to calls of services, and back."""
