@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from maru.core.front.answers import error_answer, json_answer
 from maru.core.front.connection import Connection
 from maru.core.front.exchange import Exchange, Phase
 from maru.core.front.listener import Listener, Place, TcpListener, UnixListener, bind
-from maru.core.front.message import Answer, Handler
+from maru.core.front.message import Answer, Handler, Request
 from maru.core.front.request import FrontRequest
 from maru.core.limits import (
     IDLE_CONNECTION_S,
@@ -54,11 +54,20 @@ class Bounds:
     shutdown_grace_s: float = SHUTDOWN_GRACE_S
 
 
+BugAnswer = Callable[[Request], Answer]
+"""What a client is told whose request ended in a bug, in the edge's own protocol; it may not fail."""
+
+
+def _plain_bug_answer(_request: Request) -> Answer:
+    return json_answer({"message": "internal error"}, 500)
+
+
 class Front:
     """A running front. ports: of the TCP listeners, in their order."""
 
-    def __init__(self, handler: Handler, bounds: Bounds, name: str) -> None:
+    def __init__(self, handler: Handler, bounds: Bounds, name: str, bug_answer: BugAnswer) -> None:
         self._handler = handler
+        self._bug_answer = bug_answer
         self._bounds = bounds
         self._log = Log(name)
         self._exchanges: set[Exchange] = set()
@@ -131,7 +140,7 @@ class Front:
                 error=repr(error),
                 trace=_trace(error),
             )
-            answer = json_answer({"message": "internal error"}, 500)
+            answer = self._bug_answer(request)
         finally:
             self._asking -= 1
         return answer
@@ -183,14 +192,19 @@ class Front:
 
 @asynccontextmanager
 async def serve(
-    listeners: Sequence[Listener], handler: Handler, *, name: str = "front", bounds: Bounds | None = None
+    listeners: Sequence[Listener],
+    handler: Handler,
+    *,
+    name: str = "front",
+    bounds: Bounds | None = None,
+    bug_answer: BugAnswer = _plain_bug_answer,
 ) -> AsyncIterator[Front]:
     """Answer requests on all `listeners` until the scope is left.
 
     Raises Unavailable when a listener's place is taken; then none is open.
     """
     bounds = bounds or Bounds()
-    front = Front(handler, bounds, name)
+    front = Front(handler, bounds, name, bug_answer)
     server = _Server(front, bounds, Log(name))
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
