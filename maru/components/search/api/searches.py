@@ -27,7 +27,7 @@ from maru.wire.elastic.json import BodyError, Json, Object, decode
 from maru.wire.elastic.units import duration_s
 
 CONTEXTS_MAX = 500
-_CHUNK = 1000
+KEEP_MAX_S = 86400.0
 
 
 @dataclass
@@ -111,17 +111,16 @@ class SearchApi:
             targets = await self._house.indices.targets(named, call.arg("routing"))
             shards = sum(one.index.shards for one in named)
         targets = _weighted(targets, body.get("indices_boost"))
-        request = replace(
-            request,
-            sort=(*request.sort,)
-            or ((Key("_doc", False),) if scroll and not request.sort and request.query is None else ()),
-        )
+        if scroll:
+            request = _scrolled(request)
         answer = await self._run(targets, request)
         told: Object = {}
         if pit is not None:
             told["pit_id"] = str(pit["id"])
         if scroll:
-            told["_scroll_id"] = self._begin_scroll(targets, request, scroll, answer, shards)
+            context = _Open(targets, 0.0, _keep_s(scroll), request, shards=shards)
+            _advance(context, answer)
+            told["_scroll_id"] = self._keep(context)
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         told |= {"took": took, "timed_out": False, "_shards": shards_of(shards), **answer}
         if body.get("profile") in (True, "true"):
@@ -384,7 +383,7 @@ class SearchApi:
             answer: Object = {"hits": {"total": {"value": 0, "relation": "eq"}, "max_score": None, "hits": []}}
         else:
             answer = await self._run(context.targets, request)
-        self._advance(context, answer)
+        _advance(context, answer)
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         return Reply(
             {"_scroll_id": scroll_id, "took": took, "timed_out": False, "_shards": shards_of(context.shards), **answer}
@@ -478,39 +477,37 @@ class SearchApi:
             )
         return found
 
-    def _begin_scroll(
-        self, targets: Sequence[Target], request: SearchRequest, keep: str, answer: Object, shards: int
-    ) -> str:
-        if not request.sort:
-            request = replace(
-                request, sort=(Key("_score", True), Key("_doc", False)), body={**request.body, "track_scores": True}
-            )
-        elif not request.sort[-1].is_doc:
-            request = replace(request, sort=(*request.sort, Key("_doc", False)))
-        try:
-            keep_s = duration_s(keep)
-        except ValueError as error:
-            raise illegal(str(error)) from error
-        if keep_s > 86400:
-            raise illegal(
-                f"Keep alive for request ({keep}) is too large. It must be less than (1d). This limit can be set by changing the [search.max_keep_alive] cluster level setting."
-            )
-        context = _Open(targets, 0.0, keep_s, request, shards=shards)
-        self._first_page(context, request, answer)
-        return self._keep(context)
 
-    def _first_page(self, context: _Open, request: SearchRequest, answer: Object) -> None:
-        hits = answer["hits"]["hits"]
-        if not hits:
-            return
-        search = Search(context.targets, request, self._house.around())
-        again = search.run_blocking()
-        last = again["hits"]["hits"][-1]
-        context.after = last.get("sort")
+def _scrolled(request: SearchRequest) -> SearchRequest:
+    """In an order that a next page can be asked for."""
+    if not request.sort:
+        keys = (Key("_doc", False),) if request.query is None or "match_all" in request.query else (Key("_score", True), Key("_doc", False))
+        return replace(request, sort=keys, is_sort_shown=False)
+    return request if request.sort[-1].is_doc else replace(request, sort=(*request.sort, Key("_doc", False)))
 
-    def _advance(self, context: _Open, answer: Object) -> None:
-        hits = answer["hits"]["hits"]
-        context.after = hits[-1].get("sort") if hits else None
+
+def _keep_s(keep: str) -> float:
+    try:
+        keep_s = duration_s(keep)
+    except ValueError as error:
+        raise illegal(str(error)) from error
+    if keep_s > KEEP_MAX_S:
+        raise illegal(
+            f"Keep alive for request ({keep}) is too large. It must be less than (1d). This limit can be set by changing "
+            "the [search.max_keep_alive] cluster level setting."
+        )
+    return keep_s
+
+
+def _advance(context: _Open, answer: Object) -> None:
+    """Remember where the page ended; a sort that nobody asked for is not shown."""
+    hits = answer["hits"]["hits"]
+    context.after = hits[-1].get("sort") if hits else None
+    assert context.request is not None
+    if not context.request.is_sort_shown:
+        for hit in hits:
+            hit.pop("sort", None)
+            hit["_score"] = hit["_score"] if hit["_score"] is not None else 1.0
 
 
 def _inner_call(call: Call, head: Object) -> Call:

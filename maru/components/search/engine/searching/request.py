@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from maru.components.search.engine.searching.sorting import Key, parse_sort
 from maru.components.search.errors import failure, illegal, parsing, unsupported
@@ -37,7 +37,7 @@ class SearchRequest:
     post_filter: Json = None
     is_typed: bool = False
     has_total_int: bool = False
-    settings: Object = field(default_factory=dict)
+    is_sort_shown: bool = True
 
     @property
     def keeps_scores(self) -> bool:

@@ -1,0 +1,448 @@
+"""Bucket aggregations over rows.
+
+Each makes its buckets in order and runs what is below over the rows of each. Source: Elasticsearch reference,
+"Bucket aggregations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from maru.components.search.engine.aggregations import intervals, ordering, ranges
+from maru.components.search.engine.aggregations.tree import Aggregation, Scope, Work, key_text, objects_at
+from maru.components.search.engine.searching.rows import Row
+from maru.components.search.errors import illegal, parsing
+from maru.components.search.model.mapping.columns import SEQ
+from maru.components.search.model.mapping.fields import Field, family_of
+from maru.components.search.model.mapping.values import geohash
+from maru.wire.elastic.json import Json, Object, as_text
+
+RunAll = Callable[[Work, Sequence[Aggregation], Sequence[Row], Scope], Object]
+Maker = Callable[[Work, Aggregation, Sequence[Row], Scope, RunAll], Object]
+
+
+def bucket_of(work: Work, one: Aggregation, head: Object, rows: Sequence[Row], tail: tuple[Scope, RunAll]) -> Object:
+    """A bucket: its head, its count, and what is below."""
+    scope, run_all = tail
+    told = {**head, "doc_count": count_of(rows, scope)}
+    return {**told, **run_all(work, one.below, rows, scope)} if one.below else told
+
+
+def count_of(rows: Sequence[Row], scope: Scope) -> int:
+    """Documents, or nested objects where those are what is counted."""
+    if scope.path:
+        return sum(len(scope.objects.get((row.place.order, row.seq), [])) for row in rows)
+    return len(rows)
+
+
+def grouped(work: Work, rows: Sequence[Row], scope: Scope, keys: Callable[[Row, Scope], Iterable[Json]]) -> dict[Json, tuple[list[Row], Scope]]:
+    """Rows by key; within nested objects each object is grouped by itself."""
+    groups: dict[Json, tuple[list[Row], Scope]] = {}
+    for row in rows:
+        spot = (row.place.order, row.seq)
+        if not scope.path:
+            for key in dict.fromkeys(keys(row, scope)):
+                groups.setdefault(key, ([], scope))[0].append(row)
+            continue
+        for inner in scope.objects.get(spot, []):
+            single = Scope(scope.path, {spot: [inner]})
+            for key in dict.fromkeys(keys(row, single)):
+                members, own = groups.setdefault(key, ([], Scope(scope.path)))
+                if not members or members[-1] is not row:
+                    members.append(row)
+                own.objects.setdefault(spot, []).append(inner)
+    return groups
+
+
+def _terms(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one)
+    name, params = str(one.params["field"]), one.params
+    missing = params.get("missing")
+    if missing is not None and known is not None:
+        missing = known.scalar(missing)
+    groups = grouped(work, rows, scope, lambda row, inner: work.values(row, name, inner, missing))
+    return terms_shown(work, one, known, {key: (count_of(*found), found) for key, found in groups.items()}, run_all)
+
+
+def terms_shown(work: Work, one: Aggregation, known: Field | None, groups: dict[Json, tuple[int, tuple[list[Row], Scope]]], run_all: RunAll) -> Object:
+    """Groups as the buckets of `terms`: filtered, ordered, cut."""
+    params = one.params
+    size = int(params.get("size", 10))
+    if size <= 0:
+        raise illegal(f"[size] must be greater than 0. Found [{size}] in [{one.name}]")
+    least = int(params.get("min_doc_count", 1))
+    if least == 0 and known is not None and family_of(known.kind) == "keyword":
+        for context in work.contexts:
+            for term in context.expand(known.column, lambda term: True):
+                groups.setdefault(term, (0, ([], Scope())))
+    keep = ordering.inclusion(params)
+    chosen = {key: found for key, found in groups.items() if found[0] >= least and keep(term_key(known, key))}
+    heads = [(key, count, found) for key, (count, found) in chosen.items()]
+    orders = ordering.parse_order(params.get("order"))
+    buckets = []
+    if ordering.needs_below(orders):
+        for key, _, found in heads:
+            buckets.append(bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all)))
+        ordering.sort(buckets, orders)
+        rest = buckets[size:]
+        buckets = buckets[:size]
+        others = sum(bucket["doc_count"] for bucket in rest)
+    else:
+        plain = [{"key": term_key(known, key), "doc_count": count, "found": (key, found)} for key, count, found in heads]
+        ordering.sort(plain, orders)
+        others = sum(bucket["doc_count"] for bucket in plain[size:])
+        for entry in plain[:size]:
+            key, found = entry["found"]
+            buckets.append(bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all)))
+    work.count_buckets(len(buckets))
+    told: Object = {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
+    if params.get("show_term_doc_count_error"):
+        for bucket in buckets:
+            bucket["doc_count_error_upper_bound"] = 0
+    return told
+
+
+def term_key(known: Field | None, key: Json) -> Json:
+    """A key as the bucket shows it."""
+    return float(key) if known is not None and family_of(known.kind) == "decimal" else key
+
+
+def head_of(known: Field | None, key: Json, form: str = "") -> Object:
+    """The key and its text."""
+    head: Object = {"key": term_key(known, key)}
+    text = key_text(known, key, form)
+    if text is not None:
+        head["key_as_string"] = text
+    return head
+
+
+def _rare(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one)
+    most = int(one.params.get("max_doc_count", 1))
+    keep = ordering.inclusion(one.params)
+    groups = grouped(work, rows, scope, lambda row, inner: work.values(row, str(one.params["field"]), inner, one.params.get("missing")))
+    kept = [(key, found) for key, found in groups.items() if count_of(*found) <= most and keep(key)]
+    kept.sort(key=lambda pair: (count_of(*pair[1]), as_text(pair[0])))
+    return {"buckets": [bucket_of(work, one, head_of(known, key), found[0], (found[1], run_all)) for key, found in kept]}
+
+
+def _multi(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    specs = one.params.get("terms") or []
+    if len(specs) < 2:
+        raise illegal("The [terms] parameter in the aggregation [" + one.name + "] must be present and have at least 2 fields or scripts.")
+
+    def keys(row: Row, inner: Scope) -> Iterable[Json]:
+        found: list[tuple[Json, ...]] = [()]
+        for spec in specs:
+            values = work.values(row, str(spec["field"]), inner, spec.get("missing"))
+            found = [(*before, value) for before in found for value in values]
+        return found
+
+    fields = [work.find(str(spec["field"])) for spec in specs]
+    buckets = []
+    for key, (members, inner) in grouped(work, rows, scope, keys).items():
+        shown = [key_text(known, value) or value if known is not None and family_of(known.kind) == "date" else bool(value) if known is not None and known.kind == "boolean" else value for known, value in zip(fields, key, strict=True)]
+        head = {"key": shown, "key_as_string": "|".join(key_text(known, value) or as_text(value) for known, value in zip(fields, key, strict=True))}
+        buckets.append(bucket_of(work, one, head, members, (inner, run_all)))
+    ordering.sort(buckets, ordering.parse_order(one.params.get("order")))
+    size = int(one.params.get("size", 10))
+    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": sum(bucket["doc_count"] for bucket in buckets[size:]), "buckets": buckets[:size]}
+
+
+def _significant(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one)
+    name = str(one.params["field"])
+    background = [row for context in work.contexts for row in context.rows(context.root(context.everything()))]
+    if "background_filter" in one.params:
+        background = [row for context in work.contexts for row in context.rows(context.root(context.compile(one.params["background_filter"])))]
+    before = {key: len(found[0]) for key, found in grouped(work, background, Scope(), lambda row, inner: work.values(row, name, inner)).items()}
+    total, subset = len(background), len(rows)
+    buckets = []
+    for key, (members, inner) in grouped(work, rows, scope, lambda row, own: work.values(row, name, own)).items():
+        if len(members) < int(one.params.get("min_doc_count", 3)):
+            continue
+        front, back = len(members) / subset, before.get(key, 0) / total if total else 0
+        if front <= back or back == 0:
+            continue
+        score = (front - back) * (front / back)
+        head = {**head_of(known, key), "score": score, "bg_count": before[key]}
+        buckets.append(bucket_of(work, one, head, members, (inner, run_all)))
+    buckets.sort(key=lambda bucket: -bucket["score"])
+    return {"doc_count": subset, "bg_count": total, "buckets": buckets[: int(one.params.get("size", 10))]}
+
+
+def _date_histogram(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one)
+    if known is not None and family_of(known.kind) not in ("date", "whole"):
+        work.field(one, numeric=True)
+    grid = intervals.date_grid(one.params, one.name)
+    missing = one.params.get("missing")
+    if missing is not None and known is not None:
+        missing = known.scalar(missing)
+    name = str(one.params["field"])
+    groups = grouped(work, rows, scope, lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, missing)])
+    return histogram_shown(work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all))
+
+
+def histogram_shown(work: Work, one: Aggregation, known: Field | None, grid: intervals.Grid, groups: tuple[dict[Json, tuple[int, tuple[list[Row], Scope]]], RunAll]) -> Object:
+    """Groups as the buckets of a histogram: gaps filled, ordered."""
+    found, run_all = groups
+    keys = intervals.filled(sorted(found), grid, one.params, work.buckets_max)
+    work.count_buckets(len(keys))
+    form = str(one.params.get("format", ""))
+    buckets = []
+    for key in keys:
+        _, (members, inner) = found.get(key, (0, ([], Scope())))
+        head = grid.head(known, key, form)
+        buckets.append(bucket_of(work, one, head, members, (inner, run_all)))
+    return finished(one, buckets)
+
+
+def finished(one: Aggregation, buckets: list[Object]) -> Object:
+    """Ordered, without those of too few, keyed where asked for."""
+    least = int(one.params.get("min_doc_count", 0))
+    buckets = [bucket for bucket in buckets if bucket["doc_count"] >= least]
+    if one.params.get("order") is not None:
+        ordering.sort(buckets, ordering.parse_order(one.params["order"]))
+    if one.params.get("keyed") in (True, "true"):
+        return {"buckets": {bucket.get("key_as_string", as_text(bucket["key"])): bucket for bucket in buckets}}
+    return {"buckets": buckets}
+
+
+def _histogram(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one, numeric=True)
+    grid = intervals.number_grid(one.params, one.name)
+    name = str(one.params["field"])
+    groups = grouped(work, rows, scope, lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, one.params.get("missing"))])
+    return histogram_shown(work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all))
+
+
+def _auto_date(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    work.field(one)
+    name = str(one.params["field"])
+    values = [value for row in rows for value in work.values(row, name, scope)]
+    told, interval = intervals.automatic(values, int(one.params.get("buckets", 10)))
+    inner = Aggregation(one.name, "date_histogram", {**{key: value for key, value in one.params.items() if key not in ("buckets", "minimum_interval")}, **told}, one.below)
+    return {**_date_histogram(work, inner, rows, scope, run_all), "interval": interval}
+
+
+def _range(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    known = work.field(one)
+    spans = ranges.spans_of(work, one, known)
+    name = str(one.params["field"])
+    buckets = []
+    for span in spans:
+        groups = grouped(work, rows, scope, lambda row, inner, span=span: [1] if any(span.holds(value) for value in work.values(row, name, inner, one.params.get("missing"))) else [])  # type: ignore[misc]
+        members, inner = groups.get(1, ([], Scope(scope.path)))
+        buckets.append(bucket_of(work, one, span.head, members, (inner, run_all)))
+    if one.params.get("keyed") in (True, "true"):
+        return {"buckets": {bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets}}
+    return {"buckets": buckets}
+
+
+def _geo_distance(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    away = ranges.distance_of(one)
+    buckets = []
+    for span in ranges.spans_of(work, one, None):
+        members = [row for row in rows if any(span.holds(away(value)) for value in work.values(row, str(one.params["field"]), scope))]
+        buckets.append(bucket_of(work, one, span.head, members, (scope, run_all)))
+    if one.params.get("keyed") in (True, "true"):
+        return {"buckets": {bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets}}
+    return {"buckets": buckets}
+
+
+def _geohash(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    precision = int(one.params.get("precision", 5 if one.kind == "geohash_grid" else 7))
+    cell = ranges.tile if one.kind == "geotile_grid" else geohash
+    groups = grouped(work, rows, scope, lambda row, inner: [cell(lat, lon, precision) for lat, lon in work.values(row, str(one.params["field"]), inner)])
+    buckets = [bucket_of(work, one, {"key": key}, found[0], (found[1], run_all)) for key, found in groups.items()]
+    buckets.sort(key=lambda bucket: (-bucket["doc_count"], bucket["key"]))
+    return {"buckets": buckets[: int(one.params.get("size", 10_000))]}
+
+
+def matching(work: Work, query: Json, rows: Sequence[Row], path: str = "") -> list[Row]:
+    """Those of `rows` that a query matches."""
+    found: set[tuple[int, int]] = set()
+    for context in work.contexts:
+        own = [row.seq for row in rows if row.place.order == context.place.order]
+        if own:
+            compiled = context.both(context.compile(query), context.constant(context.terms(SEQ, own), 0.0))
+            found |= {(row.place.order, row.seq) for row in context.rows(compiled)}
+    return [row for row in rows if (row.place.order, row.seq) in found]
+
+
+def _filter(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    members, inner = _filtered(work, one.params, rows, scope)
+    return bucket_of(work, one, {}, members, (inner, run_all))
+
+
+def _filtered(work: Work, query: Json, rows: Sequence[Row], scope: Scope) -> tuple[list[Row], Scope]:
+    if not scope.path:
+        return matching(work, query, rows), scope
+    kept = Scope(scope.path)
+    members = []
+    from dataclasses import replace
+
+    from maru.components.search.engine.queries.compound import nested_rows
+
+    for context in work.contexts:
+        own = [row for row in rows if row.place.order == context.place.order]
+        if not own:
+            continue
+        firsts: dict[int, int] = {}
+        everyone = nested_rows(replace(context), scope.path, {"match_all": {}})
+        for found in everyone:
+            firsts[found.seq] = min(firsts.get(found.seq, 1 << 60), found.offset)
+        offsets: dict[int, set[int]] = {}
+        for found in nested_rows(context, scope.path, query):
+            offsets.setdefault(found.seq, set()).add(found.offset - firsts[found.seq])
+        for row in own:
+            every = objects_at(row, scope.path)
+            wanted = [every[offset] for offset in sorted(offsets.get(row.seq, ())) if offset < len(every)]
+            wanted = [inner for inner in wanted if inner in scope.objects.get((row.place.order, row.seq), [])]
+            if wanted:
+                members.append(row)
+                kept.objects[row.place.order, row.seq] = wanted
+    return members, kept
+
+
+def _filters(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    given = one.params.get("filters")
+    if not given:
+        raise illegal("[filters] cannot be empty.")
+    pairs = list(given.items()) if isinstance(given, dict) else list(enumerate(given))
+    told, seen = [], set()
+    for key, query in pairs:
+        members, inner = _filtered(work, query, rows, scope)
+        seen |= {(row.place.order, row.seq) for row in members}
+        told.append((key, bucket_of(work, one, {}, members, (inner, run_all))))
+    other = one.params.get("other_bucket_key") or ("_other_" if one.params.get("other_bucket") in (True, "true") else None)
+    if other:
+        rest = [row for row in rows if (row.place.order, row.seq) not in seen]
+        told.append((other, bucket_of(work, one, {}, rest, (scope, run_all))))
+    if isinstance(given, dict) and one.params.get("keyed", True) not in (False, "false"):
+        return {"buckets": dict(told)}
+    if isinstance(given, dict):
+        return {"buckets": [{"key": key, **bucket} for key, bucket in told]}
+    return {"buckets": [bucket for _, bucket in told]}
+
+
+def _adjacency(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    separator = str(one.params.get("separator", "&"))
+    single = {name: matching(work, query, rows) for name, query in sorted((one.params.get("filters") or {}).items())}
+    buckets = []
+    names = list(single)
+    for index, name in enumerate(names):
+        for other in names[index:]:
+            seqs = {(row.place.order, row.seq) for row in single[other]}
+            members = [row for row in single[name] if (row.place.order, row.seq) in seqs]
+            if members:
+                buckets.append(bucket_of(work, one, {"key": name if name == other else f"{name}{separator}{other}"}, members, (scope, run_all)))
+    return {"buckets": sorted(buckets, key=lambda bucket: bucket["key"])}
+
+
+def _missing(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    work.field(one)
+    name = str(one.params["field"])
+    if one.params.get("missing") is not None:
+        return bucket_of(work, one, {}, [], (scope, run_all))
+    groups = grouped(work, rows, scope, lambda row, inner: [] if work.values(row, name, inner) else [1])
+    members, inner = groups.get(1, ([], Scope(scope.path)))
+    return bucket_of(work, one, {}, members, (inner, run_all))
+
+
+def _global(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    everyone = [row for context in work.contexts for row in context.rows(context.root(context.everything()))]
+    return bucket_of(work, one, {}, everyone, (Scope(), run_all))
+
+
+def _nested(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    path = str(one.params.get("path", ""))
+    if not path:
+        raise parsing(f"Missing [path] field for nested aggregation [{one.name}]")
+    inner = Scope(path, {})
+    members = []
+    for row in rows:
+        found = objects_at(row, path)
+        if found and any(node.nested == path for node in [row.place.target.mapping.objects.get(path)] if node is not None):
+            inner.objects[row.place.order, row.seq] = found
+            members.append(row)
+    return bucket_of(work, one, {}, members, (inner, run_all))
+
+
+def _reverse(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    if not scope.path:
+        raise illegal(f"Reverse nested aggregation [{one.name}] can only be used inside a [nested] aggregation")
+    path = str(one.params.get("path", ""))
+    if path:
+        return _nested(work, Aggregation(one.name, "nested", {"path": path}, one.below), rows, Scope(), run_all)
+    return bucket_of(work, one, {}, rows, (Scope(), run_all))
+
+
+def _sampler(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    if one.kind == "random_sampler":
+        return {**bucket_of(work, one, {}, rows, (scope, run_all)), "probability": 1.0, "seed": int(one.params.get("seed", 0))}
+    best = sorted(rows, key=lambda row: (-row.score, row.place.order, row.seq))
+    if one.kind == "diversified_sampler":
+        most, seen, kept = int(one.params.get("max_docs_per_value", 1)), {}, []
+        for row in best:
+            values = work.values(row, str(one.params.get("field")), scope)
+            key = values[0] if values else None
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] <= most:
+                kept.append(row)
+        best = kept
+    return bucket_of(work, one, {}, best[: int(one.params.get("shard_size", 100))], (scope, run_all))
+
+
+def _composite(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
+    sources = one.params.get("sources")
+    if not sources:
+        raise illegal("Composite [sources] cannot be null or empty") if "sources" in one.params else parsing("Required [sources]")
+    parts = [ranges.composite_source(work, name, spec) for source in sources for name, spec in source.items()]
+    names = [part.name for part in parts]
+    if len(set(names)) != len(names):
+        raise illegal(f"Composite source names must be unique, found duplicates: [{next(name for name in names if names.count(name) > 1)}]")
+
+    def keys(row: Row, inner: Scope) -> Iterable[Json]:
+        found: list[tuple[Json, ...]] = [()]
+        for part in parts:
+            values = part.values(row, inner)
+            found = [(*before, value) for before in found for value in values]
+        return found
+
+    after = one.params.get("after")
+    start = None
+    if after is not None:
+        if set(after) != set(names):
+            raise illegal(f"[after] has {len(after)} value(s) but [sources] has {len(names)}")
+        start = tuple(part.read(after[part.name]) for part in parts)
+    groups = grouped(work, rows, scope, keys)
+    ordered = sorted(groups, key=ranges.composite_order(parts))
+    if start is not None:
+        weight = ranges.composite_order(parts)
+        ordered = [key for key in ordered if weight(key) > weight(start)]
+    page = ordered[: int(one.params.get("size", 10))]
+    work.count_buckets(len(page))
+    buckets = []
+    for key in page:
+        shown = {part.name: part.shown(value) for part, value in zip(parts, key, strict=True)}
+        members, inner = groups[key]
+        buckets.append(bucket_of(work, one, {"key": shown}, members, (inner, run_all)))
+    told: Object = {"buckets": buckets}
+    return {"after_key": buckets[-1]["key"], **told} if buckets else told
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern with asterisks."""
+    return fnmatchcase(name, pattern)
+
+
+BUCKETS: dict[str, Maker] = {
+    "terms": _terms, "rare_terms": _rare, "multi_terms": _multi, "significant_terms": _significant, "date_histogram": _date_histogram,
+    "histogram": _histogram, "auto_date_histogram": _auto_date, "range": _range, "date_range": _range, "ip_range": _range,
+    "geo_distance": _geo_distance, "geohash_grid": _geohash, "geotile_grid": _geohash, "filter": _filter, "filters": _filters,
+    "adjacency_matrix": _adjacency, "missing": _missing, "global": _global, "nested": _nested, "reverse_nested": _reverse,
+    "sampler": _sampler, "diversified_sampler": _sampler, "random_sampler": _sampler, "composite": _composite,
+}  # fmt: skip
