@@ -164,6 +164,8 @@ async def test_a_closed_account_is_suspended(organizations: Organizations) -> No
     await organizations.call("CloseAccount", AccountId=account)
     assert (await organizations.call("DescribeAccount", AccountId=account))["Account"]["Status"] == "SUSPENDED"
     assert (await organizations.fails("CloseAccount", AccountId=account))[0] == "AccountAlreadyClosedException"
+    ((_, policy),) = organizations.gives.guardrails.above(account, "SERVICE_CONTROL_POLICY")[0]
+    assert policy["Statement"] == {"Effect": "Deny", "Action": "*", "Resource": "*"}
     assert (await organizations.fails("CloseAccount", AccountId=ROOT_ACCOUNT))[2] == "CANNOT_CLOSE_MANAGEMENT_ACCOUNT"
 
 

@@ -10,8 +10,15 @@ from collections.abc import Sequence
 
 from maru.components.aws_organizations.engine.tree import Target, Tree
 from maru.components.aws_organizations.model.documents import Account, Organization
+from maru.components.aws_organizations.model.kinds import SCP
 from maru.contracts.aws_access import Policy
 from maru.core.informer import Place
+
+CLOSED: tuple[str, Policy] = (
+    "p-ClosedAccount",
+    {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}},
+)
+"""What binds an account that was closed: nobody in it may do anything."""
 
 Levels = Sequence[Sequence[tuple[str, Policy]]]
 
@@ -53,6 +60,8 @@ class OrganizationGuardrails:
 
     def _compute(self, account: str, kind: str) -> Levels:
         organization, known = self._tree.find_organization_of(account), self._tree.account(account)
+        if known is not None and known.fields.status != "ACTIVE" and kind == SCP:
+            return [[CLOSED]]
         if organization is None or known is None or account == organization.fields.management:
             return ()
         if organization.fields.feature_set != "ALL" or kind not in organization.fields.policy_types:
