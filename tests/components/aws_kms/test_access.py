@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from maru.components.aws_kms.config import KmsConfig
+from maru.components.aws_kms.model.documents import KEYS
 from maru.contracts.aws_access import AwsCaller, AwsSession, CallerKind
 from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, opened, user
 from tests.fakes.client import FakeClients
@@ -158,6 +159,14 @@ async def test_the_facts_of_a_request_reach_the_policy_engine(kms: Kms) -> None:
         "kms:EncryptionContext:c": "1",
         "aws:ResourceTag/team": "x",
     }
+
+
+async def test_a_policy_spoilt_by_hand_lets_nobody_in(kms: Kms) -> None:
+    key = await kms.key()
+    name = f"us-east-1.{key['KeyId']}"
+    await kms.clients.acting_as("hand").patch(KEYS, f"aws-{ACCOUNT}", name, {"spec": {"policy": "spoilt"}})
+    await kms.clock.settle()
+    assert (await kms.fails("DescribeKey", KeyId=key["KeyId"]))[0] == "AccessDeniedException"
 
 
 async def test_told_so_it_keeps_what_is_no_policy_and_the_default_one_decides() -> None:

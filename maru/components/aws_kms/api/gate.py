@@ -74,7 +74,7 @@ class Gate:
         granting = [grant.fields for grant in grants if allows(grant.fields, operation, access.context)]
         if granting:
             principals = tuple((grant.grant_id, grant.grantee, grant.grantee_service) for grant in granting)
-            policy = _granted(target.key.fields.policy, target.key.account, principals, question.action)
+            policy = _granted(target.key.fields.policy, self._fallback(target.key), principals, question.action)
             question = replace(question, resource_policy=policy)
         self._authorizer.require(asking.caller, question, asking.circumstances)
 
@@ -105,8 +105,12 @@ class Gate:
             for name, value in access.context.items():
                 facts[f"kms:EncryptionContext:{name}"] = value
         facts.update(access.facts)
-        policy = _decoded(key.fields.policy, key.account)
+        policy = _decoded(key.fields.policy, self._fallback(key))
         return Question(f"kms:{operation}", key.arn, key.account, policy, delegates=True, facts=facts)
+
+    def _fallback(self, key: Key) -> str:
+        """The account whose default policy decides where there is none; "" if none does."""
+        return key.account if self._vault.tools.config.takes_any_policy else ""
 
     def _facts(self, asking: Asking, target: Target) -> dict[str, Fact]:
         key = target.key
@@ -144,9 +148,10 @@ def _via(service: str, region: str) -> str:
 
 @lru_cache(maxsize=_POLICIES_MAX)
 def _decoded(policy: str, account: str) -> Policy:
-    """A policy that was checked when it was put, or the default one for one that is none; shared, never changed."""
-    text = policy if is_policy(policy) else default_policy(account)
-    decoded: Policy = msgspec.json.decode(text)
+    """A policy as it was put; shared, never changed. One that is none is empty, or (with `account`) the default one."""
+    if not is_policy(policy):
+        return msgspec.json.decode(default_policy(account)) if account else {"Statement": []}
+    decoded: Policy = msgspec.json.decode(policy)
     return decoded
 
 
