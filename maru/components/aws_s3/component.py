@@ -138,5 +138,6 @@ async def _opened_shelf(needs: Needs) -> AsyncIterator[Shelf]:
 
 async def _sweep(shelf: Shelf, clock: Clock) -> None:
     while True:
+        await shelf.contents.wait_unwanted()
         await clock.sleep(SWEEP_S)
         await shelf.contents.sweep()

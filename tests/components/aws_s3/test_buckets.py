@@ -113,8 +113,8 @@ async def test_a_configuration_is_answered_as_it_was_put(s3: World, noun: str, n
         ({"Status": "Enabled", "Prefix": "", "Expiration": {"Days": 0}}, "InvalidArgument"),
         ({"Status": "Enabled", "Expiration": {"Days": 1}}, "MalformedXML"),
         (
-            {"Status": "Enabled", "Prefix": "", "Transitions": [{"Days": 1, "StorageClass": "GLACIER"}]},
-            "NotImplemented",
+            {"Status": "Enabled", "Prefix": "", "Transitions": [{"Days": 1, "StorageClass": "STANDARD"}]},
+            "MalformedXML",
         ),
     ],
 )

@@ -76,3 +76,31 @@ async def test_uploads_nobody_goes_on_with_are_aborted(s3: World) -> None:
         await s3.clock.advance(3600)
     await s3.clock.advance(60)
     await until(lambda: not list(s3.folder.glob("content/??/*")))
+
+
+async def test_a_transition_archives_and_a_restore_lets_read(s3: World) -> None:
+    bucket = await s3.bucket()
+    await ruled(s3, bucket, Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])
+    await s3.put(bucket, "small")
+    await s3.put(bucket, "large", b"x" * 200_000)
+    await s3.clock.advance(3 * DAY_S)
+    for _ in range(100):
+        told = await s3("HeadObject", Bucket=bucket, Key="large")
+        if told.get("StorageClass") == "GLACIER":
+            break
+        await s3.clock.advance(3600)
+    classes = [one["StorageClass"] for one in (await s3("ListObjectsV2", Bucket=bucket))["Contents"]]
+    assert classes == ["GLACIER", "STANDARD"]
+    where = {"Bucket": bucket, "Key": "large"}
+    assert await s3.refused("GetObject", **where) == "InvalidObjectState"
+    assert (
+        await s3.refused("RestoreObject", Bucket=bucket, Key="small", RestoreRequest={"Days": 1})
+        == "InvalidObjectState"
+    )
+    assert (await s3("RestoreObject", **where, RestoreRequest={"Days": 1}))[":status"] == 202
+    assert (await s3("RestoreObject", **where, RestoreRequest={"Days": 2}))[":status"] == 200
+    got = await s3("GetObject", **where)
+    assert got["Body"] == b"x" * 200_000
+    assert got["Restore"].startswith('ongoing-request="false", expiry-date=')
+    await s3.clock.advance(4 * DAY_S)
+    assert await s3.refused("GetObject", **where) == "InvalidObjectState"

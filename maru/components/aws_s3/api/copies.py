@@ -23,7 +23,7 @@ from maru.components.aws_s3.engine.shelf import Found
 from maru.components.aws_s3.engine.uploads import Part, PartFacts
 from maru.components.aws_s3.engine.versions import Draft
 from maru.components.aws_s3.errors import bad_argument, refusal
-from maru.components.aws_s3.model import draft_headers
+from maru.components.aws_s3.model import archives, draft_headers
 from maru.components.aws_s3.model.bucket import Bucket
 from maru.components.aws_s3.model.conditions import check_read, check_write, check_write_headers, copy_span_of
 from maru.components.aws_s3.model.entry import About, Encryption
@@ -136,6 +136,7 @@ class Copies:
                 text = "The source of a copy request may not specifically refer to a delete marker by version id."
                 raise refusal("InvalidRequest", text)
             raise refusal("NoSuchKey", Key=key)
+        archives.check_readable(found.version, self._reach.shelf.now())
         return Source(bucket, found, version_id)
 
     def _about(self, call: AwsCall, bucket: Bucket, source: Source, encryption: Encryption) -> About:

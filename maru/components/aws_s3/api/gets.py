@@ -11,7 +11,7 @@ from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.api.sealing import Sealing, told
 from maru.components.aws_s3.engine.shelf import Found
 from maru.components.aws_s3.errors import bad_argument, refusal
-from maru.components.aws_s3.model import lifecycle
+from maru.components.aws_s3.model import archives, lifecycle
 from maru.components.aws_s3.model.bucket import Bucket
 from maru.components.aws_s3.model.conditions import check_read, span_of
 from maru.components.aws_s3.model.entry import Version
@@ -47,6 +47,7 @@ class Gets:
         bucket = self._reach.bucket(call)
         found = await self.find(call, bucket)
         check_read(found.version, call.parameters)
+        archives.check_readable(found.version, self._reach.shelf.now())
         data_key = await self._sealing.for_read(call, found.version.about.encryption, bucket)
         members, (start, end) = self._told(call, bucket, found.version)
         members |= self._overridden(call)
@@ -114,6 +115,7 @@ class Gets:
             "Metadata": about.metadata,
             "WebsiteRedirectLocation": about.redirect or None,
             "TagCount": len(about.tags) or None,
+            "Restore": archives.header(version, self._reach.shelf.now()),
             **{name: value for name, value in about.headers.items() if name != "Expires"},
             **told(about.encryption),
         }

@@ -11,10 +11,10 @@ from msgspec import structs
 
 from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.errors import refusal
-from maru.components.aws_s3.model import draft_headers, locks
+from maru.components.aws_s3.model import archives, draft_headers, locks
 from maru.components.aws_s3.model.bucket import Bucket
 from maru.components.aws_s3.model.entry import About, Version
-from maru.contracts.aws_service import AwsCall, AwsOperation, Members
+from maru.contracts.aws_service import STATUS, AwsCall, AwsOperation, Members
 
 BUCKET_TAGS_MAX, OBJECT_TAGS_MAX = 50, 10
 
@@ -38,6 +38,7 @@ class Marks:
             "PutObjectRetention": AwsOperation(self.put_retention),
             "GetObjectLegalHold": AwsOperation(self.hold),
             "PutObjectLegalHold": AwsOperation(self.put_hold),
+            "RestoreObject": AwsOperation(self.restore),
         }
 
     async def bucket_tags(self, call: AwsCall) -> Members:
@@ -135,6 +136,16 @@ class Marks:
         self, call: AwsCall, bucket: Bucket, version: Version, change: Callable[[Version], About]
     ) -> None:
         await self._reach.shelf.rewrite(self._reach.place(call, bucket), version.id, change)
+
+    async def restore(self, call: AwsCall) -> Members:
+        """RestoreObject: 202 for the first time, 200 when it only lasts longer."""
+        bucket = self._reach.bucket(call)
+        version = await self._reach.version(call, bucket, "s3:RestoreObject")
+        now = self._reach.shelf.now()
+        until = archives.until_of(version, call.parameters.get("RestoreRequest") or {}, now)
+        was_restored = archives.header(version, now) is not None
+        await self._rewrite(call, bucket, version, lambda had: structs.replace(had.about, restored_until=until))
+        return {STATUS: 200 if was_restored else 202}
 
     def _lockable(self, call: AwsCall) -> Bucket:
         bucket = self._reach.bucket(call)

@@ -142,6 +142,9 @@ class Reach:
         if call.parameters.get("VersionId") is None:
             self.require(call, action, subject, facts)
             return
+        if action == "s3:RestoreObject":
+            self.require(call, action, subject, facts)
+            return
         verb, _, rest = action.partition("Object")
         self.require(call, f"{verb}ObjectVersion{rest}", subject, facts)
 

@@ -198,10 +198,23 @@ class Settings:
             given = call.parameters.get(setting.name)
             if given is None:
                 raise refusal("MalformedXML")
-            await self._reach.set(bucket, setting.name, setting.check(settings.without_nothing(given)))
-            return {}
+            kept = setting.check(settings.without_nothing(given))
+            answer: Members = {}
+            if setting.name == lifecycle.SETTING:
+                asked = call.parameters.get("TransitionDefaultMinimumObjectSize")
+                answer = {"TransitionDefaultMinimumObjectSize": lifecycle.minimum_of(asked)}
+            if setting.name == "NotificationConfiguration":
+                self._name_targets(kept)
+            await self._reach.set(bucket, setting.name, kept)
+            return answer
 
         return put
+
+    def _name_targets(self, members: Value) -> None:
+        """Targets without an id get one."""
+        for targets in members.values():
+            for target in targets if isinstance(targets, list) else ():
+                target.setdefault("Id", self._reach.ids.uid())
 
     def _deleter(self, setting: Setting) -> Perform:
         async def delete(call: AwsCall) -> Members:

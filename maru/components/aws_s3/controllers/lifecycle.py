@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from msgspec import structs
+
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.engine import versions
 from maru.components.aws_s3.engine.index import Rows
@@ -19,7 +21,7 @@ from maru.components.aws_s3.engine.versions import Place
 from maru.components.aws_s3.errors import refusal
 from maru.components.aws_s3.model import lifecycle, locks
 from maru.components.aws_s3.model.bucket import Bucket
-from maru.components.aws_s3.model.entry import Version
+from maru.components.aws_s3.model.entry import About, Version
 from maru.core.clock import Clock
 from maru.core.errors import MaruError
 from maru.core.kept import Kept
@@ -33,10 +35,14 @@ _UPLOADS = "SELECT key, id, started FROM uploads WHERE bucket = ? AND (key, id) 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A version to be deleted; is_marker_made: by a delete marker, as it is the latest where versions are kept."""
+    """A version to be deleted; is_marker_made: by a delete marker, as it is the latest where versions are kept.
+
+    storage_class: where it is not deleted, but goes to another class.
+    """
 
     version: Version
     is_marker_made: bool = False
+    storage_class: str = ""
 
 
 class Expiry:
@@ -88,6 +94,12 @@ class Expiry:
             if not act.is_marker_made:
                 locks.check_removal(found, now, bypasses=False)
 
+        if act.storage_class:
+
+            def moved(found: Version) -> About:
+                return structs.replace(found.about, storage_class=act.storage_class, restored_until=None)
+
+            return int(await self._shelf.rewrite(place, act.version.id, moved) is not None)
         try:
             if act.is_marker_made or not bucket.spec.versioning:
                 await self._shelf.delete(place, bucket.spec.versioning, bucket.account, is_same)
@@ -133,6 +145,11 @@ def plan(
         if not version.is_latest:
             if newer and any(_is_past(rule, thing, newer, now, day_s) for rule in rules):
                 acts.append(Act(version))
+            elif newer and not version.is_marker:
+                since = (newer[-1].modified_ms, len(newer))
+                name = lifecycle.noncurrent_class_of(rules, thing, since, now, day_s)
+                if lifecycle.is_colder(name, version.about.storage_class):
+                    acts.append(Act(version, storage_class=name))
         elif version.is_marker:
             is_alone = following.key != version.key if following is not None else is_end
             if is_alone and any(_clears_marker(rule, thing, now, day_s) for rule in rules):
@@ -141,6 +158,10 @@ def plan(
             due = lifecycle.expiration_of(rules, thing, day_s)
             if due is not None and due[0] <= now:
                 acts.append(Act(version, is_marker_made=bool(bucket.spec.versioning)))
+            else:
+                name = lifecycle.class_of(rules, thing, version.about.storage_class, now, day_s)
+                if name != version.about.storage_class:
+                    acts.append(Act(version, storage_class=name))
         newer.append(version)
     return acts
 

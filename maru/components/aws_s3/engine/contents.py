@@ -49,6 +49,7 @@ class Contents:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-content")
         self._held: Counter[int] = Counter()
         self._unwanted: deque[tuple[float, int]] = deque()
+        self._has_unwanted = asyncio.Event()
         self._fresh: set[int] = set()
         self._next_id = 0
 
@@ -156,6 +157,12 @@ class Contents:
         """Nothing names these files any more."""
         due_s = self._clock.monotonic_s() + KEPT_S
         self._unwanted.extend((due_s, number) for number in numbers)
+        if self._unwanted:
+            self._has_unwanted.set()
+
+    async def wait_unwanted(self) -> None:
+        """Return once there is something to sweep."""
+        await self._has_unwanted.wait()
 
     async def sweep(self) -> None:
         """Remove what has been unwanted for a while and nobody holds."""
@@ -167,6 +174,8 @@ class Contents:
                 going.append(number)
             else:
                 self._unwanted.append((due_s, number))
+        if not self._unwanted:
+            self._has_unwanted.clear()
         if going:
             await self._on_thread(self._remove_blocking, going)
 

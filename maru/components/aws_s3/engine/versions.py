@@ -88,9 +88,9 @@ def remove(rows: Rows, place: Place, version: Version, gone: list[int]) -> None:
 
 
 def rewrite(rows: Rows, place: Place, version: Version, about: About) -> None:
-    """Tags, ACL, locks: what may change of a version that is there."""
-    text = "UPDATE versions SET about = ? WHERE bucket = ? AND key = ? AND rank = ?"
-    rows.execute(text, (encode_about(about), place.bucket, place.key, version.rank))
+    """Tags, ACL, locks, storage class: what may change of a version that is there."""
+    text = "UPDATE versions SET about = ?, class = ? WHERE bucket = ? AND key = ? AND rank = ?"
+    rows.execute(text, (encode_about(about), about.storage_class, place.bucket, place.key, version.rank))
 
 
 def add_content(rows: Rows, segment: Segment, stored: bytes | None) -> None:

@@ -22,8 +22,12 @@ STORAGE_CLASSES = (
     "ONEZONE_IA",
     "INTELLIGENT_TIERING",
     "GLACIER_IR",
+    "GLACIER",
+    "DEEP_ARCHIVE",
 )
-ARCHIVES = ("GLACIER", "DEEP_ARCHIVE", "SNOW", "OUTPOSTS", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP")
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+"""What must be restored before it can be read."""
+_ELSEWHERE = ("SNOW", "OUTPOSTS", "EXPRESS_ONEZONE", "FSX_OPENZFS", "FSX_ONTAP")
 ALGORITHMS = (
     "CRC32",
     "CRC32C",
@@ -71,9 +75,9 @@ def user_metadata(parameters: Parameters) -> dict[str, str]:
 
 
 def storage_class(parameters: Parameters) -> str:
-    """Raises InvalidStorageClass; NotImplemented for archives, which cannot be restored here."""
+    """Raises InvalidStorageClass; NotImplemented for classes that are no part of a bucket's."""
     name = str(parameters.get("StorageClass") or "STANDARD")
-    if name in ARCHIVES:
+    if name in _ELSEWHERE:
         raise refusal("NotImplemented", f"The storage class {name} is not implemented.", Header="x-amz-storage-class")
     if name not in STORAGE_CLASSES:
         raise refusal("InvalidStorageClass", StorageClassRequested=name)

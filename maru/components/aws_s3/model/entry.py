@@ -54,7 +54,10 @@ class Retention(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
-    """headers: system headers by the model's names (ContentType). grants: None for the owner's alone."""
+    """headers: system headers by the model's names (ContentType). grants: None for the owner's alone.
+
+    restored_until: how long an archived object can be read, None before it was restored.
+    """
 
     owner: str
     segments: tuple[Segment, ...] = ()
@@ -70,6 +73,7 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     retention: Retention | None = None
     legal_hold: str = ""
     redirect: str = ""
+    restored_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,12 @@ from maru.core.document import Value
 SETTING = "LifecycleConfiguration"
 RULES_MAX = 1000
 DAY_S = 86_400.0
+SIZE_LEAST = 128 * 1024
+"""Smaller objects do not change class by rules without a size filter."""
+_DEFAULT_SIZE = "all_storage_classes_128K"
+_SIZES = (_DEFAULT_SIZE, "varies_by_storage_class")
+_TRANSITIONS = ("GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR")
+_WARMTH = ("STANDARD", "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 _ACTIONS = (
     "Expiration",
     "Transitions",
@@ -63,7 +69,7 @@ def told(members: Value) -> Value:
             elif isinstance(part, list):
                 shown[name] = [{**one, "Date": parse_rfc3339(one["Date"])} if "Date" in one else one for one in part]
         rules.append(shown)
-    return {"Rules": rules}
+    return {"Rules": rules, "TransitionDefaultMinimumObjectSize": _DEFAULT_SIZE}
 
 
 def concerns(rule: Mapping[str, object], thing: Thing) -> bool:
@@ -109,6 +115,62 @@ def expiration_of(
     return min(found, default=None)
 
 
+def class_of(rules: Sequence[Mapping[str, object]], thing: Thing, had: str, now: datetime, day_s: float = DAY_S) -> str:
+    """The storage class the current version is to have by now: the coldest that is due, never a warmer one."""
+    due = [had]
+    for rule in rules:
+        transitions = rule.get("Transitions")
+        if not isinstance(transitions, list) or not _moves(rule, thing):
+            continue
+        for transition in transitions:
+            if "Date" in transition:
+                at = parse_rfc3339(transition["Date"])
+            else:
+                at = expires_at(thing.modified_ms, transition["Days"], day_s)
+            if at <= now:
+                due.append(transition["StorageClass"])
+    return max((name for name in due if name in _WARMTH), key=_WARMTH.index, default=had)
+
+
+def noncurrent_class_of(
+    rules: Sequence[Mapping[str, object]], thing: Thing, newer: tuple[int, int], now: datetime, day_s: float = DAY_S
+) -> str:
+    """As `class_of` for a version that is not current, "" for none. newer: since when (ms), and how many are newer."""
+    since_ms, count = newer
+    due: list[str] = []
+    for rule in rules:
+        transitions = rule.get("NoncurrentVersionTransitions")
+        if not isinstance(transitions, list) or not _moves(rule, thing):
+            continue
+        due += [
+            one["StorageClass"]
+            for one in transitions
+            if count - 1 >= int(one.get("NewerNoncurrentVersions") or 0)
+            and expires_at(since_ms, one["NoncurrentDays"], day_s) <= now
+        ]
+    return max(due, key=_WARMTH.index, default="")
+
+
+def is_colder(name: str, than: str) -> bool:
+    """Whether a storage class lies behind another on the way that transitions take."""
+    return name in _WARMTH and than in _WARMTH and _WARMTH.index(name) > _WARMTH.index(than)
+
+
+def minimum_of(asked: object) -> str:
+    """TransitionDefaultMinimumObjectSize of a request. Raises InvalidRequest, NotImplemented."""
+    name = str(asked or _DEFAULT_SIZE)
+    if name not in _SIZES:
+        raise refusal("InvalidRequest", f"Invalid TransitionDefaultMinimumObjectSize found: {name}")
+    if name != _DEFAULT_SIZE:
+        raise refusal("NotImplemented", f"The default minimum object size {name} is not implemented.")
+    return name
+
+
+def _moves(rule: Mapping[str, object], thing: Thing) -> bool:
+    has_size = "ObjectSizeGreaterThan" in _filter(rule) or "ObjectSizeLessThan" in _filter(rule)
+    return concerns(rule, thing) and (has_size or thing.size_bytes >= SIZE_LEAST)
+
+
 def expiration_header(found: tuple[datetime, str] | None) -> str | None:
     """As x-amz-expiration shows it."""
     if found is None:
@@ -152,9 +214,31 @@ def _checked_rule(rule: Value, number: int) -> Value:
         _check_positive(abort.get("DaysAfterInitiation"), "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
         if _filter(rule).get("Tags"):
             raise refusal("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Tags.")
-    if rule.get("Transitions") or rule.get("NoncurrentVersionTransitions"):
-        raise refusal("NotImplemented", "Transitions between storage classes are not implemented.")
+    if rule.get("Transitions"):
+        kept["Transitions"] = [_checked_transition(one) for one in rule["Transitions"]]
+    for transition in rule.get("NoncurrentVersionTransitions") or []:
+        _check_class(transition)
+        _check_positive(transition.get("NoncurrentDays"), "NoncurrentDays", "NoncurrentVersionTransition")
     return kept
+
+
+def _checked_transition(transition: Value) -> Value:
+    _check_class(transition)
+    days, date = transition.get("Days"), transition.get("Date")
+    if (days is None) == (date is None):
+        raise refusal("MalformedXML")
+    if days is not None:
+        if days < 0:
+            raise bad_argument("'Days' in Transition action must be nonnegative", "Days", days)
+        return transition
+    if not isinstance(date, datetime) or (date.hour, date.minute, date.second) != (0, 0, 0):
+        raise bad_argument("'Date' must be at midnight GMT", "Date", date)
+    return {**transition, "Date": rfc3339(date)}
+
+
+def _check_class(transition: Value) -> None:
+    if transition.get("StorageClass") not in _TRANSITIONS:
+        raise refusal("MalformedXML")
 
 
 def _checked_expiration(expiration: Value, rule: Value) -> Value:
