@@ -71,12 +71,12 @@ def managed_policy(service: str, account: str, region: str) -> str:
 
 
 def is_policy(text: str) -> bool:
-    """Whether it is JSON at all."""
+    """Whether it is an object with statements at all."""
     try:
-        msgspec.json.decode(text)
+        policy = msgspec.json.decode(text)
     except msgspec.DecodeError:
         return False
-    return True
+    return isinstance(policy, dict) and isinstance(policy.get("Statement"), list | dict)
 
 
 def read_policy(text: str) -> Value:
