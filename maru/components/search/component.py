@@ -11,6 +11,7 @@ from maru.components.search.api.assembly import routes_of
 from maru.components.search.api.edge import Router, handler_of
 from maru.components.search.api.house import House
 from maru.components.search.config import SearchConfig
+from maru.components.search.controllers.indexer import OwnIndexer
 from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.refreshing import Refreshing
 from maru.components.search.controllers.shelves import Shelves
@@ -25,6 +26,7 @@ from maru.components.search.model.definitions import (
     TEMPLATES,
 )
 from maru.components.search.model.ingest.pipelines import Pipelines
+from maru.contracts.indexer import Indexer
 from maru.core.access import GROUP_MASTERS
 from maru.core.client import Clients
 from maru.core.clock import Clock
@@ -48,7 +50,9 @@ class Needs:
 
 @dataclass(frozen=True)
 class Gives:
-    """Nothing yet: others reach it over its port."""
+    """What takes documents in; people reach the rest over the port."""
+
+    indexer: Indexer
 
 
 @asynccontextmanager
@@ -85,6 +89,6 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         listeners = [TcpListener(config.listen or site.listen, site.port(config.port))] if config.port else []
         handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
         async with serve(listeners, handler, name="search"):
-            yield Gives()
+            yield Gives(OwnIndexer(writing))
         tasks.cancel()
         await indices.close()

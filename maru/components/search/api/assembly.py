@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maru.components.search.api.cluster import ClusterApi
+from maru.components.search.api.copying import CopyApi
 from maru.components.search.api.documents import DocumentApi
 from maru.components.search.api.edge import Route
 from maru.components.search.api.house import House
 from maru.components.search.api.indexing import IndexApi
 from maru.components.search.api.searches import SearchApi
+from maru.components.search.api.sql import SqlApi
+from maru.components.search.api.tables import CatApi
+from maru.components.search.api.templating import TemplateApi
 
 
 def routes_of(house: House) -> Sequence[Route]:
     """Each edge's routes in line."""
-    edges = (DocumentApi(house), SearchApi(house), IndexApi(house), ClusterApi(house))
+    edges = (
+        DocumentApi(house),
+        SearchApi(house),
+        IndexApi(house),
+        ClusterApi(house),
+        CatApi(house),
+        TemplateApi(house),
+        CopyApi(house),
+        SqlApi(house),
+    )
     return [route for edge in edges for route in edge.routes()]

@@ -51,7 +51,7 @@ class DocumentApi:
         kind = call.arg("op_type", "index")
         if kind not in ("index", "create"):
             raise illegal(f"opType must be 'create' or 'index', found: [{kind}]")
-        if not call.part("id") and self._house.indices.stream(call.part("index")) is not None:
+        if not call.part("id"):
             kind = "create"
         return await self._put(call, kind)
 

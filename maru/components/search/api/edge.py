@@ -169,7 +169,7 @@ def handler_of(router: Router, body_bytes_max: int) -> Handler:
             reply = await _reply(router, request, body_bytes_max)
         except MaruError as error:
             reply = Reply(answer_body(error), status_of(error))
-            if request.query_get("error_trace") in ("true", ""):
+            if request.query_get("error_trace", "false") in ("true", ""):
                 reply.value["error"].setdefault("stack_trace", str(error))
         return _answer(request, reply)
 

@@ -353,7 +353,6 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
         if changed is None:
             return None
         operation.source, operation.kind = changed, "index"
-        write.source = changed
     try:
         document = decode(operation.source)
     except BodyError as error:

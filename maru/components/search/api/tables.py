@@ -1,0 +1,236 @@
+"""The `_cat` tables.
+
+Source: Elasticsearch reference, "Compact and aligned text (CAT) APIs".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+
+from maru.components.search.api.cluster import EVERYTHING, figures_of, memory_bytes, replicas_of, status_of_index
+from maru.components.search.api.edge import Call, Reply, Route
+from maru.components.search.api.house import CLUSTER, VERSION, House
+from maru.components.search.errors import failure, illegal
+from maru.components.search.model.definitions import PIPELINES
+from maru.wire.elastic.dates import iso
+from maru.wire.elastic.json import Object
+from maru.wire.elastic.media import as_yaml
+from maru.wire.elastic.tables import Column, ColumnFault, chosen, help_text, ordered, text, values
+from maru.wire.elastic.units import size_text
+
+Rows = Callable[[Call], Awaitable[list[Object]]]
+
+
+def _columns(*specs: str) -> tuple[Column, ...]:
+    """name|aliases|about, with > before it for numbers and ~ for what is not shown by itself."""
+    found = []
+    for spec in specs:
+        flags = spec[: len(spec) - len(spec.lstrip(">~"))]
+        name, aliases, about = spec.lstrip(">~").split("|")
+        found.append(Column(name, aliases, about, "~" not in flags, ">" in flags))
+    return tuple(found)
+
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "indices": _columns(
+        "health|h|current health status", "status|s|open/close status", "index|i,idx|index name", "uuid|id,uuid|index uuid", ">pri|p,shards.primary,shardsPrimary|number of primary shards", ">rep|r,shards.replica,shardsReplica|number of replica shards",
+        ">docs.count|dc,docsCount|available docs", ">docs.deleted|dd,docsDeleted|deleted docs", "~creation.date|cd|index creation date (millisecond value)", "~creation.date.string|cds|index creation date (as string)", ">store.size|ss,storeSize|store size of primaries & replicas", ">pri.store.size||store size of primaries", ">dataset.size||total size of dataset",
+        "~>search.query_total|sqto,searchQueryTotal|total query phase ops", "~>indexing.index_total|iito,indexingIndexTotal|number of indexing ops", "~>segments.count|sc,segmentsCount|number of segments", "~>refresh.total|rto,refreshTotal|total refreshes", "~>get.total|gto,getTotal|number of get ops", "~>memory.total|tm,memoryTotal|total used memory",
+    ),
+    "health": _columns("epoch|t,time|seconds since 1970-01-01 00:00:00", "timestamp|ts,hms,hhmmss|time in HH:MM:SS", "cluster|cl|cluster name", "status|st|health status", ">node.total|nt,nodeTotal|total number of nodes", ">node.data|nd,nodeData|number of nodes that can store data", ">shards|t,sh,shards.total,shardsTotal|total number of shards", ">pri|p,shards.primary,shardsPrimary|number of primary shards", ">relo|r,shards.relocating,shardsRelocating|number of relocating nodes", ">init|i,shards.initializing,shardsInitializing|number of initializing nodes", ">unassign|u,shards.unassigned,shardsUnassigned|number of unassigned shards", ">unassign.pri|up|number of unassigned primary shards", ">pending_tasks|pt,pendingTasks|number of pending tasks", ">max_task_wait_time|mtwt,maxTaskWaitTime|wait time of longest task pending", ">active_shards_percent|asp,activeShardsPercent|active number of shards in percent"),
+    "nodes": _columns("~id|id,nodeId|unique node id", "ip|i|ip address", "~port|po|bound transport port", "~version|v|es version", ">heap.percent|hp,heapPercent|used heap ratio", "~>heap.current|hc,heapCurrent|used heap", "~>heap.max|hm,heapMax|max configured heap", ">ram.percent|rp,ramPercent|used machine memory ratio", "~>ram.current|rc,ramCurrent|used machine memory", "~>ram.max|rm,ramMax|total machine memory", ">cpu|cpu|recent cpu usage", ">load_1m|l|1m load avg", ">load_5m|l|5m load avg", ">load_15m|l|15m load avg", "~>disk.total|dt,diskTotal|total disk space", "~>disk.used|du,diskUsed|used disk space", "~>disk.avail|d,da,disk,diskAvail|available disk space", "~>disk.used_percent|dup,diskUsedPercent|used disk space percentage", "~>pid|p|process id", "~http_address|http|bound http address", "node.role|r,role,nodeRole|m:master eligible node, d:data node, i:ingest node, -:coordinating node only", "master|m|*:current master", "name|n|node name"),
+    "shards": _columns("index|i,idx|index name", ">shard|s,sh|shard name", "prirep|p,pr,primaryOrReplica|primary or replica", "state|st|shard state", ">docs|d,dc|number of docs in shard", ">store|sto|store size of shard (how much disk it uses)", ">dataset||total size of dataset", "ip||ip of node where it lives", "~id||unique id of node where it lives", "node|n|name of node where it lives", "~unassigned.reason|ur|reason shard became unassigned", "~segments.count|sc|number of segments"),
+    "count": _columns("epoch|t,time|seconds since 1970-01-01 00:00:00", "timestamp|ts,hms,hhmmss|time in HH:MM:SS", "count|dc,docs.count,docsCount|the document count"),
+    "aliases": _columns("alias|a|alias name", "index|i,idx|index alias points to", "filter|f,fi|filter", "routing.index|ri,routingIndex|index routing", "routing.search|rs,routingSearch|search routing", "is_write_index|w,isWriteIndex|write index"),
+    "allocation": _columns(">shards|s|number of shards on node", ">shards.undesired||number of shards that are scheduled to be moved elsewhere in the cluster", ">write_load.forecast|wlf|sum of index write load forecasts", ">disk.indices.forecast|dif|sum of shard size forecasts", ">disk.indices|di,diskIndices|disk used by ES indices", ">disk.used|du,diskUsed|disk used (total, not just ES)", ">disk.avail|da,diskAvail|disk available", ">disk.total|dt,diskTotal|total capacity of all volumes", ">disk.percent|dp,diskPercent|percent disk used", "host|h|host of node", "ip||ip of node", "node|n|name of node", "node.role|r,role,nodeRole|node roles"),
+    "master": _columns("id||node id", "host|h|host name", "ip||ip address", "node|n|node name"),
+    "templates": _columns("name|n|template name", "index_patterns|t|template index patterns", "order|o,p|template application order/priority number", "version|v|version", "composed_of|c|component templates comprising index template"),
+    "component_templates": _columns("name|n|component template name", "version|v|version", "alias_count|a|alias count", "mapping_count|m|mapping count", "settings_count|s|settings count", "metadata_count|me|metadata count", "included_in|i|included in"),
+    "segments": _columns("index|i,idx|index name", "shard|s,sh|shard name", "prirep|p,pr,primaryOrReplica|primary or replica", "ip||ip of node where it lives", "~id||unique id of node where it lives", "segment|seg|segment name", ">generation|g,gen|segment generation", ">docs.count|dc,docsCount|number of docs in segment", ">docs.deleted|dd,docsDeleted|number of deleted docs in segment", ">size|si|segment size in bytes", ">size.memory|sm,sizeMemory|segment memory in bytes", "committed|ic,isCommitted|is segment committed", "searchable|is,isSearchable|is segment searched", "version|v,ver|version", "compound|ico,isCompound|is segment compound"),
+    "plugins": _columns("~id||unique node id", "name|n|node name", "component|c|component", "version|v|component version", "~description|d|plugin details"),
+    "pending_tasks": _columns(">insertOrder|o|task insertion order", ">timeInQueue|t|how long task has been in queue", "priority|p|task priority", "source|s|task source"),
+    "tasks": _columns("action|ac|task action", "task_id|ti|unique task id", "parent_task_id|pti|parent task id", "type|ty|task type", "start_time|start|start time in ms", "timestamp|ts,hms,hhmmss|start time in HH:MM:SS", "running_time|time|running time", "ip|i|ip address", "node|n|node name"),
+    "thread_pool": _columns("node_name|nn|node name", "name|n|thread pool name", ">active|a|number of active threads", ">queue|q|number of tasks currently in queue", ">rejected|r|number of rejected tasks"),
+    "recovery": _columns("index|i,idx|index name", "shard|s,sh|shard name", "time|t,ti|recovery time", "type|ty|recovery type", "stage|st|recovery stage", "source_host|shost|source host", "source_node|snode|source node name", "target_host|thost|target host", "target_node|tnode|target node name", "repository|rep|repository", "snapshot|snap|snapshot", "files|f|number of files to recover", "files_recovered|fr|files recovered", "files_percent|fp|percent of files recovered", "files_total|tf|total number of files", "bytes|b|number of bytes to recover", "bytes_recovered|br|bytes recovered", "bytes_percent|bp|percent of bytes recovered", "bytes_total|tb|total number of bytes", "translog_ops|to|number of translog ops to recover", "translog_ops_recovered|tor|translog ops recovered", "translog_ops_percent|top|percent of translog ops recovered"),
+    "nodeattrs": _columns("node|name|node name", "host|h|host name", "ip|i|ip address", "attr|attr.name|attribute description", "value|attr.value|attribute value"),
+    "fielddata": _columns("id||node id", "host|h|host name", "ip||ip address", "node|n|node name", "field|f|field name", "size|s|field data usage"),
+    "repositories": _columns("id|id,repoId|unique repository id", "type|t,type|repository type"),
+}  # fmt: skip
+
+
+class CatApi:
+    """Tables for people."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> Sequence[Route]:
+        rows: dict[str, Rows] = {
+            "indices": self._indices, "health": self._health, "nodes": self._nodes, "shards": self._shards, "count": self._count, "aliases": self._aliases,
+            "allocation": self._allocation, "master": self._master, "templates": self._templates, "component_templates": self._components,
+            "segments": self._segments, "tasks": self._tasks, "thread_pool": self._pools, "recovery": self._recovery,
+            "plugins": self._none, "pending_tasks": self._none, "nodeattrs": self._none, "fielddata": self._none, "repositories": self._none,
+        }  # fmt: skip
+        routes = [Route("GET", "/_cat", self._contents)]
+        for name, make in rows.items():
+            action = self._table(name, make)
+            routes.append(Route("GET", f"/_cat/{name}", action))
+            if name in ("indices", "shards", "count", "aliases", "allocation", "templates", "segments", "recovery", "thread_pool", "component_templates", "fielddata"):
+                routes.append(Route("GET", f"/_cat/{name}/{{index}}", action))
+        routes.append(Route("GET", "/_cat/cluster_manager", self._table("master", self._master)))
+        return routes
+
+    def _table(self, name: str, make: Rows) -> Callable[[Call], Awaitable[Reply]]:
+        columns = COLUMNS[name]
+
+        async def action(call: Call) -> Reply:
+            if call.flag("help"):
+                return Reply(help_text(columns))
+            try:
+                rows = ordered(await make(call), columns, call.arg("s"))
+            except ColumnFault as error:
+                raise failure(400, "unsupported_operation_exception", str(error)) from error
+            shown = chosen(columns, call.arg("h"))
+            rows = [_sized(row, call) for row in rows]
+            form = call.arg("format") or ("json" if "json" in call.request.headers.get("Accept", "") else "text")
+            if form == "json":
+                return Reply(values(rows, shown))
+            if form == "yaml":
+                return Reply("---\n" + as_yaml(values(rows, shown)).lstrip("\n"), 200, {"Content-Type": "application/yaml"})
+            if form in ("cbor", "smile"):
+                raise illegal(f"the format [{form}] is not supported by Maru")
+            return Reply(text(rows, shown, heads=call.flag("v")))
+
+        return action
+
+    async def _contents(self, call: Call) -> Reply:
+        return Reply("=^.^=\n" + "".join(f"/_cat/{name}\n" for name in COLUMNS))
+
+    async def _indices(self, call: Call) -> list[Object]:
+        named = self._house.find(call, default=EVERYTHING if call.part("index") else EVERYTHING)
+        if not call.has("expand_wildcards") and (not call.part("index") or "*" in call.part("index")):
+            named = [one for one in named if not one.index.is_hidden or call.part("index").startswith(".")]
+        rows = []
+        for one in named:
+            index, figures = one.index, await figures_of(one.index)
+            created = int(index.spec.get("creation_date", 0))
+            is_open = index.is_open
+            row = {"health": status_of_index(index), "status": "open" if is_open else "close", "index": index.name, "uuid": index.uuid, "pri": index.shards, "rep": index.replicas, "docs.count": figures["docs"] if is_open else None, "docs.deleted": 0 if is_open else None, "creation.date": created, "creation.date.string": iso(created), "store.size": figures["bytes"], "pri.store.size": figures["bytes"], "dataset.size": figures["bytes"], "search.query_total": figures["searches"], "indexing.index_total": figures["indexed"], "segments.count": figures["segments"], "refresh.total": figures["refreshes"], "get.total": 0, "memory.total": 0}
+            if not call.has("health") or call.arg("health") == row["health"]:
+                rows.append(row)
+        return rows
+
+    async def _health(self, call: Call) -> list[Object]:
+        indices = self._house.indices.all()
+        active = sum(index.shards for index in indices if not index.problem)
+        waiting = sum(index.shards * replicas_of(index) for index in indices)
+        worst = max((status_of_index(index) for index in indices), key=["green", "yellow", "red"].index, default="green")
+        percent = 100.0 if not active + waiting else active * 100 / (active + waiting)
+        now = self._house.clock.now()
+        row = {"cluster": CLUSTER, "status": worst, "node.total": 1, "node.data": 1, "shards": active, "pri": active, "relo": 0, "init": 0, "unassign": waiting, "unassign.pri": 0, "pending_tasks": 0, "max_task_wait_time": "-", "active_shards_percent": f"{percent:.1f}%"}
+        return [row if call.arg("ts") == "false" else {"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), **row}]
+
+    async def _nodes(self, call: Call) -> list[Object]:
+        load = os.getloadavg()
+        pages, free, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+        disk = os.statvfs(self._house.site.data_dir)
+        total, avail = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        house = self._house
+        return [{"id": house.node_id if call.flag("full_id") else house.node_id[:4], "ip": "127.0.0.1", "port": 9300, "version": VERSION, "heap.percent": int(memory_bytes() * 100 / (pages * size)), "heap.current": memory_bytes(), "heap.max": pages * size, "ram.percent": int((pages - free) * 100 / pages), "ram.current": (pages - free) * size, "ram.max": pages * size, "cpu": min(100, int(load[0] * 100 / (os.cpu_count() or 1))), "load_1m": f"{load[0]:.2f}", "load_5m": f"{load[1]:.2f}", "load_15m": f"{load[2]:.2f}", "disk.total": total, "disk.used": total - avail, "disk.avail": avail, "disk.used_percent": f"{(total - avail) * 100 / total:.2f}", "pid": os.getpid(), "http_address": f"127.0.0.1:{house.site.port(house.config.port)}", "node.role": "dim", "master": "*", "name": house.site.node_name}]
+
+    async def _shards(self, call: Call) -> list[Object]:
+        rows = []
+        for one in self._house.find(call, default=EVERYTHING):
+            figures = await figures_of(one.index)
+            for number in range(one.index.shards):
+                own = figures if number == 0 else {"docs": 0, "bytes": 0, "segments": 0}
+                rows.append({"index": one.index.name, "shard": number, "prirep": "p", "state": "STARTED" if not one.index.problem else "UNASSIGNED", "docs": own["docs"], "store": own["bytes"], "dataset": own["bytes"], "ip": "127.0.0.1", "id": self._house.node_id, "node": self._house.site.node_name, "segments.count": own["segments"]})
+                rows += [{"index": one.index.name, "shard": number, "prirep": "r", "state": "UNASSIGNED", "docs": None, "store": None, "ip": None, "node": None, "unassigned.reason": "INDEX_CREATED"} for _ in range(replicas_of(one.index))]
+        return rows
+
+    async def _count(self, call: Call) -> list[Object]:
+        from maru.components.search.engine.searching.executing import Search
+        from maru.components.search.engine.searching.request import parse_request
+
+        named = self._house.find(call)
+        search = Search(await self._house.indices.targets(named), parse_request({"query": call.object().get("query"), **({"query": {"query_string": {"query": call.arg("q")}}} if call.has("q") else {})}), self._house.around())
+        now = self._house.clock.now()
+        return [{"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), "count": search.count_blocking()}]
+
+    async def _aliases(self, call: Call) -> list[Object]:
+        from fnmatch import fnmatchcase
+
+        rows = []
+        for index in self._house.indices.all():
+            for alias, spec in index.aliases.items():
+                if not call.part("index") or any(fnmatchcase(alias, one) for one in call.part("index").split(",")):
+                    rows.append({"alias": alias, "index": index.name, "filter": "*" if spec.get("filter") else "-", "routing.index": spec.get("index_routing", "-"), "routing.search": spec.get("search_routing", "-"), "is_write_index": str(spec["is_write_index"]).lower() if "is_write_index" in spec else "-"})
+        return sorted(rows, key=lambda row: (row["alias"], row["index"]))
+
+    async def _allocation(self, call: Call) -> list[Object]:
+        disk = os.statvfs(self._house.site.data_dir)
+        total, avail = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        indices = self._house.indices.all()
+        size = sum([(await figures_of(index))["bytes"] for index in indices])
+        waiting = sum(index.shards * replicas_of(index) for index in indices)
+        rows: list[Object] = [{"shards": sum(index.shards for index in indices), "shards.undesired": 0, "write_load.forecast": 0.0, "disk.indices.forecast": size, "disk.indices": size, "disk.used": total - avail, "disk.avail": avail, "disk.total": total, "disk.percent": (total - avail) * 100 // total, "host": "127.0.0.1", "ip": "127.0.0.1", "node": self._house.site.node_name, "node.role": "dim"}]
+        return [*rows, {"shards": waiting, "node": "UNASSIGNED"}] if waiting else rows
+
+    async def _master(self, call: Call) -> list[Object]:
+        return [{"id": self._house.node_id, "host": "127.0.0.1", "ip": "127.0.0.1", "node": self._house.site.node_name}]
+
+    async def _templates(self, call: Call) -> list[Object]:
+        from fnmatch import fnmatchcase
+
+        rows = [{"name": name, "index_patterns": f"[{', '.join(spec['index_patterns'])}]", "order": spec.get("order", 0), "version": spec.get("version"), "composed_of": ""} for name, spec in self._house.templates.legacy.all().items()]
+        rows += [{"name": name, "index_patterns": f"[{', '.join(spec['index_patterns'])}]", "order": spec.get("priority", 0), "version": spec.get("version"), "composed_of": f"[{', '.join(spec.get('composed_of') or [])}]"} for name, spec in self._house.templates.composable.all().items()]
+        return [row for row in rows if not call.part("index") or any(fnmatchcase(str(row["name"]), one) for one in call.part("index").split(","))]
+
+    async def _components(self, call: Call) -> list[Object]:
+        rows = []
+        for name, spec in self._house.templates.components.all().items():
+            part = spec.get("template") or {}
+            users = [key for key, one in self._house.templates.composable.all().items() if name in (one.get("composed_of") or [])]
+            rows.append({"name": name, "version": spec.get("version"), "alias_count": len(part.get("aliases") or {}), "mapping_count": len((part.get("mappings") or {}).get("properties") or {}), "settings_count": len(part.get("settings") or {}), "metadata_count": len(spec.get("_meta") or {}), "included_in": f"[{', '.join(users)}]"})
+        return [row for row in rows if not call.part("index") or row["name"] == call.part("index")]
+
+    async def _segments(self, call: Call) -> list[Object]:
+        rows = []
+        for one in self._house.find(call):
+            figures = await figures_of(one.index)
+            if figures["segments"]:
+                rows.append({"index": one.index.name, "shard": 0, "prirep": "p", "ip": "127.0.0.1", "id": self._house.node_id, "segment": "_0", "generation": 0, "docs.count": figures["docs"], "docs.deleted": 0, "size": figures["bytes"], "size.memory": 0, "committed": True, "searchable": True, "version": "9.12.2", "compound": False})
+        return rows
+
+    async def _tasks(self, call: Call) -> list[Object]:
+        now = self._house.clock.now()
+        return [{"action": "cluster:monitor/tasks/lists", "task_id": f"{self._house.node_id}:1", "parent_task_id": "-", "type": "transport", "start_time": int(now.timestamp() * 1000), "timestamp": now.strftime("%H:%M:%S"), "running_time": "1ms", "ip": "127.0.0.1", "node": self._house.site.node_name}]
+
+    async def _pools(self, call: Call) -> list[Object]:
+        return [{"node_name": self._house.site.node_name, "name": name, "active": 0, "queue": 0, "rejected": 0} for name in ("search", "write", "get")]
+
+    async def _recovery(self, call: Call) -> list[Object]:
+        name = self._house.site.node_name
+        return [{"index": one.index.name, "shard": number, "time": "0s", "type": "existing_store", "stage": "done", "source_host": "n/a", "source_node": "n/a", "target_host": "127.0.0.1", "target_node": name, "repository": "n/a", "snapshot": "n/a", "files": 0, "files_recovered": 0, "files_percent": "100.0%", "files_total": 0, "bytes": 0, "bytes_recovered": 0, "bytes_percent": "100.0%", "bytes_total": 0, "translog_ops": 0, "translog_ops_recovered": 0, "translog_ops_percent": "100.0%"} for one in self._house.find(call) for number in range(one.index.shards)]
+
+    async def _none(self, call: Call) -> list[Object]:
+        return []
+
+
+_SIZES = ("store.size", "pri.store.size", "dataset.size", "store", "dataset", "size", "heap.current", "heap.max", "ram.current", "ram.max", "disk.total", "disk.used", "disk.avail", "disk.indices", "disk.indices.forecast", "memory.total")
+
+
+def _sized(row: Object, call: Call) -> Object:
+    unit = call.arg("bytes")
+    factors = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40, "pb": 1 << 50}
+    if unit and unit not in factors:
+        raise illegal(f"Unknown value for bytes: [{unit}]")
+    shown = dict(row)
+    for name in _SIZES:
+        if isinstance(row.get(name), int):
+            shown[name] = row[name] // factors[unit] if unit else size_text(row[name])
+    return shown
+
+
+PIPELINE_KIND = PIPELINES

@@ -1,0 +1,31 @@
+"""The contract Indexer over this component's own writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maru.components.search.controllers.writing import Write, Writing
+from maru.components.search.errors import body_of, status_of
+from maru.contracts.indexer import Entry, Indexed, Indexer
+
+
+class OwnIndexer(Indexer):
+    """As the contract says."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+
+    async def index(self, entries: Sequence[Entry]) -> Sequence[Indexed]:
+        writes = [
+            Write("create" if one.is_create else "index", one.index, one.id, one.source, one.routing, pipeline=one.pipeline)
+            for one in entries
+        ]
+        results = []
+        for outcome in await self._writing.many(writes):
+            if outcome.error is not None:
+                told = body_of(outcome.error)
+                results.append(Indexed(outcome.write.id, status_of(outcome.error), str(told["type"]), str(told["reason"])))
+            else:
+                assert outcome.written is not None
+                results.append(Indexed(outcome.written.id, 201 if outcome.written.result == "created" else 200))
+        return results
