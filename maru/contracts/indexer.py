@@ -1,7 +1,6 @@
-"""Indexer: batches of documents into a named index or data stream, kept when this says so.
+"""Indexing: batches of documents go into indices and data streams, each with its own outcome.
 
-What a pipeline pours is asked for here rather than streamed, because its offsets are acknowledged only after
-the index took the batch. Source: Elasticsearch reference, "Bulk API".
+Source: Elasticsearch's Bulk API, whose item results these are.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One document. index: name, alias or data stream; it is made where it is not there.
+class IndexItem:
+    """One document. index: an index, alias or data stream; it is made if it is not there.
 
-    source: a JSON object's bytes. id: "" to have one made; the same id twice is one document. is_create: refuse
-    rather than replace (data streams want it). pipeline: an ingest pipeline, "" for the index's own.
+    source: its JSON object; id "": a new one; is_create: only if there is none of that id (data streams take
+    nothing else); pipeline: an ingest pipeline, "" for the index's own; routing "": by id.
     """
 
     index: str
@@ -28,32 +27,27 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Indexed:
-    """What became of an entry. status: as HTTP; 201 created, 200 replaced, 409 refused, 400 malformed, 429 come again.
+class IndexOutcome:
+    """status: as HTTP has it: 200, 201; 400 and 409 are for good, 429 and 503 may be well later.
 
-    kind, reason: why not, in Elasticsearch's words, empty when it is kept. is_worth_retrying: 429 or 503.
+    error, reason: "" where it went well, else Elasticsearch's type (mapper_parsing_exception) and words.
     """
 
-    id: str
     status: int
-    kind: str = ""
+    error: str = ""
     reason: str = ""
 
     @property
-    def is_kept(self) -> bool:
+    def is_done(self) -> bool:
         return self.status < 300
-
-    @property
-    def is_worth_retrying(self) -> bool:
-        return self.status in (429, 503)
 
 
 class Indexer(Protocol):
-    """Takes documents in."""
+    """Given by the search component."""
 
-    async def index(self, entries: Sequence[Entry]) -> Sequence[Indexed]:
-        """One result for each entry, in order; what is kept is durable when this returns. entries: 0..10_000.
+    async def index(self, items: Sequence[IndexItem]) -> Sequence[IndexOutcome]:
+        """Outcomes in the order of `items` (1..10_000); what is done is on disk when this returns.
 
-        Entries fail by themselves, in their results; raises nothing for them.
+        Raises Unavailable (disk full, closing): then nothing of it can be relied upon, and it may come again.
         """
         ...

@@ -62,7 +62,11 @@ class CopyApi:
 
         def make(row: Row) -> Write:
             record = row.record
-            raw = record.source if is_shown and not includes and not excludes else encode(filtered(row.source, includes, excludes))
+            raw = (
+                record.source
+                if is_shown and not includes and not excludes
+                else encode(filtered(row.source, includes, excludes))
+            )
             kept = record.routing if routing == "keep" else "" if routing == "discard" else routing.removeprefix("=")
             write = Write(kind, str(target["index"]), record.id, raw, kept, pipeline=str(target.get("pipeline", "")))
             if str(target.get("version_type", "internal")) != "internal":
@@ -70,7 +74,12 @@ class CopyApi:
             return write
 
         most = call.number("max_docs", int(body.get("max_docs", body.get("size", -1))))
-        return await self._walk(call, named, source.get("query"), (make, most, body.get("conflicts", "abort"), int(source.get("size", BATCH))))
+        return await self._walk(
+            call,
+            named,
+            source.get("query"),
+            (make, most, body.get("conflicts", "abort"), int(source.get("size", BATCH))),
+        )
 
     async def update(self, call: Call) -> Reply:
         body = call.object()
@@ -80,9 +89,28 @@ class CopyApi:
 
         def make(row: Row) -> Write:
             record = row.record
-            return Write("index", row.index, record.id, record.source, record.routing, record.seq, PRIMARY_TERM, pipeline=call.arg("pipeline"))
+            return Write(
+                "index",
+                row.index,
+                record.id,
+                record.source,
+                record.routing,
+                record.seq,
+                PRIMARY_TERM,
+                pipeline=call.arg("pipeline"),
+            )
 
-        return await self._walk(call, named, body.get("query"), (make, call.number("max_docs", int(body.get("max_docs", -1))), body.get("conflicts", call.arg("conflicts", "abort")), call.number("scroll_size", BATCH)))
+        return await self._walk(
+            call,
+            named,
+            body.get("query"),
+            (
+                make,
+                call.number("max_docs", int(body.get("max_docs", -1))),
+                body.get("conflicts", call.arg("conflicts", "abort")),
+                call.number("scroll_size", BATCH),
+            ),
+        )
 
     async def delete(self, call: Call) -> Reply:
         body = call.object()
@@ -95,12 +123,24 @@ class CopyApi:
             return Write("delete", row.index, record.id, b"", record.routing, record.seq, PRIMARY_TERM)
 
         query = body.get("query") if "query" in body else {"query_string": {"query": call.arg("q")}}
-        return await self._walk(call, named, query, (make, call.number("max_docs", int(body.get("max_docs", -1))), body.get("conflicts", call.arg("conflicts", "abort")), call.number("scroll_size", BATCH)))
+        return await self._walk(
+            call,
+            named,
+            query,
+            (
+                make,
+                call.number("max_docs", int(body.get("max_docs", -1))),
+                body.get("conflicts", call.arg("conflicts", "abort")),
+                call.number("scroll_size", BATCH),
+            ),
+        )
 
-    async def _walk(self, call: Call, named: Sequence[Named], query: Json, how: tuple[Callable[[Row], Write], int, str, int]) -> Reply:
+    async def _walk(
+        self, call: Call, named: Sequence[Named], query: Json, how: tuple[Callable[[Row], Write], int, str, int]
+    ) -> Reply:
         make, most, conflicts, size = how
         if conflicts not in ("abort", "proceed"):
-            raise illegal(f"conflicts may only be \"proceed\" or \"abort\" but was [{conflicts}]")
+            raise illegal(f'conflicts may only be "proceed" or "abort" but was [{conflicts}]')
         if not call.flag("wait_for_completion", default=True):
             raise unsupported("wait_for_completion=false")
         began_s = self._house.clock.monotonic_s()
@@ -114,18 +154,40 @@ class CopyApi:
                 raise all_shards_failed(error, "query", targets[0].name) from error
             raise
         if call.flag("refresh"):
-            for one in [index for index in self._house.indices.all() if index.shard is not None and index.shard.is_dirty]:
+            for one in [
+                index for index in self._house.indices.all() if index.shard is not None and index.shard.is_dirty
+            ]:
                 await self._house.writing.refresh(one)
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         kind = call.request.path.rpartition("/")[2]
-        total = tally.created + tally.updated + tally.deleted + tally.conflicts + tally.noops + len(tally.failures) - (len(tally.failures) if tally.conflicts else 0)
+        total = (
+            tally.created
+            + tally.updated
+            + tally.deleted
+            + tally.conflicts
+            + tally.noops
+            + len(tally.failures)
+            - (len(tally.failures) if tally.conflicts else 0)
+        )
         told: Object = {"took": took, "timed_out": False, "total": total}
         if kind != "_delete_by_query":
             told["updated"] = tally.updated
         if kind == "_reindex":
             told["created"] = tally.created
-        told |= {"deleted": tally.deleted, "batches": tally.batches, "version_conflicts": tally.conflicts, "noops": tally.noops, "retries": {"bulk": 0, "search": 0}, "throttled_millis": 0, "requests_per_second": -1.0, "throttled_until_millis": 0, "failures": tally.failures}
-        return Reply(told, 409 if any(one["status"] == 409 for one in tally.failures) else 400 if tally.failures else 200)
+        told |= {
+            "deleted": tally.deleted,
+            "batches": tally.batches,
+            "version_conflicts": tally.conflicts,
+            "noops": tally.noops,
+            "retries": {"bulk": 0, "search": 0},
+            "throttled_millis": 0,
+            "requests_per_second": -1.0,
+            "throttled_until_millis": 0,
+            "failures": tally.failures,
+        }
+        return Reply(
+            told, 409 if any(one["status"] == 409 for one in tally.failures) else 400 if tally.failures else 200
+        )
 
 
 def _invalid(reason: str) -> MaruError:

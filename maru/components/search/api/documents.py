@@ -193,7 +193,7 @@ class DocumentApi:
                 raise illegal("if _id is specified it must not be empty")
             writes.append(write)
         problems = []
-        for number, write in enumerate(writes, 1):
+        for _number, write in enumerate(writes, 1):
             if not write.target:
                 problems.append(f" {len(problems) + 1}: index is missing;")
             if not write.id and write.kind in ("delete", "update"):

@@ -481,7 +481,11 @@ class SearchApi:
 def _scrolled(request: SearchRequest) -> SearchRequest:
     """In an order that a next page can be asked for."""
     if not request.sort:
-        keys = (Key("_doc", False),) if request.query is None or "match_all" in request.query else (Key("_score", True), Key("_doc", False))
+        keys = (
+            (Key("_doc", False),)
+            if request.query is None or "match_all" in request.query
+            else (Key("_score", True), Key("_doc", False))
+        )
         return replace(request, sort=keys, is_sort_shown=False)
     return request if request.sort[-1].is_doc else replace(request, sort=(*request.sort, Key("_doc", False)))
 

@@ -30,7 +30,11 @@ class SqlApi:
     async def query(self, call: Call) -> Reply:
         body = call.needs_body()
         if "query" not in body:
-            raise failure(400, "action_request_validation_exception", "Validation Failed: 1: one of [query] or [cursor] is required;")
+            raise failure(
+                400,
+                "action_request_validation_exception",
+                "Validation Failed: 1: one of [query] or [cursor] is required;",
+            )
         statement = str(body["query"])
         targets: dict[str, list[Target]] = {}
         for name in tables_of(statement):
@@ -44,7 +48,9 @@ class SqlApi:
                 raise too_many(around.docs_max)
             return targets[name][0].mapping, rows
 
-        columns, rows = await asyncio.to_thread(run_blocking, statement, load, body.get("params") or [], int(body.get("fetch_size", 1000)))
+        columns, rows = await asyncio.to_thread(
+            run_blocking, statement, load, body.get("params") or [], int(body.get("fetch_size", 1000))
+        )
         return _reply(call.arg("format", "json"), columns, rows, call.arg("delimiter", ","))
 
     async def close(self, call: Call) -> Reply:
@@ -58,12 +64,21 @@ def _reply(form: str, columns: Sequence[Object], rows: Sequence[Sequence[Json]],
     texts = [["" if value is None else as_text(value) for value in row] for row in rows]
     if form in ("csv", "tsv"):
         out = io.StringIO()
-        writer = csv.writer(out, delimiter="\t" if form == "tsv" else delimiter, lineterminator="\r\n" if form == "csv" else "\n")
+        writer = csv.writer(
+            out, delimiter="\t" if form == "tsv" else delimiter, lineterminator="\r\n" if form == "csv" else "\n"
+        )
         writer.writerows([names, *texts])
-        return Reply(out.getvalue(), 200, {"Content-Type": f"text/{'csv' if form == 'csv' else 'tab-separated-values'}; charset=UTF-8"})
+        return Reply(
+            out.getvalue(),
+            200,
+            {"Content-Type": f"text/{'csv' if form == 'csv' else 'tab-separated-values'}; charset=UTF-8"},
+        )
     if form == "txt":
         widths = [max([len(name), *(len(row[index]) for row in texts)], default=0) for index, name in enumerate(names)]
-        lines = ["|".join(name.center(width) for name, width in zip(names, widths, strict=True)), "+".join("-" * width for width in widths)]
+        lines = [
+            "|".join(name.center(width) for name, width in zip(names, widths, strict=True)),
+            "+".join("-" * width for width in widths),
+        ]
         lines += ["|".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in texts]
         return Reply("\n".join(lines) + "\n")
     raise illegal(f"the format [{form}] is not supported by Maru")

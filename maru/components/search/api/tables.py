@@ -76,7 +76,19 @@ class CatApi:
         for name, make in rows.items():
             action = self._table(name, make)
             routes.append(Route("GET", f"/_cat/{name}", action))
-            if name in ("indices", "shards", "count", "aliases", "allocation", "templates", "segments", "recovery", "thread_pool", "component_templates", "fielddata"):
+            if name in (
+                "indices",
+                "shards",
+                "count",
+                "aliases",
+                "allocation",
+                "templates",
+                "segments",
+                "recovery",
+                "thread_pool",
+                "component_templates",
+                "fielddata",
+            ):
                 routes.append(Route("GET", f"/_cat/{name}/{{index}}", action))
         routes.append(Route("GET", "/_cat/cluster_manager", self._table("master", self._master)))
         return routes
@@ -97,7 +109,9 @@ class CatApi:
             if form == "json":
                 return Reply(values(rows, shown))
             if form == "yaml":
-                return Reply("---\n" + as_yaml(values(rows, shown)).lstrip("\n"), 200, {"Content-Type": "application/yaml"})
+                return Reply(
+                    "---\n" + as_yaml(values(rows, shown)).lstrip("\n"), 200, {"Content-Type": "application/yaml"}
+                )
             if form in ("cbor", "smile"):
                 raise illegal(f"the format [{form}] is not supported by Maru")
             return Reply(text(rows, shown, heads=call.flag("v")))
@@ -116,7 +130,27 @@ class CatApi:
             index, figures = one.index, await figures_of(one.index)
             created = int(index.spec.get("creation_date", 0))
             is_open = index.is_open
-            row = {"health": status_of_index(index), "status": "open" if is_open else "close", "index": index.name, "uuid": index.uuid, "pri": index.shards, "rep": index.replicas, "docs.count": figures["docs"] if is_open else None, "docs.deleted": 0 if is_open else None, "creation.date": created, "creation.date.string": iso(created), "store.size": figures["bytes"], "pri.store.size": figures["bytes"], "dataset.size": figures["bytes"], "search.query_total": figures["searches"], "indexing.index_total": figures["indexed"], "segments.count": figures["segments"], "refresh.total": figures["refreshes"], "get.total": 0, "memory.total": 0}
+            row = {
+                "health": status_of_index(index),
+                "status": "open" if is_open else "close",
+                "index": index.name,
+                "uuid": index.uuid,
+                "pri": index.shards,
+                "rep": index.replicas,
+                "docs.count": figures["docs"] if is_open else None,
+                "docs.deleted": 0 if is_open else None,
+                "creation.date": created,
+                "creation.date.string": iso(created),
+                "store.size": figures["bytes"],
+                "pri.store.size": figures["bytes"],
+                "dataset.size": figures["bytes"],
+                "search.query_total": figures["searches"],
+                "indexing.index_total": figures["indexed"],
+                "segments.count": figures["segments"],
+                "refresh.total": figures["refreshes"],
+                "get.total": 0,
+                "memory.total": 0,
+            }
             if not call.has("health") or call.arg("health") == row["health"]:
                 rows.append(row)
         return rows
@@ -125,11 +159,31 @@ class CatApi:
         indices = self._house.indices.all()
         active = sum(index.shards for index in indices if not index.problem)
         waiting = sum(index.shards * replicas_of(index) for index in indices)
-        worst = max((status_of_index(index) for index in indices), key=["green", "yellow", "red"].index, default="green")
+        worst = max(
+            (status_of_index(index) for index in indices), key=["green", "yellow", "red"].index, default="green"
+        )
         percent = 100.0 if not active + waiting else active * 100 / (active + waiting)
         now = self._house.clock.now()
-        row = {"cluster": CLUSTER, "status": worst, "node.total": 1, "node.data": 1, "shards": active, "pri": active, "relo": 0, "init": 0, "unassign": waiting, "unassign.pri": 0, "pending_tasks": 0, "max_task_wait_time": "-", "active_shards_percent": f"{percent:.1f}%"}
-        return [row if call.arg("ts") == "false" else {"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), **row}]
+        row = {
+            "cluster": CLUSTER,
+            "status": worst,
+            "node.total": 1,
+            "node.data": 1,
+            "shards": active,
+            "pri": active,
+            "relo": 0,
+            "init": 0,
+            "unassign": waiting,
+            "unassign.pri": 0,
+            "pending_tasks": 0,
+            "max_task_wait_time": "-",
+            "active_shards_percent": f"{percent:.1f}%",
+        }
+        return [
+            row
+            if call.arg("ts") == "false"
+            else {"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), **row}
+        ]
 
     async def _nodes(self, call: Call) -> list[Object]:
         load = os.getloadavg()
@@ -137,7 +191,33 @@ class CatApi:
         disk = os.statvfs(self._house.site.data_dir)
         total, avail = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
         house = self._house
-        return [{"id": house.node_id if call.flag("full_id") else house.node_id[:4], "ip": "127.0.0.1", "port": 9300, "version": VERSION, "heap.percent": int(memory_bytes() * 100 / (pages * size)), "heap.current": memory_bytes(), "heap.max": pages * size, "ram.percent": int((pages - free) * 100 / pages), "ram.current": (pages - free) * size, "ram.max": pages * size, "cpu": min(100, int(load[0] * 100 / (os.cpu_count() or 1))), "load_1m": f"{load[0]:.2f}", "load_5m": f"{load[1]:.2f}", "load_15m": f"{load[2]:.2f}", "disk.total": total, "disk.used": total - avail, "disk.avail": avail, "disk.used_percent": f"{(total - avail) * 100 / total:.2f}", "pid": os.getpid(), "http_address": f"127.0.0.1:{house.site.port(house.config.port)}", "node.role": "dim", "master": "*", "name": house.site.node_name}]
+        return [
+            {
+                "id": house.node_id if call.flag("full_id") else house.node_id[:4],
+                "ip": "127.0.0.1",
+                "port": 9300,
+                "version": VERSION,
+                "heap.percent": int(memory_bytes() * 100 / (pages * size)),
+                "heap.current": memory_bytes(),
+                "heap.max": pages * size,
+                "ram.percent": int((pages - free) * 100 / pages),
+                "ram.current": (pages - free) * size,
+                "ram.max": pages * size,
+                "cpu": min(100, int(load[0] * 100 / (os.cpu_count() or 1))),
+                "load_1m": f"{load[0]:.2f}",
+                "load_5m": f"{load[1]:.2f}",
+                "load_15m": f"{load[2]:.2f}",
+                "disk.total": total,
+                "disk.used": total - avail,
+                "disk.avail": avail,
+                "disk.used_percent": f"{(total - avail) * 100 / total:.2f}",
+                "pid": os.getpid(),
+                "http_address": f"127.0.0.1:{house.site.port(house.config.port)}",
+                "node.role": "dim",
+                "master": "*",
+                "name": house.site.node_name,
+            }
+        ]
 
     async def _shards(self, call: Call) -> list[Object]:
         rows = []
@@ -145,8 +225,35 @@ class CatApi:
             figures = await figures_of(one.index)
             for number in range(one.index.shards):
                 own = figures if number == 0 else {"docs": 0, "bytes": 0, "segments": 0}
-                rows.append({"index": one.index.name, "shard": number, "prirep": "p", "state": "STARTED" if not one.index.problem else "UNASSIGNED", "docs": own["docs"], "store": own["bytes"], "dataset": own["bytes"], "ip": "127.0.0.1", "id": self._house.node_id, "node": self._house.site.node_name, "segments.count": own["segments"]})
-                rows += [{"index": one.index.name, "shard": number, "prirep": "r", "state": "UNASSIGNED", "docs": None, "store": None, "ip": None, "node": None, "unassigned.reason": "INDEX_CREATED"} for _ in range(replicas_of(one.index))]
+                rows.append(
+                    {
+                        "index": one.index.name,
+                        "shard": number,
+                        "prirep": "p",
+                        "state": "STARTED" if not one.index.problem else "UNASSIGNED",
+                        "docs": own["docs"],
+                        "store": own["bytes"],
+                        "dataset": own["bytes"],
+                        "ip": "127.0.0.1",
+                        "id": self._house.node_id,
+                        "node": self._house.site.node_name,
+                        "segments.count": own["segments"],
+                    }
+                )
+                rows += [
+                    {
+                        "index": one.index.name,
+                        "shard": number,
+                        "prirep": "r",
+                        "state": "UNASSIGNED",
+                        "docs": None,
+                        "store": None,
+                        "ip": None,
+                        "node": None,
+                        "unassigned.reason": "INDEX_CREATED",
+                    }
+                    for _ in range(replicas_of(one.index))
+                ]
         return rows
 
     async def _count(self, call: Call) -> list[Object]:
@@ -154,9 +261,20 @@ class CatApi:
         from maru.components.search.engine.searching.request import parse_request
 
         named = self._house.find(call)
-        search = Search(await self._house.indices.targets(named), parse_request({"query": call.object().get("query"), **({"query": {"query_string": {"query": call.arg("q")}}} if call.has("q") else {})}), self._house.around())
+        search = Search(
+            await self._house.indices.targets(named),
+            parse_request(
+                {
+                    "query": call.object().get("query"),
+                    **({"query": {"query_string": {"query": call.arg("q")}}} if call.has("q") else {}),
+                }
+            ),
+            self._house.around(),
+        )
         now = self._house.clock.now()
-        return [{"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), "count": search.count_blocking()}]
+        return [
+            {"epoch": int(now.timestamp()), "timestamp": now.strftime("%H:%M:%S"), "count": search.count_blocking()}
+        ]
 
     async def _aliases(self, call: Call) -> list[Object]:
         from fnmatch import fnmatchcase
@@ -165,7 +283,16 @@ class CatApi:
         for index in self._house.indices.all():
             for alias, spec in index.aliases.items():
                 if not call.part("index") or any(fnmatchcase(alias, one) for one in call.part("index").split(",")):
-                    rows.append({"alias": alias, "index": index.name, "filter": "*" if spec.get("filter") else "-", "routing.index": spec.get("index_routing", "-"), "routing.search": spec.get("search_routing", "-"), "is_write_index": str(spec["is_write_index"]).lower() if "is_write_index" in spec else "-"})
+                    rows.append(
+                        {
+                            "alias": alias,
+                            "index": index.name,
+                            "filter": "*" if spec.get("filter") else "-",
+                            "routing.index": spec.get("index_routing", "-"),
+                            "routing.search": spec.get("search_routing", "-"),
+                            "is_write_index": str(spec["is_write_index"]).lower() if "is_write_index" in spec else "-",
+                        }
+                    )
         return sorted(rows, key=lambda row: (row["alias"], row["index"]))
 
     async def _allocation(self, call: Call) -> list[Object]:
@@ -174,7 +301,23 @@ class CatApi:
         indices = self._house.indices.all()
         size = sum([(await figures_of(index))["bytes"] for index in indices])
         waiting = sum(index.shards * replicas_of(index) for index in indices)
-        rows: list[Object] = [{"shards": sum(index.shards for index in indices), "shards.undesired": 0, "write_load.forecast": 0.0, "disk.indices.forecast": size, "disk.indices": size, "disk.used": total - avail, "disk.avail": avail, "disk.total": total, "disk.percent": (total - avail) * 100 // total, "host": "127.0.0.1", "ip": "127.0.0.1", "node": self._house.site.node_name, "node.role": "dim"}]
+        rows: list[Object] = [
+            {
+                "shards": sum(index.shards for index in indices),
+                "shards.undesired": 0,
+                "write_load.forecast": 0.0,
+                "disk.indices.forecast": size,
+                "disk.indices": size,
+                "disk.used": total - avail,
+                "disk.avail": avail,
+                "disk.total": total,
+                "disk.percent": (total - avail) * 100 // total,
+                "host": "127.0.0.1",
+                "ip": "127.0.0.1",
+                "node": self._house.site.node_name,
+                "node.role": "dim",
+            }
+        ]
         return [*rows, {"shards": waiting, "node": "UNASSIGNED"}] if waiting else rows
 
     async def _master(self, call: Call) -> list[Object]:
@@ -183,16 +326,53 @@ class CatApi:
     async def _templates(self, call: Call) -> list[Object]:
         from fnmatch import fnmatchcase
 
-        rows = [{"name": name, "index_patterns": f"[{', '.join(spec['index_patterns'])}]", "order": spec.get("order", 0), "version": spec.get("version"), "composed_of": ""} for name, spec in self._house.templates.legacy.all().items()]
-        rows += [{"name": name, "index_patterns": f"[{', '.join(spec['index_patterns'])}]", "order": spec.get("priority", 0), "version": spec.get("version"), "composed_of": f"[{', '.join(spec.get('composed_of') or [])}]"} for name, spec in self._house.templates.composable.all().items()]
-        return [row for row in rows if not call.part("index") or any(fnmatchcase(str(row["name"]), one) for one in call.part("index").split(","))]
+        rows = [
+            {
+                "name": name,
+                "index_patterns": f"[{', '.join(spec['index_patterns'])}]",
+                "order": spec.get("order", 0),
+                "version": spec.get("version"),
+                "composed_of": "",
+            }
+            for name, spec in self._house.templates.legacy.all().items()
+        ]
+        rows += [
+            {
+                "name": name,
+                "index_patterns": f"[{', '.join(spec['index_patterns'])}]",
+                "order": spec.get("priority", 0),
+                "version": spec.get("version"),
+                "composed_of": f"[{', '.join(spec.get('composed_of') or [])}]",
+            }
+            for name, spec in self._house.templates.composable.all().items()
+        ]
+        return [
+            row
+            for row in rows
+            if not call.part("index")
+            or any(fnmatchcase(str(row["name"]), one) for one in call.part("index").split(","))
+        ]
 
     async def _components(self, call: Call) -> list[Object]:
         rows = []
         for name, spec in self._house.templates.components.all().items():
             part = spec.get("template") or {}
-            users = [key for key, one in self._house.templates.composable.all().items() if name in (one.get("composed_of") or [])]
-            rows.append({"name": name, "version": spec.get("version"), "alias_count": len(part.get("aliases") or {}), "mapping_count": len((part.get("mappings") or {}).get("properties") or {}), "settings_count": len(part.get("settings") or {}), "metadata_count": len(spec.get("_meta") or {}), "included_in": f"[{', '.join(users)}]"})
+            users = [
+                key
+                for key, one in self._house.templates.composable.all().items()
+                if name in (one.get("composed_of") or [])
+            ]
+            rows.append(
+                {
+                    "name": name,
+                    "version": spec.get("version"),
+                    "alias_count": len(part.get("aliases") or {}),
+                    "mapping_count": len((part.get("mappings") or {}).get("properties") or {}),
+                    "settings_count": len(part.get("settings") or {}),
+                    "metadata_count": len(spec.get("_meta") or {}),
+                    "included_in": f"[{', '.join(users)}]",
+                }
+            )
         return [row for row in rows if not call.part("index") or row["name"] == call.part("index")]
 
     async def _segments(self, call: Call) -> list[Object]:
@@ -200,25 +380,102 @@ class CatApi:
         for one in self._house.find(call):
             figures = await figures_of(one.index)
             if figures["segments"]:
-                rows.append({"index": one.index.name, "shard": 0, "prirep": "p", "ip": "127.0.0.1", "id": self._house.node_id, "segment": "_0", "generation": 0, "docs.count": figures["docs"], "docs.deleted": 0, "size": figures["bytes"], "size.memory": 0, "committed": True, "searchable": True, "version": "9.12.2", "compound": False})
+                rows.append(
+                    {
+                        "index": one.index.name,
+                        "shard": 0,
+                        "prirep": "p",
+                        "ip": "127.0.0.1",
+                        "id": self._house.node_id,
+                        "segment": "_0",
+                        "generation": 0,
+                        "docs.count": figures["docs"],
+                        "docs.deleted": 0,
+                        "size": figures["bytes"],
+                        "size.memory": 0,
+                        "committed": True,
+                        "searchable": True,
+                        "version": "9.12.2",
+                        "compound": False,
+                    }
+                )
         return rows
 
     async def _tasks(self, call: Call) -> list[Object]:
         now = self._house.clock.now()
-        return [{"action": "cluster:monitor/tasks/lists", "task_id": f"{self._house.node_id}:1", "parent_task_id": "-", "type": "transport", "start_time": int(now.timestamp() * 1000), "timestamp": now.strftime("%H:%M:%S"), "running_time": "1ms", "ip": "127.0.0.1", "node": self._house.site.node_name}]
+        return [
+            {
+                "action": "cluster:monitor/tasks/lists",
+                "task_id": f"{self._house.node_id}:1",
+                "parent_task_id": "-",
+                "type": "transport",
+                "start_time": int(now.timestamp() * 1000),
+                "timestamp": now.strftime("%H:%M:%S"),
+                "running_time": "1ms",
+                "ip": "127.0.0.1",
+                "node": self._house.site.node_name,
+            }
+        ]
 
     async def _pools(self, call: Call) -> list[Object]:
-        return [{"node_name": self._house.site.node_name, "name": name, "active": 0, "queue": 0, "rejected": 0} for name in ("search", "write", "get")]
+        return [
+            {"node_name": self._house.site.node_name, "name": name, "active": 0, "queue": 0, "rejected": 0}
+            for name in ("search", "write", "get")
+        ]
 
     async def _recovery(self, call: Call) -> list[Object]:
         name = self._house.site.node_name
-        return [{"index": one.index.name, "shard": number, "time": "0s", "type": "existing_store", "stage": "done", "source_host": "n/a", "source_node": "n/a", "target_host": "127.0.0.1", "target_node": name, "repository": "n/a", "snapshot": "n/a", "files": 0, "files_recovered": 0, "files_percent": "100.0%", "files_total": 0, "bytes": 0, "bytes_recovered": 0, "bytes_percent": "100.0%", "bytes_total": 0, "translog_ops": 0, "translog_ops_recovered": 0, "translog_ops_percent": "100.0%"} for one in self._house.find(call) for number in range(one.index.shards)]
+        return [
+            {
+                "index": one.index.name,
+                "shard": number,
+                "time": "0s",
+                "type": "existing_store",
+                "stage": "done",
+                "source_host": "n/a",
+                "source_node": "n/a",
+                "target_host": "127.0.0.1",
+                "target_node": name,
+                "repository": "n/a",
+                "snapshot": "n/a",
+                "files": 0,
+                "files_recovered": 0,
+                "files_percent": "100.0%",
+                "files_total": 0,
+                "bytes": 0,
+                "bytes_recovered": 0,
+                "bytes_percent": "100.0%",
+                "bytes_total": 0,
+                "translog_ops": 0,
+                "translog_ops_recovered": 0,
+                "translog_ops_percent": "100.0%",
+            }
+            for one in self._house.find(call)
+            for number in range(one.index.shards)
+        ]
 
     async def _none(self, call: Call) -> list[Object]:
         return []
 
 
-_SIZES = ("store.size", "pri.store.size", "dataset.size", "store", "dataset", "size", "heap.current", "heap.max", "ram.current", "ram.max", "disk.total", "disk.used", "disk.avail", "disk.indices", "disk.indices.forecast", "memory.total")
+_SIZES = (
+    "store.size",
+    "pri.store.size",
+    "dataset.size",
+    "store",
+    "dataset",
+    "size",
+    "heap.current",
+    "heap.max",
+    "ram.current",
+    "ram.max",
+    "disk.total",
+    "disk.used",
+    "disk.avail",
+    "disk.indices",
+    "disk.indices.forecast",
+    "memory.total",
+)
 
 
 def _sized(row: Object, call: Call) -> Object:

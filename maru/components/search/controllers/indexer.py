@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from maru.components.search.controllers.writing import Write, Writing
 from maru.components.search.errors import body_of, status_of
-from maru.contracts.indexer import Entry, Indexed, Indexer
+from maru.contracts.indexer import Indexer, IndexItem, IndexOutcome
 
 
 class OwnIndexer(Indexer):
@@ -15,17 +15,17 @@ class OwnIndexer(Indexer):
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
 
-    async def index(self, entries: Sequence[Entry]) -> Sequence[Indexed]:
+    async def index(self, items: Sequence[IndexItem]) -> Sequence[IndexOutcome]:
         writes = [
             Write("create" if one.is_create else "index", one.index, one.id, one.source, one.routing, pipeline=one.pipeline)
-            for one in entries
+            for one in items
         ]
         results = []
         for outcome in await self._writing.many(writes):
             if outcome.error is not None:
                 told = body_of(outcome.error)
-                results.append(Indexed(outcome.write.id, status_of(outcome.error), str(told["type"]), str(told["reason"])))
+                results.append(IndexOutcome(status_of(outcome.error), str(told["type"]), str(told["reason"])))
             else:
                 assert outcome.written is not None
-                results.append(Indexed(outcome.written.id, 201 if outcome.written.result == "created" else 200))
+                results.append(IndexOutcome(201 if outcome.written.result == "created" else 200))
         return results

@@ -451,7 +451,7 @@ class Indices:
         aliases: dict[str, list[Index]],
         streams: dict[str, Object],
         found: dict[str, Named],
-    ) -> None:  # noqa: PLR0913
+    ) -> None:
         hidden = (
             {index.name for index in self._all.values() if index.is_hidden} if "hidden" not in choice.expand else set()
         )
@@ -479,7 +479,7 @@ class Indices:
         aliases: dict[str, list[Index]],
         streams: dict[str, Object],
         found: dict[str, Named],
-    ) -> None:  # noqa: PLR0913
+    ) -> None:
         index = self._all.get(name)
         if index is not None:
             self._must_be_open(index, choice, found, is_direct=True)

@@ -36,7 +36,7 @@ class Templates:
             if any(fnmatchcase(name, pattern) for pattern in _list(spec.get("index_patterns")))
         ]
         if not found:
-            return None
+            return _built_in(name)
         _, key, spec = max(found, key=lambda one: (one[0], one[1]))
         return key, spec
 
@@ -158,6 +158,22 @@ class Templates:
         parts["settings"] = {**parts["settings"], **index_settings(more.get("settings") or {})}
         parts["mappings"] = merged_mappings(parts["mappings"], checked_definition(more.get("mappings") or {}))
         parts["aliases"] = {**parts["aliases"], **(more.get("aliases") or {})}
+
+
+def _built_in(name: str) -> tuple[str, Object] | None:
+    """What every cluster has: streams named TYPE-DATASET-NAMESPACE need no template of the user's."""
+    found = re.fullmatch(r"(logs|metrics|traces|synthetics)-[^-]+(?:-[^-]+)+", name)
+    if found is None:
+        return None
+    texts = {"message": {"type": "match_only_text"}}
+    strings = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 1024}}}
+    mappings = {"properties": texts, "dynamic_templates": [strings], "date_detection": False}
+    return found[1], {
+        "index_patterns": [f"{found[1]}-*-*"],
+        "priority": 100,
+        "data_stream": {},
+        "template": {"mappings": mappings, "settings": {"index.number_of_replicas": "0"}},
+    }
 
 
 def merged_mappings(before: Object, after: Object) -> Object:

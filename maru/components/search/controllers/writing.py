@@ -97,9 +97,7 @@ class Writing:
                     outcome.error = error
                 continue
             await self._group(index, members)
-            if refresh in ("true", ""):
-                await self.refresh(index)
-            elif refresh == "wait_for":
+            if refresh in ("true", "") or refresh == "wait_for":
                 await self.refresh(index)
             for outcome in members:
                 outcome.refreshed = refresh == "true"
@@ -361,7 +359,7 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
         raise failure(
             400,
             "document_parsing_exception",
-            f"[1:1] failed to parse: Malformed content, must start with an object"
+            "[1:1] failed to parse: Malformed content, must start with an object"
             if not isinstance(document, list)
             else "[1:1] failed to parse: Malformed content, must start with an object",
         )

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.core.errors import Broken
 from maru.components.search.errors import failure
+from maru.core.errors import Broken
 
 FILE_BYTES = 64 * 1024 * 1024
 _HEAD = struct.Struct("<IIBQIQHH")  # checksum, bytes after it and itself, kind, seq, term, version, id, routing

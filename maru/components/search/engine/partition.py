@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING
 
 from maru.components.search.model.analysis.tokens import NATIVE
 from maru.components.search.model.mapping.columns import (
-    ADDRESS, DECIMAL, FIELDS, ID, KEYWORD, LOCATION, NESTED, ROUTING, SEQ, TEXT, UNSIGNED, WHOLE, Column,
+    ADDRESS,
+    DECIMAL,
+    FIELDS,
+    ID,
+    KEYWORD,
+    LOCATION,
+    NESTED,
+    ROUTING,
+    SEQ,
+    TEXT,
+    UNSIGNED,
+    WHOLE,
+    Column,
 )  # fmt: skip
 
 if TYPE_CHECKING:

@@ -19,7 +19,18 @@ from maru.wire.elastic.dates import to_moment
 from maru.wire.elastic.json import Json, Object
 
 _TYPES = {"whole": "BIGINT", "decimal": "DOUBLE", "date": "TIMESTAMP", "boolean": "BOOLEAN", "unsigned": "UBIGINT"}
-_SHOWN = {"BIGINT": "long", "INTEGER": "integer", "DOUBLE": "double", "FLOAT": "float", "VARCHAR": "keyword", "TIMESTAMP": "datetime", "BOOLEAN": "boolean", "HUGEINT": "long", "DATE": "date", "UBIGINT": "unsigned_long"}
+_SHOWN = {
+    "BIGINT": "long",
+    "INTEGER": "integer",
+    "DOUBLE": "double",
+    "FLOAT": "float",
+    "VARCHAR": "keyword",
+    "TIMESTAMP": "datetime",
+    "BOOLEAN": "boolean",
+    "HUGEINT": "long",
+    "DATE": "date",
+    "UBIGINT": "unsigned_long",
+}
 
 Load = Callable[[str], tuple[Mapping, Sequence[Row]]]
 
@@ -41,7 +52,9 @@ def tables_of(statement: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in common]
 
 
-def run_blocking(statement: str, load: Load, params: Sequence[Json], limit: int) -> tuple[list[Object], list[list[Json]]]:
+def run_blocking(
+    statement: str, load: Load, params: Sequence[Json], limit: int
+) -> tuple[list[Object], list[list[Json]]]:
     """(columns, rows), at most `limit` rows. Raises verification_exception with DuckDB's words."""
     import duckdb
 
@@ -63,7 +76,11 @@ def run_blocking(statement: str, load: Load, params: Sequence[Json], limit: int)
 
 
 def _fill(connection, name: str, mapping: Mapping, rows: Sequence[Row]) -> None:  # type: ignore[no-untyped-def]
-    fields = {path: known for path, known in mapping.fields.items() if family_of(known.kind) not in ("stored", "range", "geo") and not known.nested and known.source == path}
+    fields = {
+        path: known
+        for path, known in mapping.fields.items()
+        if family_of(known.kind) not in ("stored", "range", "geo") and not known.nested and known.source == path
+    }
     kinds = {path: _TYPES.get(family_of(known.kind), "VARCHAR") for path, known in fields.items()}
     declared = ", ".join(f'"{path}" {kind}' for path, kind in kinds.items()) or '"_id" VARCHAR'
     connection.execute(f'CREATE TABLE "{name}" ({declared})')
@@ -79,7 +96,9 @@ def _fill(connection, name: str, mapping: Mapping, rows: Sequence[Row]) -> None:
             file.write(json.dumps(line) + "\n")
         file.flush()
         spec = ", ".join(f"'{path}': '{kind}'" for path, kind in kinds.items())
-        connection.execute(f"INSERT INTO \"{name}\" SELECT * FROM read_json('{file.name}', format='newline_delimited', columns={{{spec}}})")  # noqa: S608 - names of ours
+        connection.execute(
+            f"INSERT INTO \"{name}\" SELECT * FROM read_json('{file.name}', format='newline_delimited', columns={{{spec}}})"
+        )  # noqa: S608 - names of ours
 
 
 def _stored(value: Json, family: str) -> Json:

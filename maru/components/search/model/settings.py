@@ -23,7 +23,7 @@ _SINGLES = {
     "max_rescore_window", "max_docvalue_fields_search", "max_script_fields", "max_ngram_diff", "max_shingle_diff", "max_refresh_listeners",
     "max_terms_count", "max_regex_length", "gc_deletes", "default_pipeline", "final_pipeline", "hidden", "codec", "number_of_routing_shards",
     "routing_partition_size", "priority", "max_slices_per_scroll", "uuid", "creation_date", "verified_before_close", "load_fixed_bitset_filters_eagerly",
-    "mode", "source_only", "legacy_template", "routing_path", "append_only.enabled", "check_pending_flush.enabled", "data_path", "compound_format", "final_pipeline",
+    "mode", "source_only", "legacy_template", "routing_path", "append_only.enabled", "check_pending_flush.enabled", "data_path", "compound_format",
 }  # fmt: skip
 
 

@@ -36,7 +36,9 @@ def count_of(rows: Sequence[Row], scope: Scope) -> int:
     return len(rows)
 
 
-def grouped(work: Work, rows: Sequence[Row], scope: Scope, keys: Callable[[Row, Scope], Iterable[Json]]) -> dict[Json, tuple[list[Row], Scope]]:
+def grouped(
+    work: Work, rows: Sequence[Row], scope: Scope, keys: Callable[[Row, Scope], Iterable[Json]]
+) -> dict[Json, tuple[list[Row], Scope]]:
     """Rows by key; within nested objects each object is grouped by itself."""
     groups: dict[Json, tuple[list[Row], Scope]] = {}
     for row in rows:
@@ -65,7 +67,13 @@ def _terms(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_
     return terms_shown(work, one, known, {key: (count_of(*found), found) for key, found in groups.items()}, run_all)
 
 
-def terms_shown(work: Work, one: Aggregation, known: Field | None, groups: dict[Json, tuple[int, tuple[list[Row], Scope]]], run_all: RunAll) -> Object:
+def terms_shown(
+    work: Work,
+    one: Aggregation,
+    known: Field | None,
+    groups: dict[Json, tuple[int, tuple[list[Row], Scope]]],
+    run_all: RunAll,
+) -> Object:
     """Groups as the buckets of `terms`: filtered, ordered, cut."""
     params = one.params
     size = int(params.get("size", 10))
@@ -83,18 +91,24 @@ def terms_shown(work: Work, one: Aggregation, known: Field | None, groups: dict[
     buckets = []
     if ordering.needs_below(orders):
         for key, _, found in heads:
-            buckets.append(bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all)))
+            buckets.append(
+                bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all))
+            )
         ordering.sort(buckets, orders)
         rest = buckets[size:]
         buckets = buckets[:size]
         others = sum(bucket["doc_count"] for bucket in rest)
     else:
-        plain = [{"key": term_key(known, key), "doc_count": count, "found": (key, found)} for key, count, found in heads]
+        plain = [
+            {"key": term_key(known, key), "doc_count": count, "found": (key, found)} for key, count, found in heads
+        ]
         ordering.sort(plain, orders)
         others = sum(bucket["doc_count"] for bucket in plain[size:])
         for entry in plain[:size]:
             key, found = entry["found"]
-            buckets.append(bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all)))
+            buckets.append(
+                bucket_of(work, one, head_of(known, key, str(params.get("format", ""))), found[0], (found[1], run_all))
+            )
     work.count_buckets(len(buckets))
     told: Object = {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": buckets}
     if params.get("show_term_doc_count_error"):
@@ -121,16 +135,27 @@ def _rare(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_a
     known = work.field(one)
     most = int(one.params.get("max_doc_count", 1))
     keep = ordering.inclusion(one.params)
-    groups = grouped(work, rows, scope, lambda row, inner: work.values(row, str(one.params["field"]), inner, one.params.get("missing")))
+    groups = grouped(
+        work,
+        rows,
+        scope,
+        lambda row, inner: work.values(row, str(one.params["field"]), inner, one.params.get("missing")),
+    )
     kept = [(key, found) for key, found in groups.items() if count_of(*found) <= most and keep(key)]
     kept.sort(key=lambda pair: (count_of(*pair[1]), as_text(pair[0])))
-    return {"buckets": [bucket_of(work, one, head_of(known, key), found[0], (found[1], run_all)) for key, found in kept]}
+    return {
+        "buckets": [bucket_of(work, one, head_of(known, key), found[0], (found[1], run_all)) for key, found in kept]
+    }
 
 
 def _multi(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
     specs = one.params.get("terms") or []
     if len(specs) < 2:
-        raise illegal("The [terms] parameter in the aggregation [" + one.name + "] must be present and have at least 2 fields or scripts.")
+        raise illegal(
+            "The [terms] parameter in the aggregation ["
+            + one.name
+            + "] must be present and have at least 2 fields or scripts."
+        )
 
     def keys(row: Row, inner: Scope) -> Iterable[Json]:
         found: list[tuple[Json, ...]] = [()]
@@ -142,12 +167,28 @@ def _multi(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_
     fields = [work.find(str(spec["field"])) for spec in specs]
     buckets = []
     for key, (members, inner) in grouped(work, rows, scope, keys).items():
-        shown = [key_text(known, value) or value if known is not None and family_of(known.kind) == "date" else bool(value) if known is not None and known.kind == "boolean" else value for known, value in zip(fields, key, strict=True)]
-        head = {"key": shown, "key_as_string": "|".join(key_text(known, value) or as_text(value) for known, value in zip(fields, key, strict=True))}
+        shown = [
+            key_text(known, value) or value
+            if known is not None and family_of(known.kind) == "date"
+            else bool(value)
+            if known is not None and known.kind == "boolean"
+            else value
+            for known, value in zip(fields, key, strict=True)
+        ]
+        head = {
+            "key": shown,
+            "key_as_string": "|".join(
+                key_text(known, value) or as_text(value) for known, value in zip(fields, key, strict=True)
+            ),
+        }
         buckets.append(bucket_of(work, one, head, members, (inner, run_all)))
     ordering.sort(buckets, ordering.parse_order(one.params.get("order")))
     size = int(one.params.get("size", 10))
-    return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": sum(bucket["doc_count"] for bucket in buckets[size:]), "buckets": buckets[:size]}
+    return {
+        "doc_count_error_upper_bound": 0,
+        "sum_other_doc_count": sum(bucket["doc_count"] for bucket in buckets[size:]),
+        "buckets": buckets[:size],
+    }
 
 
 def _significant(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
@@ -155,8 +196,15 @@ def _significant(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope
     name = str(one.params["field"])
     background = [row for context in work.contexts for row in context.rows(context.root(context.everything()))]
     if "background_filter" in one.params:
-        background = [row for context in work.contexts for row in context.rows(context.root(context.compile(one.params["background_filter"])))]
-    before = {key: len(found[0]) for key, found in grouped(work, background, Scope(), lambda row, inner: work.values(row, name, inner)).items()}
+        background = [
+            row
+            for context in work.contexts
+            for row in context.rows(context.root(context.compile(one.params["background_filter"])))
+        ]
+    before = {
+        key: len(found[0])
+        for key, found in grouped(work, background, Scope(), lambda row, inner: work.values(row, name, inner)).items()
+    }
     total, subset = len(background), len(rows)
     buckets = []
     for key, (members, inner) in grouped(work, rows, scope, lambda row, own: work.values(row, name, own)).items():
@@ -181,11 +229,21 @@ def _date_histogram(work: Work, one: Aggregation, rows: Sequence[Row], scope: Sc
     if missing is not None and known is not None:
         missing = known.scalar(missing)
     name = str(one.params["field"])
-    groups = grouped(work, rows, scope, lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, missing)])
-    return histogram_shown(work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all))
+    groups = grouped(
+        work, rows, scope, lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, missing)]
+    )
+    return histogram_shown(
+        work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all)
+    )
 
 
-def histogram_shown(work: Work, one: Aggregation, known: Field | None, grid: intervals.Grid, groups: tuple[dict[Json, tuple[int, tuple[list[Row], Scope]]], RunAll]) -> Object:
+def histogram_shown(
+    work: Work,
+    one: Aggregation,
+    known: Field | None,
+    grid: intervals.Grid,
+    groups: tuple[dict[Json, tuple[int, tuple[list[Row], Scope]]], RunAll],
+) -> Object:
     """Groups as the buckets of a histogram: gaps filled, ordered."""
     found, run_all = groups
     keys = intervals.filled(sorted(found), grid, one.params, work.buckets_max)
@@ -214,8 +272,15 @@ def _histogram(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, 
     known = work.field(one, numeric=True)
     grid = intervals.number_grid(one.params, one.name)
     name = str(one.params["field"])
-    groups = grouped(work, rows, scope, lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, one.params.get("missing"))])
-    return histogram_shown(work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all))
+    groups = grouped(
+        work,
+        rows,
+        scope,
+        lambda row, inner: [grid.floor(value) for value in work.values(row, name, inner, one.params.get("missing"))],
+    )
+    return histogram_shown(
+        work, one, known, grid, ({key: (count_of(*found), found) for key, found in groups.items()}, run_all)
+    )
 
 
 def _auto_date(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
@@ -223,7 +288,12 @@ def _auto_date(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, 
     name = str(one.params["field"])
     values = [value for row in rows for value in work.values(row, name, scope)]
     told, interval = intervals.automatic(values, int(one.params.get("buckets", 10)))
-    inner = Aggregation(one.name, "date_histogram", {**{key: value for key, value in one.params.items() if key not in ("buckets", "minimum_interval")}, **told}, one.below)
+    inner = Aggregation(
+        one.name,
+        "date_histogram",
+        {**{key: value for key, value in one.params.items() if key not in ("buckets", "minimum_interval")}, **told},
+        one.below,
+    )
     return {**_date_histogram(work, inner, rows, scope, run_all), "interval": interval}
 
 
@@ -233,11 +303,24 @@ def _range(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_
     name = str(one.params["field"])
     buckets = []
     for span in spans:
-        groups = grouped(work, rows, scope, lambda row, inner, span=span: [1] if any(span.holds(value) for value in work.values(row, name, inner, one.params.get("missing"))) else [])  # type: ignore[misc]
+        groups = grouped(
+            work,
+            rows,
+            scope,
+            lambda row, inner, span=span: (
+                [1]
+                if any(span.holds(value) for value in work.values(row, name, inner, one.params.get("missing")))
+                else []
+            ),
+        )  # type: ignore[misc]
         members, inner = groups.get(1, ([], Scope(scope.path)))
         buckets.append(bucket_of(work, one, span.head, members, (inner, run_all)))
     if one.params.get("keyed") in (True, "true"):
-        return {"buckets": {bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets}}
+        return {
+            "buckets": {
+                bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets
+            }
+        }
     return {"buckets": buckets}
 
 
@@ -245,17 +328,32 @@ def _geo_distance(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scop
     away = ranges.distance_of(one)
     buckets = []
     for span in ranges.spans_of(work, one, None):
-        members = [row for row in rows if any(span.holds(away(value)) for value in work.values(row, str(one.params["field"]), scope))]
+        members = [
+            row
+            for row in rows
+            if any(span.holds(away(value)) for value in work.values(row, str(one.params["field"]), scope))
+        ]
         buckets.append(bucket_of(work, one, span.head, members, (scope, run_all)))
     if one.params.get("keyed") in (True, "true"):
-        return {"buckets": {bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets}}
+        return {
+            "buckets": {
+                bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in buckets
+            }
+        }
     return {"buckets": buckets}
 
 
 def _geohash(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
     precision = int(one.params.get("precision", 5 if one.kind == "geohash_grid" else 7))
     cell = ranges.tile if one.kind == "geotile_grid" else geohash
-    groups = grouped(work, rows, scope, lambda row, inner: [cell(lat, lon, precision) for lat, lon in work.values(row, str(one.params["field"]), inner)])
+    groups = grouped(
+        work,
+        rows,
+        scope,
+        lambda row, inner: [
+            cell(lat, lon, precision) for lat, lon in work.values(row, str(one.params["field"]), inner)
+        ],
+    )
     buckets = [bucket_of(work, one, {"key": key}, found[0], (found[1], run_all)) for key, found in groups.items()]
     buckets.sort(key=lambda bucket: (-bucket["doc_count"], bucket["key"]))
     return {"buckets": buckets[: int(one.params.get("size", 10_000))]}
@@ -317,7 +415,9 @@ def _filters(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
         members, inner = _filtered(work, query, rows, scope)
         seen |= {(row.place.order, row.seq) for row in members}
         told.append((key, bucket_of(work, one, {}, members, (inner, run_all))))
-    other = one.params.get("other_bucket_key") or ("_other_" if one.params.get("other_bucket") in (True, "true") else None)
+    other = one.params.get("other_bucket_key") or (
+        "_other_" if one.params.get("other_bucket") in (True, "true") else None
+    )
     if other:
         rest = [row for row in rows if (row.place.order, row.seq) not in seen]
         told.append((other, bucket_of(work, one, {}, rest, (scope, run_all))))
@@ -338,7 +438,15 @@ def _adjacency(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, 
             seqs = {(row.place.order, row.seq) for row in single[other]}
             members = [row for row in single[name] if (row.place.order, row.seq) in seqs]
             if members:
-                buckets.append(bucket_of(work, one, {"key": name if name == other else f"{name}{separator}{other}"}, members, (scope, run_all)))
+                buckets.append(
+                    bucket_of(
+                        work,
+                        one,
+                        {"key": name if name == other else f"{name}{separator}{other}"},
+                        members,
+                        (scope, run_all),
+                    )
+                )
     return {"buckets": sorted(buckets, key=lambda bucket: bucket["key"])}
 
 
@@ -365,7 +473,9 @@ def _nested(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run
     members = []
     for row in rows:
         found = objects_at(row, path)
-        if found and any(node.nested == path for node in [row.place.target.mapping.objects.get(path)] if node is not None):
+        if found and any(
+            node.nested == path for node in [row.place.target.mapping.objects.get(path)] if node is not None
+        ):
             inner.objects[row.place.order, row.seq] = found
             members.append(row)
     return bucket_of(work, one, {}, members, (inner, run_all))
@@ -382,7 +492,11 @@ def _reverse(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
 
 def _sampler(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
     if one.kind == "random_sampler":
-        return {**bucket_of(work, one, {}, rows, (scope, run_all)), "probability": 1.0, "seed": int(one.params.get("seed", 0))}
+        return {
+            **bucket_of(work, one, {}, rows, (scope, run_all)),
+            "probability": 1.0,
+            "seed": int(one.params.get("seed", 0)),
+        }
     best = sorted(rows, key=lambda row: (-row.score, row.place.order, row.seq))
     if one.kind == "diversified_sampler":
         most, seen, kept = int(one.params.get("max_docs_per_value", 1)), {}, []
@@ -399,11 +513,17 @@ def _sampler(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
 def _composite(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
     sources = one.params.get("sources")
     if not sources:
-        raise illegal("Composite [sources] cannot be null or empty") if "sources" in one.params else parsing("Required [sources]")
+        raise (
+            illegal("Composite [sources] cannot be null or empty")
+            if "sources" in one.params
+            else parsing("Required [sources]")
+        )
     parts = [ranges.composite_source(work, name, spec) for source in sources for name, spec in source.items()]
     names = [part.name for part in parts]
     if len(set(names)) != len(names):
-        raise illegal(f"Composite source names must be unique, found duplicates: [{next(name for name in names if names.count(name) > 1)}]")
+        raise illegal(
+            f"Composite source names must be unique, found duplicates: [{next(name for name in names if names.count(name) > 1)}]"
+        )
 
     def keys(row: Row, inner: Scope) -> Iterable[Json]:
         found: list[tuple[Json, ...]] = [()]

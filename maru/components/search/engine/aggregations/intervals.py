@@ -47,7 +47,13 @@ class Grid:
             if form:
                 head["key_as_string"] = key_text(known, float(key), form) or str(key)
             return head
-        spelled = Format(form) if form else known.format if known is not None and family_of(known.kind) == "date" else Format("strict_date_optional_time")
+        spelled = (
+            Format(form)
+            if form
+            else known.format
+            if known is not None and family_of(known.kind) == "date"
+            else Format("strict_date_optional_time")
+        )
         return {"key_as_string": spelled.write(key, self.zone), "key": key}
 
 
@@ -76,7 +82,11 @@ def date_grid(params: Object, name: str) -> Grid:
         return Grid(down, after, 0.0, offset, zone, True, unit)
     found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
     if found is None or int(found[1]) == 0:
-        raise illegal(f"failed to parse setting [{name}.{given[0].replace('_i', 'I')}] with value [{text}] as a time value: unit is missing or unrecognized" if found is None else "Zero or negative time interval not supported")
+        raise illegal(
+            f"failed to parse setting [{name}.{given[0].replace('_i', 'I')}] with value [{text}] as a time value: unit is missing or unrecognized"
+            if found is None
+            else "Zero or negative time interval not supported"
+        )
     width = int(found[1]) * _FIXED[found[2]]
 
     def fixed(value: float) -> int:
@@ -106,7 +116,14 @@ def number_grid(params: Object, name: str) -> Grid:
     if width <= 0:
         raise illegal(f"[interval] must be >0 for histogram aggregation [{name}]")
     zone = zone_of("UTC")
-    return Grid(lambda value: math.floor((value - offset) / width) * width + offset, lambda key: key + width, width, offset, zone, False)
+    return Grid(
+        lambda value: math.floor((value - offset) / width) * width + offset,
+        lambda key: key + width,
+        width,
+        offset,
+        zone,
+        False,
+    )
 
 
 def filled(keys: Sequence[Json], grid: Grid, params: Object, most: int) -> list[Json]:
@@ -119,7 +136,9 @@ def filled(keys: Sequence[Json], grid: Grid, params: Object, most: int) -> list[
     if bounds and least == 0:
         first, last = (_bound(bounds.get(name), grid, params) for name in ("min", "max"))
         if first is not None and last is not None and first > last:
-            raise illegal(f"[extended_bounds.min][{bounds.get('min')}] cannot be greater than [extended_bounds.max][{bounds.get('max')}] for histogram aggregation [{params.get('field')}]")
+            raise illegal(
+                f"[extended_bounds.min][{bounds.get('min')}] cannot be greater than [extended_bounds.max][{bounds.get('max')}] for histogram aggregation [{params.get('field')}]"
+            )
         if first is not None:
             first = grid.floor(first)
             low = first if low is None else min(low, first)
@@ -137,7 +156,13 @@ def filled(keys: Sequence[Json], grid: Grid, params: Object, most: int) -> list[
     while key <= high:
         result.append(key)
         if len(result) > most:
-            raise failure(400, "too_many_buckets_exception", f"Trying to create too many buckets. Must be less than or equal to: [{most}] but was [{len(result)}]. This limit can be set by changing the [search.max_buckets] cluster level setting.", is_of_shard=True, max_buckets=most)
+            raise failure(
+                400,
+                "too_many_buckets_exception",
+                f"Trying to create too many buckets. Must be less than or equal to: [{most}] but was [{len(result)}]. This limit can be set by changing the [search.max_buckets] cluster level setting.",
+                is_of_shard=True,
+                max_buckets=most,
+            )
         following = grid.after(key)
         key = grid.floor(following + grid.width / 2) if grid.width and not grid.is_date else following
     known = set(result)

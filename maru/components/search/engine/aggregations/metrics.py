@@ -39,7 +39,13 @@ def value_of(known: Field | None, value: float | None, form: str = "") -> Object
 
 def stats_of(count: int, total: float, low: float | None, high: float | None, known: Field | None = None) -> Object:
     """The stats of what has been summed up."""
-    told: Object = {"count": count, "min": low, "max": high, "avg": total / count if count else None, "sum": float(total)}
+    told: Object = {
+        "count": count,
+        "min": low,
+        "max": high,
+        "avg": total / count if count else None,
+        "sum": float(total),
+    }
     if known is not None and family_of(known.kind) == "date" and count:
         for name in ("min", "max", "avg", "sum"):
             told[f"{name}_as_string"] = key_text(known, told[name])
@@ -50,8 +56,19 @@ def extended_of(told: Object, squares: float, sigma: float) -> Object:
     """Stats with variance and deviation."""
     count = told["count"]
     if not count:
-        empty = {name: None for name in ("variance", "variance_population", "variance_sampling", "std_deviation", "std_deviation_population", "std_deviation_sampling")}
-        bounds = {name: None for name in ("upper", "lower", "upper_population", "lower_population", "upper_sampling", "lower_sampling")}
+        empty = dict.fromkeys(
+            (
+                "variance",
+                "variance_population",
+                "variance_sampling",
+                "std_deviation",
+                "std_deviation_population",
+                "std_deviation_sampling",
+            )
+        )
+        bounds = dict.fromkeys(
+            ("upper", "lower", "upper_population", "lower_population", "upper_sampling", "lower_sampling")
+        )
         return {**told, "sum_of_squares": None, **empty, "std_deviation_bounds": bounds}
     mean = told["avg"]
     population = max(0.0, (squares - told["sum"] * mean) / count)
@@ -75,7 +92,11 @@ def _avg(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Obj
 
 def _sum(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
     known, found = _numbers(work, one, rows, scope)
-    return value_of(known if known is None or family_of(known.kind) != "boolean" else None, float(math.fsum(found)), str(one.params.get("format", "")))
+    return value_of(
+        known if known is None or family_of(known.kind) != "boolean" else None,
+        float(math.fsum(found)),
+        str(one.params.get("format", "")),
+    )
 
 
 def _min(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
@@ -90,7 +111,9 @@ def _max(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Obj
 
 def _stats(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
     known, found = _numbers(work, one, rows, scope)
-    return stats_of(len(found), math.fsum(found), float(min(found)) if found else None, float(max(found)) if found else None, known)
+    return stats_of(
+        len(found), math.fsum(found), float(min(found)) if found else None, float(max(found)) if found else None, known
+    )
 
 
 def _extended(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
@@ -98,7 +121,9 @@ def _extended(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
     if sigma < 0:
         raise illegal(f"[sigma] must be greater than or equal to 0. Found [{as_text(sigma)}] in [{one.name}]")
     known, found = _numbers(work, one, rows, scope)
-    told = stats_of(len(found), math.fsum(found), float(min(found)) if found else None, float(max(found)) if found else None, known)
+    told = stats_of(
+        len(found), math.fsum(found), float(min(found)) if found else None, float(max(found)) if found else None, known
+    )
     return extended_of(told, math.fsum(value * value for value in found), sigma)
 
 
@@ -156,7 +181,7 @@ def keyed_values(one: Aggregation, known: Field | None, pairs: Sequence[tuple[fl
 
 
 def _ranks(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
-    known, found = _numbers(work, one, rows, scope)
+    _known, found = _numbers(work, one, rows, scope)
     pairs = []
     for value in one.params.get("values", []):
         number = float(value)
@@ -175,12 +200,28 @@ def _boxplot(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) ->
     _, found = _numbers(work, one, rows, scope)
     ordered = sorted(found)
     if not ordered:
-        return {"min": "Infinity", "max": "-Infinity", "q1": "NaN", "q2": "NaN", "q3": "NaN", "lower": "NaN", "upper": "NaN"}
+        return {
+            "min": "Infinity",
+            "max": "-Infinity",
+            "q1": "NaN",
+            "q2": "NaN",
+            "q3": "NaN",
+            "lower": "NaN",
+            "upper": "NaN",
+        }
     q1, q2, q3 = (percentile(ordered, percent) for percent in (25, 50, 75))
     assert q1 is not None and q3 is not None
     reach = 1.5 * (q3 - q1)
     inside = [value for value in ordered if q1 - reach <= value <= q3 + reach]
-    return {"min": float(ordered[0]), "max": float(ordered[-1]), "q1": q1, "q2": q2, "q3": q3, "lower": float(inside[0]), "upper": float(inside[-1])}
+    return {
+        "min": float(ordered[0]),
+        "max": float(ordered[-1]),
+        "q1": q1,
+        "q2": q2,
+        "q3": q3,
+        "lower": float(inside[0]),
+        "upper": float(inside[-1]),
+    }
 
 
 def _weighted(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
@@ -197,7 +238,11 @@ def _weighted(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
 
 def _strings(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
     work.field(one)
-    found = [str(value) for row in rows for value in work.values(row, str(one.params["field"]), scope, one.params.get("missing"))]
+    found = [
+        str(value)
+        for row in rows
+        for value in work.values(row, str(one.params["field"]), scope, one.params.get("missing"))
+    ]
     if not found:
         return {"count": 0, "min_length": None, "max_length": None, "avg_length": None, "entropy": 0.0}
     letters: dict[str, int] = {}
@@ -206,9 +251,17 @@ def _strings(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) ->
             letters[letter] = letters.get(letter, 0) + 1
     total = sum(letters.values())
     entropy = -sum(count / total * math.log2(count / total) for count in letters.values())
-    told: Object = {"count": len(found), "min_length": min(map(len, found)), "max_length": max(map(len, found)), "avg_length": total / len(found), "entropy": entropy}
+    told: Object = {
+        "count": len(found),
+        "min_length": min(map(len, found)),
+        "max_length": max(map(len, found)),
+        "avg_length": total / len(found),
+        "entropy": entropy,
+    }
     if one.params.get("show_distribution"):
-        told["distribution"] = {letter: count / total for letter, count in sorted(letters.items(), key=lambda pair: -pair[1])}
+        told["distribution"] = {
+            letter: count / total for letter, count in sorted(letters.items(), key=lambda pair: -pair[1])
+        }
     return told
 
 
@@ -226,7 +279,10 @@ def _centroid(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
     if not points:
         return {"count": 0}
     count = len(points)
-    return {"location": {"lat": sum(lat for lat, _ in points) / count, "lon": sum(lon for _, lon in points) / count}, "count": count}
+    return {
+        "location": {"lat": sum(lat for lat, _ in points) / count, "lon": sum(lon for _, lon in points) / count},
+        "count": count,
+    }
 
 
 def _top_hits(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
@@ -236,7 +292,9 @@ def _top_hits(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
     body = {name: value for name, value in one.params.items() if name not in ("size", "from")}
     start, size = int(one.params.get("from", 0)), int(one.params.get("size", 3))
     if start + size > 100:
-        raise illegal(f"Top hits result window is too large, the top hits aggregator [{one.name}]'s from + size must be less than or equal to: [100] but was [{start + size}]. This limit can be set by changing the [index.max_inner_result_window] index level setting.")
+        raise illegal(
+            f"Top hits result window is too large, the top hits aggregator [{one.name}]'s from + size must be less than or equal to: [100] but was [{start + size}]. This limit can be set by changing the [index.max_inner_result_window] index level setting."
+        )
     request = parse_request({**body, "size": size})
     found = list(rows)
     if request.sort:
@@ -247,7 +305,9 @@ def _top_hits(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
     top = max((row.score for row in found), default=None) if not request.sort else None
     hits = Fetcher(request, work.contexts, lambda inner, query, row: {}).hits(page)
     if scope.path:
-        hits = [hit for row, shown_hit in zip(page, hits, strict=True) for hit in _nested_hits(row, shown_hit, scope, body)][:size]
+        hits = [
+            hit for row, shown_hit in zip(page, hits, strict=True) for hit in _nested_hits(row, shown_hit, scope, body)
+        ][:size]
     return {"hits": {"total": {"value": len(found), "relation": "eq"}, "max_score": top, "hits": hits}}
 
 

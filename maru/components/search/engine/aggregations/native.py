@@ -39,7 +39,9 @@ def run(work: Work, tree: Sequence[Aggregation]) -> Object | None:
             for one in tree:
                 if not one.is_pipeline:
                     merged[one.name] = _added(one, merged.get(one.name), _read(work, one, told[one.name]))
-        return {one.name: _shown(work, one, merged[one.name]) for one in tree if not one.is_pipeline and one.name in merged}
+        return {
+            one.name: _shown(work, one, merged[one.name]) for one in tree if not one.is_pipeline and one.name in merged
+        }
     except (_CannotFault, ValueError):
         return None
 
@@ -91,13 +93,32 @@ def _body(work: Work, one: Aggregation, known: Field, family: str) -> Object:
         width = grid.width or {"s": 1e3, "m": 6e4, "h": 3.6e6, "d": 8.64e7}.get(grid.unit, 0.0)
         if width and _is_steady(grid):
             shift = _shift_of(grid)
-            return {"histogram": {**field, "interval": float(width), "offset": (grid.offset - shift) % width, "min_doc_count": 1}}
+            return {
+                "histogram": {
+                    **field,
+                    "interval": float(width),
+                    "offset": (grid.offset - shift) % width,
+                    "min_doc_count": 1,
+                }
+            }
         return {"range": {**field, "ranges": _calendar(work, known, grid)}}
     if one.kind == "range" and family in ("whole", "decimal"):
         from maru.components.search.engine.aggregations.ranges import spans_of
 
         spans = spans_of(work, one, known)
-        return {"range": {**field, "ranges": [{"key": str(index), **({"from": span.low} if span.low is not None else {}), **({"to": span.high} if span.high is not None else {})} for index, span in enumerate(spans)]}}
+        return {
+            "range": {
+                **field,
+                "ranges": [
+                    {
+                        "key": str(index),
+                        **({"from": span.low} if span.low is not None else {}),
+                        **({"to": span.high} if span.high is not None else {}),
+                    }
+                    for index, span in enumerate(spans)
+                ],
+            }
+        }
     raise _CannotFault
 
 
@@ -137,7 +158,13 @@ def _read(work: Work, one: Aggregation, told: Object) -> Json:
     if one.kind in _SUMS:
         if "sum" not in told:
             return {"count": told["value"], "sum": 0.0, "min": None, "max": None, "squares": 0.0}
-        return {"count": told["count"], "sum": told["sum"], "min": told["min"], "max": told["max"], "squares": told.get("sum_of_squares") or 0.0}
+        return {
+            "count": told["count"],
+            "sum": told["sum"],
+            "min": told["min"],
+            "max": told["max"],
+            "squares": told.get("sum_of_squares") or 0.0,
+        }
     if told.get("sum_other_doc_count"):
         raise _CannotFault
     found: dict[Json, Object] = {}
@@ -147,9 +174,7 @@ def _read(work: Work, one: Aggregation, told: Object) -> Json:
             if not key.lstrip("-").isdigit():
                 continue  # what the index adds below and above the ranges that were asked for
             key = int(key)
-        elif one.kind == "date_histogram":
-            key = int(key)
-        elif one.kind == "terms" and isinstance(key, float) and key.is_integer():
+        elif one.kind == "date_histogram" or (one.kind == "terms" and isinstance(key, float) and key.is_integer()):
             key = int(key)
         below = {inner.name: _read(work, inner, bucket[inner.name]) for inner in one.below if not inner.is_pipeline}
         if bucket["doc_count"] or one.kind == "range":
@@ -163,7 +188,13 @@ def _added(one: Aggregation, before: Json, more: Json) -> Json:
     if one.kind in _SUMS:
         low = [value for value in (before["min"], more["min"]) if value is not None]
         high = [value for value in (before["max"], more["max"]) if value is not None]
-        return {"count": before["count"] + more["count"], "sum": before["sum"] + more["sum"], "min": min(low, default=None), "max": max(high, default=None), "squares": before["squares"] + more["squares"]}
+        return {
+            "count": before["count"] + more["count"],
+            "sum": before["sum"] + more["sum"],
+            "min": min(low, default=None),
+            "max": max(high, default=None),
+            "squares": before["squares"] + more["squares"],
+        }
     for key, entry in more.items():
         have = before.get(key)
         if have is None:
@@ -184,23 +215,48 @@ def _shown(work: Work, one: Aggregation, found: Json) -> Object:
     if one.kind == "terms":
         keep = ordering.inclusion(one.params)
         least = int(one.params.get("min_doc_count", 1))
-        listed = [_bucket(work, one, buckets.head_of(known, key, str(one.params.get("format", ""))), entry) for key, entry in found.items() if keep(key) and entry["count"] >= least]
+        listed = [
+            _bucket(work, one, buckets.head_of(known, key, str(one.params.get("format", ""))), entry)
+            for key, entry in found.items()
+            if keep(key) and entry["count"] >= least
+        ]
         ordering.sort(listed, ordering.parse_order(one.params.get("order")))
         size = int(one.params.get("size", 10))
         work.count_buckets(min(size, len(listed)))
-        told = {"doc_count_error_upper_bound": 0, "sum_other_doc_count": sum(bucket["doc_count"] for bucket in listed[size:]), "buckets": listed[:size]}
+        told = {
+            "doc_count_error_upper_bound": 0,
+            "sum_other_doc_count": sum(bucket["doc_count"] for bucket in listed[size:]),
+            "buckets": listed[:size],
+        }
     elif one.kind == "range":
         from maru.components.search.engine.aggregations.ranges import spans_of
 
-        listed = [_bucket(work, one, span.head, found.get(index, {"count": 0, "below": {}})) for index, span in enumerate(spans_of(work, one, known))]
-        told = {"buckets": {bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in listed}} if one.params.get("keyed") in (True, "true") else {"buckets": listed}
+        listed = [
+            _bucket(work, one, span.head, found.get(index, {"count": 0, "below": {}}))
+            for index, span in enumerate(spans_of(work, one, known))
+        ]
+        told = (
+            {
+                "buckets": {
+                    bucket["key"]: {name: value for name, value in bucket.items() if name != "key"} for bucket in listed
+                }
+            }
+            if one.params.get("keyed") in (True, "true")
+            else {"buckets": listed}
+        )
     else:
-        grid = intervals.date_grid(one.params, one.name) if one.kind == "date_histogram" else intervals.number_grid(one.params, one.name)
+        grid = (
+            intervals.date_grid(one.params, one.name)
+            if one.kind == "date_histogram"
+            else intervals.number_grid(one.params, one.name)
+        )
         entries = {grid.floor(key + (grid.width / 2 if not grid.is_date else 0)): entry for key, entry in found.items()}
         keys = intervals.filled(sorted(entries), grid, one.params, work.buckets_max)
         work.count_buckets(len(keys))
         form = str(one.params.get("format", ""))
-        listed = [_bucket(work, one, grid.head(known, key, form), entries.get(key, {"count": 0, "below": {}})) for key in keys]
+        listed = [
+            _bucket(work, one, grid.head(known, key, form), entries.get(key, {"count": 0, "below": {}})) for key in keys
+        ]
         told = buckets.finished(one, listed)
     pipelines.inside(one, told)
     return told
@@ -226,5 +282,9 @@ def _metric(one: Aggregation, known: Field | None, found: Object) -> Object:
         return metrics.value_of(known, found["sum"] / count if count else None, form)
     if one.kind in ("sum", "min", "max"):
         return metrics.value_of(known, found[one.kind] if count or one.kind == "sum" else None, form)
-    told = metrics.stats_of(count, found["sum"], found["min"] if count else None, found["max"] if count else None, known)
-    return told if one.kind == "stats" else metrics.extended_of(told, found["squares"], float(one.params.get("sigma", 2)))
+    told = metrics.stats_of(
+        count, found["sum"], found["min"] if count else None, found["max"] if count else None, known
+    )
+    return (
+        told if one.kind == "stats" else metrics.extended_of(told, found["squares"], float(one.params.get("sigma", 2)))
+    )

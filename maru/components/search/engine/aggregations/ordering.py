@@ -39,7 +39,7 @@ def needs_below(orders: Sequence[Order]) -> bool:
 def sort(buckets: list[Object], orders: Sequence[Order]) -> None:
     """In place."""
     for name, is_descending in reversed(orders):
-        buckets.sort(key=lambda bucket: _weight(bucket, name), reverse=is_descending)  # noqa: B023 - used at once
+        buckets.sort(key=lambda bucket: _weight(bucket, name), reverse=is_descending)
 
 
 def _weight(bucket: Object, name: str) -> tuple[int, float, str]:
@@ -69,12 +69,21 @@ def metric_at(bucket: Object, path: str) -> Json:
         if name == "_count":
             return level["doc_count"]
         if name not in level:
-            raise failure(400, "illegal_argument_exception", f"Invalid aggregation order path [{path}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets.", is_of_shard=True)
+            raise failure(
+                400,
+                "illegal_argument_exception",
+                f"Invalid aggregation order path [{path}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets.",
+                is_of_shard=True,
+            )
         level = level[name]
         if index == len(parts) - 1:
             return _number(level, key)
         if key:
-            level = level["buckets"][key] if isinstance(level.get("buckets"), dict) else next((one for one in level["buckets"] if as_text(one["key"]) == key), {})
+            level = (
+                level["buckets"][key]
+                if isinstance(level.get("buckets"), dict)
+                else next((one for one in level["buckets"] if as_text(one["key"]) == key), {})
+            )
     return None
 
 

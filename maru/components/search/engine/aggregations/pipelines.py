@@ -17,7 +17,15 @@ from maru.components.search.engine.aggregations.tree import Aggregation
 from maru.components.search.errors import failure, illegal
 from maru.wire.elastic.json import Json, Object, as_text
 
-_SIBLINGS = ("avg_bucket", "sum_bucket", "min_bucket", "max_bucket", "stats_bucket", "extended_stats_bucket", "percentiles_bucket")
+_SIBLINGS = (
+    "avg_bucket",
+    "sum_bucket",
+    "min_bucket",
+    "max_bucket",
+    "stats_bucket",
+    "extended_stats_bucket",
+    "percentiles_bucket",
+)
 
 
 def in_order(found: Sequence[Aggregation]) -> list[Aggregation]:
@@ -79,12 +87,16 @@ def _sibling(one: Aggregation, found: Object) -> Object:
     head, _, tail = path.partition(">")
     head = head.partition("[")[0]
     if head not in found:
-        raise failure(400, "action_request_validation_exception", f"Validation Failed: 1: No aggregation found for path [{path}];")
+        raise failure(
+            400, "action_request_validation_exception", f"Validation Failed: 1: No aggregation found for path [{path}];"
+        )
     buckets = found[head].get("buckets", [])
     pairs = []
     for bucket in buckets if isinstance(buckets, list) else [{"key": key, **value} for key, value in buckets.items()]:
         value = ordering.metric_at(bucket, tail) if tail else bucket["doc_count"]
-        if isinstance(value, int | float) and not (bucket["doc_count"] == 0 and one.params.get("gap_policy", "skip") == "skip" and tail not in ("", "_count")):
+        if isinstance(value, int | float) and not (
+            bucket["doc_count"] == 0 and one.params.get("gap_policy", "skip") == "skip" and tail not in ("", "_count")
+        ):
             pairs.append((bucket.get("key_as_string", as_text(bucket["key"])), float(value)))
     values = [value for _, value in pairs]
     if one.kind == "avg_bucket":
@@ -101,7 +113,16 @@ def _sibling(one: Aggregation, found: Object) -> Object:
         return metrics.extended_of(told, sum(value * value for value in values), float(one.params.get("sigma", 2)))
     ordered = sorted(values)
     percents = [float(percent) for percent in one.params.get("percents", metrics.PERCENTS)]
-    shown = {as_text(percent): ordered[min(len(ordered) - 1, max(0, round(percent / 100 * len(ordered)) - 0 if percent < 100 else len(ordered) - 1))] if ordered else None for percent in percents}
+    shown = {
+        as_text(percent): ordered[
+            min(
+                len(ordered) - 1, max(0, round(percent / 100 * len(ordered)) - 0 if percent < 100 else len(ordered) - 1)
+            )
+        ]
+        if ordered
+        else None
+        for percent in percents
+    }
     return {"values": shown}
 
 
@@ -134,7 +155,9 @@ def _derivative(one: Aggregation, values: Sequence[float | None], buckets: Seque
             if unit:
                 from maru.wire.elastic.units import duration_s
 
-                width = {"day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0, "week": 604800.0}.get(str(unit)) or duration_s(unit)
+                width = {"day": 86400.0, "hour": 3600.0, "minute": 60.0, "second": 1.0, "week": 604800.0}.get(
+                    str(unit)
+                ) or duration_s(unit)
                 told["normalized_value"] = (value - before[0]) / ((float(bucket["key"]) - before[1]) / 1000 / width)
             results.append(told)
         before = (value, float(bucket["key"]) if isinstance(bucket["key"], int | float) else 0.0)
@@ -170,7 +193,12 @@ def _moving(one: Aggregation, values: Sequence[float | None], buckets: Sequence[
     found = re.search(r"MovingFunctions\.(\w+)\(", text)
     function = _MOVING.get(found[1]) if found else None
     if function is None:
-        raise failure(400, "script_exception", f"the script [{text}] is not one of MovingFunctions, others are not supported by Maru", is_of_shard=True)
+        raise failure(
+            400,
+            "script_exception",
+            f"the script [{text}] is not one of MovingFunctions, others are not supported by Maru",
+            is_of_shard=True,
+        )
     results: list[Object | None] = []
     known: list[float] = []
     places: list[int] = []
@@ -235,7 +263,10 @@ def _sorted(one: Aggregation, buckets: Sequence[Object]) -> list[Object]:
         order = params.get("order", "asc") if isinstance(params, dict) else params
         if path != "_key":
             result = [bucket for bucket in result if ordering.metric_at(bucket, path) is not None]
-        result.sort(key=lambda bucket: bucket["key"] if path == "_key" else ordering.metric_at(bucket, path), reverse=str(order) == "desc")  # noqa: B023
+        result.sort(
+            key=lambda bucket: bucket["key"] if path == "_key" else ordering.metric_at(bucket, path),
+            reverse=str(order) == "desc",
+        )
     start = int(one.params.get("from", 0))
     return result[start : start + int(one.params["size"])] if "size" in one.params else result[start:]
 
@@ -247,7 +278,9 @@ def _script(one: Aggregation, bucket: Object) -> Json:
     values = {}
     for name, path in paths.items():
         value = ordering.metric_at(bucket, str(path))
-        if value is None or (bucket["doc_count"] == 0 and path != "_count" and one.params.get("gap_policy", "skip") == "skip"):
+        if value is None or (
+            bucket["doc_count"] == 0 and path != "_count" and one.params.get("gap_policy", "skip") == "skip"
+        ):
             return None
         values[name] = value
     script = one.params.get("script", "")
@@ -272,7 +305,16 @@ def evaluate(text: str, params: Object) -> Json:
         return math.nan
     except (SyntaxError, KeyError, ValueError, TypeError) as error:
         cause = {"type": "illegal_argument_exception", "reason": f"{error}"}
-        raise failure(400, "script_exception", "compile error", is_of_shard=True, script_stack=[], script=text, lang="painless", caused_by=cause) from error
+        raise failure(
+            400,
+            "script_exception",
+            "compile error",
+            is_of_shard=True,
+            script_stack=[],
+            script=text,
+            lang="painless",
+            caused_by=cause,
+        ) from error
 
 
 def _value(node: ast.expr, params: Object) -> Json:
@@ -291,7 +333,23 @@ def _value(node: ast.expr, params: Object) -> Json:
         return params[node.attr]
     if isinstance(node, ast.Name):
         return params[node.id]
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id == "Math":
-        function = {"abs": abs, "max": max, "min": min, "sqrt": math.sqrt, "log": math.log, "log10": math.log10, "pow": pow, "round": round, "floor": math.floor, "ceil": math.ceil}[node.func.attr]
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "Math"
+    ):
+        function = {
+            "abs": abs,
+            "max": max,
+            "min": min,
+            "sqrt": math.sqrt,
+            "log": math.log,
+            "log10": math.log10,
+            "pow": pow,
+            "round": round,
+            "floor": math.floor,
+            "ceil": math.ceil,
+        }[node.func.attr]
         return function(*(_value(one, params) for one in node.args))  # type: ignore[operator]
     raise ValueError(f"[{ast.unparse(node)}] is not supported by Maru")

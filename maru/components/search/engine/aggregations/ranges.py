@@ -17,7 +17,8 @@ from maru.components.search.engine.searching.rows import Row
 from maru.components.search.errors import failure, illegal, parsing
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.values import distance_m, point
-from maru.wire.elastic.dates import DateError, Format, math as date_math, zone_of
+from maru.wire.elastic.dates import DateError, Format, zone_of
+from maru.wire.elastic.dates import math as date_math
 from maru.wire.elastic.json import Json, Object, as_text
 from maru.wire.elastic.units import metres
 
@@ -44,11 +45,16 @@ def spans_of(work: Work, one: Aggregation, known: Field | None) -> list[Span]:
     if not given:
         raise illegal(f"No [ranges] specified for the [{one.name}] aggregation")
     if one.kind == "ip_range":
-        spans = [_address_span(spec) for spec in given]
-        return spans
+        return [_address_span(spec) for spec in given]
     is_date = one.kind == "date_range" or (known is not None and family_of(known.kind) == "date")
-    spans = [_date_span(work, one, known, spec) if is_date else _number_span(spec, str(one.params.get("format", ""))) for spec in given]
-    return sorted(spans, key=lambda span: (-math.inf if span.low is None else span.low, math.inf if span.high is None else span.high))
+    spans = [
+        _date_span(work, one, known, spec) if is_date else _number_span(spec, str(one.params.get("format", "")))
+        for spec in given
+    ]
+    return sorted(
+        spans,
+        key=lambda span: (-math.inf if span.low is None else span.low, math.inf if span.high is None else span.high),
+    )
 
 
 def _number_span(spec: Object, form: str) -> Span:
@@ -71,7 +77,13 @@ _ANY = Field("", "double", {}, "")
 
 
 def _date_span(work: Work, one: Aggregation, known: Field | None, spec: Object) -> Span:
-    form = Format(str(one.params["format"])) if "format" in one.params else known.format if known is not None else Format("strict_date_optional_time||epoch_millis")
+    form = (
+        Format(str(one.params["format"]))
+        if "format" in one.params
+        else known.format
+        if known is not None
+        else Format("strict_date_optional_time||epoch_millis")
+    )
     zone = zone_of(str(one.params.get("time_zone", "UTC")))
     now = work.contexts[0].now if work.contexts else 0
 
@@ -99,7 +111,12 @@ def _address_span(spec: Object) -> Span:
         if "mask" in spec:
             network = ipaddress.ip_network(str(spec["mask"]), strict=False)
             low, high = network[0], network[-1] + 1
-            return Span(int(low), int(high), {"key": str(spec.get("key", spec["mask"])), "from": str(low), "to": str(high)}, True)
+            return Span(
+                int(low),
+                int(high),
+                {"key": str(spec.get("key", spec["mask"])), "from": str(low), "to": str(high)},
+                True,
+            )
         ends = {name: ipaddress.ip_address(str(spec[name])) for name in ("from", "to") if spec.get(name) is not None}
     except ValueError as error:
         raise illegal(f"{error}") from error
@@ -178,7 +195,9 @@ def composite_source(work: Work, name: str, spec: Object) -> Source:
             return None
         try:
             if is_date and isinstance(value, str):
-                spelled = Format(form) if form else known.format if known is not None else Format("strict_date_optional_time")
+                spelled = (
+                    Format(form) if form else known.format if known is not None else Format("strict_date_optional_time")
+                )
                 return spelled.parse(value)
             return known.scalar(value) if known is not None and kind == "terms" else value
         except ValueError as error:

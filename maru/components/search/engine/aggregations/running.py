@@ -22,7 +22,12 @@ NATIVE_FROM = 2_000
 
 
 def aggregate(
-    contexts: Sequence[Context], queries: Sequence[tantivy.Query], aggs: Object, buckets_max: int, *, is_typed: bool = False
+    contexts: Sequence[Context],
+    queries: Sequence[tantivy.Query],
+    aggs: Object,
+    buckets_max: int,
+    *,
+    is_typed: bool = False,
 ) -> Object:
     """The `aggregations` of an answer."""
     tree = parse_aggregations(aggs)
@@ -36,7 +41,10 @@ def aggregate(
         if found is not None:
             return shown(found, tree, work)
     rows = [
-        row for context, query, count in zip(contexts, queries, counts, strict=True) if count for row in context.rows(query)
+        row
+        for context, query, count in zip(contexts, queries, counts, strict=True)
+        if count
+        for row in context.rows(query)
     ]
     return run_all(work, tree, rows)
 
@@ -83,7 +91,9 @@ def typed(one: Aggregation, found: Object, work: Work) -> str:
     if one.kind == "terms":
         if known is None:
             return "umterms" if field else "sterms"
-        return {"whole": "lterms", "date": "lterms", "boolean": "lterms", "decimal": "dterms"}.get(_family(known.kind), "sterms")
+        return {"whole": "lterms", "date": "lterms", "boolean": "lterms", "decimal": "dterms"}.get(
+            _family(known.kind), "sterms"
+        )
     if one.kind == "percentiles":
         return "tdigest_percentiles"
     if one.kind == "percentile_ranks":

@@ -33,7 +33,21 @@ PIPELINES = (
     "derivative", "cumulative_sum", "moving_fn", "moving_avg", "bucket_sort", "bucket_script", "bucket_selector", "avg_bucket", "sum_bucket", "min_bucket", "max_bucket",
     "stats_bucket", "extended_stats_bucket", "percentiles_bucket", "serial_diff", "cumulative_cardinality", "normalize",
 )  # fmt: skip
-_UNDONE = ("scripted_metric", "significant_text", "children", "parent", "matrix_stats", "t_test", "variable_width_histogram", "categorize_text", "time_series", "geo_line", "frequent_item_sets", "inference", "ip_prefix")
+_UNDONE = (
+    "scripted_metric",
+    "significant_text",
+    "children",
+    "parent",
+    "matrix_stats",
+    "t_test",
+    "variable_width_histogram",
+    "categorize_text",
+    "time_series",
+    "geo_line",
+    "frequent_item_sets",
+    "inference",
+    "ip_prefix",
+)
 
 
 @dataclass(frozen=True)
@@ -96,14 +110,19 @@ class Work:
             raise unsupported("a script in an aggregation")
         name = one.params.get("field")
         if name is None:
-            raise illegal(f"Required one of fields [field, script], but none were specified. ")
+            raise illegal("Required one of fields [field, script], but none were specified. ")
         known = self.find(str(name))
         if known is not None:
             from maru.components.search.engine.searching.sorting import check_values
 
             check_values(known)
             if numeric and family_of(known.kind) not in ("whole", "decimal", "date", "boolean", "unsigned"):
-                raise failure(400, "illegal_argument_exception", f"Field [{name}] of type [{known.kind}] is not supported for aggregation [{one.kind}]", is_of_shard=True)
+                raise failure(
+                    400,
+                    "illegal_argument_exception",
+                    f"Field [{name}] of type [{known.kind}] is not supported for aggregation [{one.kind}]",
+                    is_of_shard=True,
+                )
         return known
 
     def values(self, row: Row, name: str, scope: Scope, missing: Json = None) -> list[Json]:
@@ -114,9 +133,17 @@ class Work:
             return [row.index]
         known = row.place.target.mapping.find(name)
         if known is None:
-            found = [] if row.place.target.mapping.flattened(name) is None else field_values(Field(name, "keyword", {}, name), row.source)
+            found = (
+                []
+                if row.place.target.mapping.flattened(name) is None
+                else field_values(Field(name, "keyword", {}, name), row.source)
+            )
         elif scope.path and known.nested:
-            found = [value for inner in scope.objects.get((row.place.order, row.seq), []) for value in field_values_in(known, inner, scope.path)]
+            found = [
+                value
+                for inner in scope.objects.get((row.place.order, row.seq), [])
+                for value in field_values_in(known, inner, scope.path)
+            ]
         else:
             found = row.values(known)
             if known.is_text and known.analyzer is not None:
@@ -155,9 +182,13 @@ def parse_aggregations(aggs: Object, depth: int = 0) -> tuple[Aggregation, ...]:
     found = []
     for name, body in aggs.items():
         if not re.fullmatch(r"[^\[\]>]+", name):
-            raise parsing(f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'")
+            raise parsing(
+                f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+            )
         if not isinstance(body, dict):
-            raise parsing(f"Aggregation definition for [{name} starts with a [VALUE_STRING], expected a [START_OBJECT].")
+            raise parsing(
+                f"Aggregation definition for [{name} starts with a [VALUE_STRING], expected a [START_OBJECT]."
+            )
         kinds = [kind for kind in body if kind not in ("aggs", "aggregations", "meta")]
         if not kinds:
             raise parsing(f"Missing definition for aggregation [{name}]")
@@ -168,10 +199,16 @@ def parse_aggregations(aggs: Object, depth: int = 0) -> tuple[Aggregation, ...]:
             raise unsupported(f"the aggregation [{kind}]")
         if kind not in (*BUCKETS, *METRICS, *PIPELINES):
             cause = {"type": "named_object_not_found_exception", "reason": f"[1:1] unknown field [{kind}]"}
-            raise failure(400, "parsing_exception", f"Unknown aggregation type [{kind}]", line=1, col=1, caused_by=cause)
+            raise failure(
+                400, "parsing_exception", f"Unknown aggregation type [{kind}]", line=1, col=1, caused_by=cause
+            )
         below = parse_aggregations(body.get("aggs") or body.get("aggregations") or {}, depth + 1)
         if below and kind in METRICS:
-            raise failure(400, "aggregation_initialization_exception", f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations")
+            raise failure(
+                400,
+                "aggregation_initialization_exception",
+                f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations",
+            )
         params = body[kind]
         if not isinstance(params, dict):
             raise parsing(f"Expected [START_OBJECT] under [{kind}], but got a [VALUE_STRING] in [{name}]")

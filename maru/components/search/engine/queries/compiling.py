@@ -115,7 +115,7 @@ def nested_queries(query: Json) -> list[Object]:
 def _only(query: Json) -> tuple[str, Json]:
     if not isinstance(query, dict):
         raise parsing(
-            f"[_na] query malformed, must start with start_object"
+            "[_na] query malformed, must start with start_object"
             if query is not None
             else f"[_na] query malformed, no start_object after query name [{token_of(query)}]"
         )

@@ -17,7 +17,8 @@ from maru.components.search.model.mapping.columns import NESTED, SEQ
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.values import distance_m, point
 from maru.core.errors import MaruError
-from maru.wire.elastic.dates import DateError, Format, math as date_math
+from maru.wire.elastic.dates import DateError, Format
+from maru.wire.elastic.dates import math as date_math
 from maru.wire.elastic.json import Json, Object, as_text, token_of
 from maru.wire.elastic.units import duration_s, metres
 
@@ -45,7 +46,7 @@ def bool_query(context: Context, body: Json) -> tantivy.Query:
     import tantivy
 
     if not isinstance(body, dict):
-        raise parsing(f"[bool] query malformed, no start_object after query name")
+        raise parsing("[bool] query malformed, no start_object after query name")
     for name in body:
         if name not in (
             "must",
@@ -292,7 +293,7 @@ def _factor(context: Context, body: Object):  # type: ignore[no-untyped-def]
 def _decay(context: Context, kind: str, body: Object):  # type: ignore[no-untyped-def]
     names = [name for name in body if name != "multi_value_mode"]
     if len(names) != 1:
-        raise parsing(f"malformed score function score parameters")
+        raise parsing("malformed score function score parameters")
     params = body[names[0]]
     known = context.mapping.find(names[0])
     if known is None:

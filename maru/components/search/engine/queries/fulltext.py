@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from maru.components.search.engine.queries import terms
 from maru.components.search.engine.queries.context import (
-    Context, boost_of, escape_pattern, field_of, least_matching, one_field, options, shard_failure,
+    Context,
+    boost_of,
+    escape_pattern,
+    field_of,
+    least_matching,
+    one_field,
+    options,
+    shard_failure,
 )  # fmt: skip
 from maru.components.search.errors import illegal, parsing
 from maru.components.search.model.analysis.analyzers import Analyzer

@@ -16,7 +16,8 @@ from maru.components.search.model.mapping.columns import ID, column_name
 from maru.components.search.model.mapping.extract import values_at
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.values import distance_m, point
-from maru.wire.elastic.dates import DateError, math as date_math
+from maru.wire.elastic.dates import DateError
+from maru.wire.elastic.dates import math as date_math
 from maru.wire.elastic.json import BodyError, Json, Object, as_text, decode
 from maru.wire.elastic.units import duration_s, metres
 

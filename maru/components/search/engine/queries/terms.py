@@ -10,7 +10,16 @@ import re
 from typing import TYPE_CHECKING
 
 from maru.components.search.engine.queries.context import (
-    CLAUSES_MAX, Context, boost_of, edits, escape_pattern, field_of, one_field, options, shard_failure, value_of,
+    CLAUSES_MAX,
+    Context,
+    boost_of,
+    edits,
+    escape_pattern,
+    field_of,
+    one_field,
+    options,
+    shard_failure,
+    value_of,
     wildcard_pattern,
 )  # fmt: skip
 from maru.components.search.errors import illegal, parsing
@@ -144,7 +153,7 @@ def range_query(context: Context, body: Json) -> tantivy.Query:
     """gt, gte, lt, lte (or from, to), with date math, formats and time zones."""
     name, given = one_field(body, "range")
     if not isinstance(given, dict):
-        raise parsing(f"[range] query malformed, no start_object after query name")
+        raise parsing("[range] query malformed, no start_object after query name")
     options(
         given,
         "range",
@@ -196,7 +205,7 @@ def between(
         first = value_of(known, low) if low is not None else None
         last = value_of(known, high) if high is not None else None
         return context.between(known.column, first, last, has_low=has_low, has_high=has_high)
-    if family == "whole" or family == "unsigned":
+    if family in {"whole", "unsigned"}:
         return _between_whole(context, known, bounds)
     if family in ("decimal", "boolean"):
         first = value_of(known, low) if low is not None else None

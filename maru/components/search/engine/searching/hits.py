@@ -55,7 +55,7 @@ class Fetcher:
         stored = body.get("stored_fields")
         default = True if stored in (None, []) else "_source" in _list(stored)
         self._source = source_filter(body.get("_source", default if stored is not None else None))
-        self._is_bare = stored == "_none_" or stored == ["_none_"]
+        self._is_bare = stored in ("_none_", ["_none_"])
         self._highlighter = Highlighter(body["highlight"], request.query) if body.get("highlight") else None
         self._named = named_queries(request.query) + named_queries(body.get("post_filter"))
         self._nested = nested_queries(request.query)
@@ -127,12 +127,12 @@ class Fetcher:
         names = []
         for path, known in mapping.fields.items():
             above = known.params.get("ignore_above")
-            if above is not None and any(
-                isinstance(one, str) and len(one) > int(above) for one in values_at(row.source, known.source)
-            ):
-                names.append(path)
-            elif known.params.get("ignore_malformed") in (True, "true") and len(row.values(known)) < len(
-                values_at(row.source, known.source)
+            if (
+                above is not None
+                and any(isinstance(one, str) and len(one) > int(above) for one in values_at(row.source, known.source))
+            ) or (
+                known.params.get("ignore_malformed") in (True, "true")
+                and len(row.values(known)) < len(values_at(row.source, known.source))
             ):
                 names.append(path)
         return sorted(names)

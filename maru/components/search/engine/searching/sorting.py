@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from maru.components.search.engine.queries.context import shard_failure
 from maru.components.search.engine.searching.rows import Place, Row
 from maru.components.search.errors import illegal, parsing, unsupported
-from maru.components.search.model.mapping.extract import values_at
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.mapping import Mapping
 from maru.components.search.model.mapping.values import distance_m, point
 from maru.core.errors import MaruError
 from maru.wire.elastic.dates import DateError, Format, math
-from maru.wire.elastic.json import Json, Object, as_text
+from maru.wire.elastic.json import Json, as_text
 from maru.wire.elastic.units import metres
 
 SHARD_BITS = 44

@@ -175,4 +175,4 @@ def _many(given: object) -> Sequence[object]:
         return []
     if isinstance(given, list):
         return given
-    return [part for part in re.split(r",\s*", given)] if isinstance(given, str) else [given]
+    return list(re.split(r",\s*", given)) if isinstance(given, str) else [given]

@@ -20,8 +20,41 @@ Filter = Callable[[list[Token]], list[Token]]
 CharFilter = Callable[[str], str]
 
 ENGLISH_STOP = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
-    "this to was will with".split()  # noqa: SIM905
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "will",
+        "with",
+    ]
 )
 
 
@@ -65,7 +98,7 @@ def char_filter(name: str, params: Object) -> CharFilter:
 def stop_words(given: object) -> frozenset[str]:
     """_english_, _none_, or a list of words."""
     if isinstance(given, str):
-        given = [word for word in given.split(",")] if not given.startswith("_") else [given]
+        given = list(given.split(",")) if not given.startswith("_") else [given]
     words: set[str] = set()
     for word in given if isinstance(given, list) else []:
         if word == "_english_":

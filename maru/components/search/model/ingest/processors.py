@@ -81,10 +81,7 @@ def condition_holds(text: str, document: Object) -> bool:
     text = text.strip()
     if text in ("true", "false"):
         return text == "true"
-    for part in text.split("||"):
-        if all(_holds(one, document) for one in part.split("&&")):
-            return True
-    return False
+    return any(all(_holds(one, document) for one in part.split("&&")) for part in text.split("||"))
 
 
 def _holds(text: str, document: Object) -> bool:
@@ -190,7 +187,7 @@ def _field(params: Object, document: Object, *, kind: type = object) -> Json:
         if path.rpartition(".")[2] in (find(document, path.rpartition(".")[0]) or {} if "." in path else document):
             raise ProcessorFault(f"field [{path}] is null, cannot process it.")
         raise ProcessorFault(
-            f"field [{path.split('.')[-1] if '.' not in path else path}] not present as part of path [{path}]"
+            f"field [{path.rsplit('.', maxsplit=1)[-1] if '.' not in path else path}] not present as part of path [{path}]"
         )
     return value
 
@@ -576,5 +573,5 @@ PROCESSORS: Mapping[str, Callable[[Object], Change]] = {
     "bytes": _text_processor(_bytes),
     "html_strip": _text_processor(lambda text, params: re.sub(r"<[^>]*>", "", text)),
     "gsub": _text_processor(lambda text, params: re.sub(str(params["pattern"]), re.sub(r"\$(\d)", r"\\\1", str(params["replacement"])), text)),
-    "split": _text_processor(lambda text, params: [one for one in re.split(str(params["separator"]), text)] if params.get("preserve_trailing") else re.split(str(params["separator"]), text)),
+    "split": _text_processor(lambda text, params: list(re.split(str(params["separator"]), text)) if params.get("preserve_trailing") else re.split(str(params["separator"]), text)),
 }  # fmt: skip

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from maru.components.search.model.analysis.analyzers import Analyzer, Analyzers
 from maru.components.search.model.mapping import values
 from maru.components.search.model.mapping.columns import (
-    ADDRESS, DECIMAL, KEYWORD, TEXT, UNSIGNED, WHOLE, Column, column_name,
+    ADDRESS,
+    DECIMAL,
+    KEYWORD,
+    TEXT,
+    UNSIGNED,
+    WHOLE,
+    Column,
+    column_name,
 )  # fmt: skip
 from maru.wire.elastic.dates import DEFAULT, Format
 from maru.wire.elastic.json import Json, Object, as_text
@@ -233,7 +240,7 @@ def _text(at: Field, value: Json) -> Json:
 
 
 def _date(at: Field, value: Json) -> int:
-    if isinstance(value, bool) or isinstance(value, dict | list):
+    if isinstance(value, (bool, dict | list)):
         raise ValueError(f"failed to parse date field [{as_text(value)}] with format [{at.format.spelled}]")
     if isinstance(value, float):
         value = int(value) if "epoch_second" not in at.format.spelled else value

@@ -7,7 +7,8 @@ A mapping is immutable; a change makes another. Source: Elasticsearch reference,
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping as ReadOnly, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as ReadOnly
 from fnmatch import fnmatchcase
 
 from maru.components.search.errors import failure, illegal

@@ -165,7 +165,7 @@ class _Walk:
 
     def _put(self, value: Json, known: Field, out: Out) -> None:
         kind = known.kind
-        if kind == "keyword" or kind == "wildcard":
+        if kind in {"keyword", "wildcard"}:
             above = known.params.get("ignore_above")
             if above is not None and isinstance(value, str) and len(value) > int(above):
                 self._parsed.ignored.append(known.path)
@@ -269,7 +269,7 @@ class _Walk:
                 "reason": str(error),
                 "caused_by": {
                     "type": "date_time_parse_exception",
-                    "reason": f"Failed to parse with all enclosed parsers",
+                    "reason": "Failed to parse with all enclosed parsers",
                 },
             }
         else:

@@ -50,9 +50,8 @@ def decimal(value: Json, kind: str) -> float:
     """double, float, half_float, scaled_float."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("Current token is not numeric, can not use numeric value accessors")
-    if isinstance(value, str):
-        if not _NUMBER.fullmatch(value.strip()):
-            raise ValueError(f'For input string: "{value}"' if value else "empty String")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        raise ValueError(f'For input string: "{value}"' if value else "empty String")
     number = float(value)
     if (
         not math.isfinite(number)
