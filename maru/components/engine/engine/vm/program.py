@@ -31,7 +31,7 @@ from maru.linux.cgroup_limits import GroupLimits, limit_blocking
 from maru.linux.cgroups import detect
 from maru.linux.namespaces import enter_blocking
 from maru.linux.private_mounts import bind_tree_blocking, make_private_blocking
-from maru.linux.taps import list_wires_blocking, open_tap_blocking
+from maru.linux.taps import Wire, list_wires_blocking, open_tap_blocking
 
 if TYPE_CHECKING:
     from maru.core.document import Value
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _WITH_VALUE = frozenset({"root", "bundle", "pid-file", "console-socket", "process", "resources", "log", "log-format"})
 _SHORT = {"-b": "--bundle", "-p": "--process", "-d": "--detach", "-f": "--force", "-r": "--resources"}
 _KILL_WAIT_S = 10.0
+_TAP = "vmtap"
+_TAP_GONE_S = 3.0
 
 
 class Refusal(Exception):
@@ -92,7 +94,7 @@ def _create(folder: Path, options: dict[str, str]) -> int:
 
 def _be_shepherd(build: Build, guest: Guest, spec: Value, console: str, told: int) -> NoReturn:
     """In the forked process: set everything up, say so by closing `told` (or why not through it), then tend."""
-    shepherd = None
+    shepherd, words = None, "it broke off"
     try:
         os.setsid()
         _join_group(spec, guest)
@@ -103,8 +105,8 @@ def _be_shepherd(build: Build, guest: Guest, spec: Value, console: str, told: in
         if guest.netns:
             with open(guest.netns, "rb") as namespace:  # noqa: PTH123 - its descriptor is what counts
                 enter_blocking(namespace.fileno())
-            wires = list(list_wires_blocking())
-        taps = [(open_tap_blocking(f"vm{number}", wire), wire) for number, wire in enumerate(wires)]
+            wires = _wires()
+        taps = [(open_tap_blocking(f"{_TAP}{number}", wire), wire) for number, wire in enumerate(wires)]
         config = build.folder / "share" / "config"
         (config / "network.sh").write_text(network_script(wires, guest.sysctls))
         (config / "now").write_text(f"{time.time():.0f}\n")
@@ -119,18 +121,35 @@ def _be_shepherd(build: Build, guest: Guest, spec: Value, console: str, told: in
         )
         shepherd = Shepherd(made, (main[0], main[1], main[2]), is_terminal=is_terminal)
         shepherd.boot()
-        os.close(told)
-    except BaseException as error:
-        if shepherd is not None:
-            shepherd.end()
-        os.write(told, (str(error) or repr(error)).encode())
-        os._exit(1)
+        words = ""
+    except (Refusal, OSError, ValueError, KeyError) as error:
+        words = str(error) or repr(error)
+    finally:
+        if words:
+            if shepherd is not None:
+                shepherd.end()
+            os.write(told, words.encode())
+            os._exit(1)
+    os.close(told)
+    assert shepherd is not None, "it would have said why not"
     code = GONE
     try:
         code = shepherd.tend()
     finally:
         shepherd.end()
         os._exit(code)
+
+
+def _wires() -> list[Wire]:
+    """The devices of this namespace. Raises Refusal when a machine stands on them, which it cannot share."""
+    give_up_at = time.monotonic() + _TAP_GONE_S  # that of a machine killed just now is about to go
+    while True:
+        wires = list(list_wires_blocking())
+        if not any(wire.name.startswith(_TAP) for wire in wires):
+            return wires
+        if time.monotonic() > give_up_at:
+            raise Refusal("another virtual machine has this network: a Pod of this class has one container at a time")
+        time.sleep(0.02)
 
 
 def _join_group(spec: Value, guest: Guest) -> None:
