@@ -45,9 +45,8 @@ def window(*values: dict[str, object]) -> bytes:
 
 async def test_json_over_tcp_is_filtered_and_indexed_by_day(tmp_path: Path) -> None:
     shelf, port = Shelf(), free_port()
-    config = (
-        f"input {{ tcp {{ port => {port} codec => json_lines }} }} filter {{ mutate {{ add_tag => "t" }} }} {TO_INDEX}"
-    )
+    head = f"input {{ tcp {{ port => {port} codec => json_lines }} }}"
+    config = head + 'filter { mutate { add_tag => "t" } }' + TO_INDEX
     async with house_in(tmp_path, shelf) as house:
         await house.want("main", PipelineSpec(config))
         _, writer = await connected(port)
