@@ -17,7 +17,7 @@ from maru.components.aws_iam.api.roles import Roles
 from maru.components.aws_iam.errors import access_denied, coded, malformed_policy, validation
 from maru.components.aws_iam.model.documents import Role, decoded
 from maru.components.aws_iam.model.durations import check_session_name, role_duration_s, role_named
-from maru.components.aws_iam.model.grammar import check_identity_policy
+from maru.components.aws_iam.model.grammar import check_session_policy
 from maru.components.aws_iam.model.identifiers import SESSION_KEY, key_id, secret_key
 from maru.components.aws_iam.model.sessions import SessionFields, packed_percent, seal
 from maru.contracts.aws_access import AwsCaller, CallerKind, Circumstances, Fact, Question
@@ -59,7 +59,7 @@ class Sessions:
                     f"1 validation error detected: Value '{text}' at 'policy' failed to satisfy constraint: Member "
                     "must have length less than or equal to 2048"
                 )
-            check_identity_policy(text)
+            check_session_policy(text)
             policies = (text,)
         arns = tuple(str(one["arn"]) for one in given.get("PolicyArns") or () if one.get("arn"))
         if len(arns) > SESSION_POLICIES_MAX:

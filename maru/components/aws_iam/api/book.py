@@ -52,7 +52,7 @@ from maru.core.ids import Ids
 from maru.core.informer import Place
 from maru.core.kept import Kept
 from maru.core.lifecycle import Background
-from maru.kinds.aws import document_name, namespace_of
+from maru.kinds.aws import ROOT_ACCOUNT, document_name, namespace_of
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 BY_NAME = "name"
@@ -166,6 +166,15 @@ class Book:
             tasks.start(shelf.kept.run(), shelf.kind.resource.plural)
         for shelf in self._shelves():
             await shelf.kept.wait_synced()
+
+    async def clear(self) -> None:
+        """Delete all but the access keys of the first account's root user, who is the administrator."""
+        began = self.setting(ROOT_ACCOUNT).root_created_at
+        for shelf in self._shelves():
+            if shelf is not self.keys:
+                await shelf.kept.clear()
+        await self.set_setting(ROOT_ACCOUNT, {"rootCreatedAt": began})
+        await self.keys.kept.clear(lambda key: key.account == ROOT_ACCOUNT and not key.fields.user)
 
     def edition(self, account: str) -> int:
         """Goes up with every change of the account's documents."""

@@ -96,7 +96,7 @@ class Groups:
         return page("Groups", [group_members(group) for group in found if group is not None], call)
 
     async def add_user(self, call: AwsCall) -> Members:
-        group, user = self._lookup.group(call), self._lookup.user(call)
+        user, group = self._lookup.user(call), self._lookup.group(call)
         if group.name in user.fields.groups:
             return {}
         if len(user.fields.groups) >= GROUPS_PER_USER_MAX:
@@ -105,7 +105,7 @@ class Groups:
         return {}
 
     async def remove_user(self, call: AwsCall) -> Members:
-        group, user = self._lookup.group(call), self._lookup.user(call)
+        user, group = self._lookup.user(call), self._lookup.group(call)
         groups = [name for name in user.fields.groups if name.lower() != group.name.lower()]
         if len(groups) != len(user.fields.groups):
             await self._book.users.change(user, {"groups": groups})

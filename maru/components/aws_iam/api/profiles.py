@@ -48,7 +48,9 @@ class Profiles:
             raise already_exists(f"Instance Profile {name} already exists.")
         path = check_path(call.parameters.get("Path") or "/")
         spec = {"name": name, "path": path, "tags": check_tags(call.parameters.get("Tags"))}
-        return {"InstanceProfile": self.members(await self._book.profiles.create(call.account, name, spec))}
+        members = self.members(await self._book.profiles.create(call.account, name, spec))
+        members["Tags"] = members["Tags"] or None
+        return {"InstanceProfile": members}
 
     async def get(self, call: AwsCall) -> Members:
         return {"InstanceProfile": self.members(self._lookup.profile(call))}

@@ -51,10 +51,16 @@ class Service:
 
     name: str
     by_name: Mapping[str, AwsOperation]
+    book: Book
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """By name."""
         return self.by_name
+
+    async def reset(self) -> None:
+        """As contracts.aws_service.Resettable. STS keeps nothing."""
+        if self.name == "iam":
+            await self.book.clear()
 
 
 def assemble(
@@ -87,7 +93,7 @@ def assemble(
     sessions = Sessions(book, managed)
     assuming = Assuming(book, authorizer, sessions, roles)
     sts = (Identity(), assuming, Tokens(book, sessions), WebIdentity(book, authorizer, sessions, assuming, tokens))
-    return Service("iam", _merged(iam)), Service("sts", _merged(sts))
+    return Service("iam", _merged(iam), book), Service("sts", _merged(sts), book)
 
 
 def _merged(nouns: Sequence[Noun]) -> Mapping[str, AwsOperation]:

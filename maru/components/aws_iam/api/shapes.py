@@ -75,8 +75,14 @@ def profile_members(profile: Profile, roles: list[Role], *, with_tags: bool = Tr
         "InstanceProfileId": profile.id,
         "Arn": profile.arn,
         "CreateDate": profile.created_at,
-        "Roles": [role_members(role) for role in roles],
+        "Roles": [_contained(role) for role in roles],
     }
     if with_tags:
-        members["Tags"] = tag_list(profile.fields.tags) or None
+        members["Tags"] = tag_list(profile.fields.tags)
+    return members
+
+
+def _contained(role: Role) -> Members:
+    members = role_members(role)
+    del members["MaxSessionDuration"]
     return members

@@ -50,8 +50,14 @@ def characters(document: str) -> int:
     return sum(not letter.isspace() for letter in document)
 
 
+def check_session_policy(document: str) -> None:
+    """A session policy, which needs no version. Raises MalformedPolicyDocument."""
+    policy = _parsed(document, _SYNTAX)
+    check_identity_policy(msgspec.json.encode({"Version": VERSIONS[1], **policy}).decode())
+
+
 def check_identity_policy(document: str) -> Mapping[str, Any]:
-    """An identity or session policy, decoded. Raises MalformedPolicyDocument."""
+    """An identity policy, decoded. Raises MalformedPolicyDocument."""
     policy = _parsed(document, _SYNTAX)
     _check_syntax(policy, forbidden=("Principal", "NotPrincipal"))
     if policy.get("Version") != VERSIONS[1]:

@@ -31,15 +31,16 @@ def glob(pattern: str) -> Matcher:
 
 @lru_cache(maxsize=PATTERNS_KEPT)
 def arn_glob(pattern: str) -> Matcher:
-    """As `glob`, each of the six parts of an ARN by itself. A pattern with fewer parts is one pattern for the whole."""
+    """As `glob`, each of the six parts of an ARN by itself; the last of fewer parts reaches to the end if it ends in *."""
     parts = pattern.split(":", 5)
-    if len(parts) < 6:
-        return glob(pattern)
+    count = len(parts)
+    if count < 6 and not pattern.endswith("*"):
+        return pattern.__eq__
     matchers = [glob(part) for part in parts]
 
     def matches(value: str) -> bool:
-        have = value.split(":", 5)
-        return len(have) == 6 and all(matcher(part) for matcher, part in zip(matchers, have, strict=True))
+        have = value.split(":", count - 1)
+        return len(have) == count and all(matcher(part) for matcher, part in zip(matchers, have, strict=True))
 
     return matches
 
