@@ -30,6 +30,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes_one: bool = False
     only: tuple[str, ...] = ()
     slot: int = -1
+    test_hooks: bool = False
 
 
 def check(data_dir: Path, told: Told) -> None:
@@ -94,7 +95,12 @@ def read(data_dir: Path) -> Told:
 def site(data_dir: Path, told: Told) -> Site:
     """The site of a folder: the default one has the well-known names and ranges, others their own."""
     if data_dir == DEFAULT_DATA_DIR:
-        return Site(data_dir=data_dir, node_name=told.node_name, port_offset=told.port_offset)
+        return Site(
+            data_dir=data_dir,
+            node_name=told.node_name,
+            port_offset=told.port_offset,
+            has_test_hooks=told.test_hooks,
+        )
     digest = hashlib.sha256(str(data_dir).encode()).digest()
     block, quarter = (digest[0] % 28, digest[1] % 4) if told.slot < 0 else divmod(told.slot, 4)
     third = quarter * 64
@@ -108,6 +114,7 @@ def site(data_dir: Path, told: Told) -> Site:
         service_cidr=f"10.{66 + block}.{third}.0/18",
         container_cidr=f"10.{100 + block}.{third}.0/18",
         cluster_dns_ip=f"10.{66 + block}.{third}.10",
+        has_test_hooks=told.test_hooks,
     )
 
 

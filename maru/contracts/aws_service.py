@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from maru.contracts.aws_access import AwsCaller, Circumstances, Question
 from maru.core.document import Value
@@ -77,6 +77,15 @@ class AwsOperation:
 
     perform: Callable[[AwsCall], Awaitable[Members]]
     asks: Callable[[AwsCall], Sequence[Question]] | None = None
+
+
+@runtime_checkable
+class Resettable(Protocol):
+    """A service that can forget everything: what suites of clients ask for between two tests, and nobody else."""
+
+    async def reset(self) -> None:
+        """As if it had never been used; the administrator's key stays."""
+        ...
 
 
 class AwsService(Protocol):

@@ -138,6 +138,15 @@ class Kept(Generic[T]):
         if known is not None:
             self._informer.forget(known)
 
+    async def clear(self, spare: Callable[[T], bool] = lambda _: False) -> None:
+        """Delete all documents but those to `spare`."""
+        for document in list(self._informer.list()):
+            place = (document.key.namespace, document.key.name)
+            if place in self._views and spare(self._views[place]):
+                continue
+            with suppress(NotFound):
+                await self.delete(*place)
+
     def _learn(self, value: Value) -> T:
         metadata = value["metadata"]
         key = key_of(self.resource, metadata.get("namespace", ""), metadata["name"])

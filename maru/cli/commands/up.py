@@ -42,6 +42,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port-offset", type=int, metavar="N", help="added to every port (0..50000)")
     parser.add_argument("--processes", choices=("many", "one"), help="all in one process, to debug")
+    parser.add_argument(
+        "--test-hooks",
+        action=argparse.BooleanOptionalAction,
+        help="for suites of clients: POST /moto-api/reset forgets all of AWS, well-known keys are root's",
+    )
     parser.add_argument("--foreground", action="store_true", help="stay, and stop Maru on Ctrl-C; workloads go on")
 
 
@@ -137,6 +142,8 @@ def _told(arguments: argparse.Namespace) -> Told:
         told = msgspec.structs.replace(told, port_offset=arguments.port_offset)
     if arguments.processes is not None:
         told = msgspec.structs.replace(told, processes_one=arguments.processes == "one")
+    if arguments.test_hooks is not None:
+        told = msgspec.structs.replace(told, test_hooks=arguments.test_hooks)
     if arguments.only is not None:
         only = tuple(part.strip() for part in arguments.only.split(",") if part.strip())
         told = msgspec.structs.replace(told, only=() if only == ("all",) else only)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from maru.components.aws_front.api.desks import Desks
 from maru.components.aws_front.api.edge import Edge, Tools
+from maru.components.aws_front.api.hooks import Hooks, WellKnown
 from maru.components.aws_front.api.signatures import Signatures
 from maru.components.aws_front.config import AwsFrontConfig
 from maru.components.aws_front.engine.models import Models
@@ -42,7 +43,10 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     desks = Desks(needs.services, Models(needs.site.folder("aws_front") / "models"))
     await desks.open()
     signatures = Signatures(needs.credentials, needs.config.clock_skew_s)
+    if needs.site.has_test_hooks:
+        signatures = Signatures(WellKnown(needs.credentials), needs.config.clock_skew_s)
     edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config))
     listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS))
-    async with serve([listener], edge.answer, name="aws_front", bug_answer=edge.bug_answer):
+    answer = Hooks(needs.services, edge.answer).answer if needs.site.has_test_hooks else edge.answer
+    async with serve([listener], answer, name="aws_front", bug_answer=edge.bug_answer):
         yield Gives()

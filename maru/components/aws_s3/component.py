@@ -87,6 +87,7 @@ class S3:
     """The service: the operations of all nouns together."""
 
     def __init__(self, reach: Reach, sealing: Sealing, credentials: AwsCredentials) -> None:
+        self._reach = reach
         puts, gets = Puts(reach, sealing), Gets(reach, sealing)
         cors = Cors(reach)
         self._operations: dict[str, AwsOperation] = dict(cors.operations())
@@ -116,6 +117,11 @@ class S3:
     def operations(self) -> Mapping[str, AwsOperation]:
         """Those that are done."""
         return self._operations
+
+    async def reset(self) -> None:
+        """As contracts.aws_service.Resettable."""
+        await self._reach.kept.clear()
+        await self._reach.shelf.clear()
 
 
 @asynccontextmanager

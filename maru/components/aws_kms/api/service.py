@@ -36,12 +36,19 @@ class KmsService:
 
     name = "kms"
 
-    def __init__(self, operations: Mapping[str, AwsOperation]) -> None:
+    def __init__(self, operations: Mapping[str, AwsOperation], vault: Vault) -> None:
         self._operations = operations
+        self._vault = vault
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """Those of the model that are done: all."""
         return self._operations
+
+    async def reset(self) -> None:
+        """As contracts.aws_service.Resettable."""
+        await self._vault.grants.clear()
+        await self._vault.aliases.clear()
+        await self._vault.keys.clear()
 
 
 class ServiceKeys:
@@ -103,4 +110,4 @@ def assemble(vault: Vault, authorizer: AwsAuthorizer) -> tuple[KmsService, Servi
         Stores(gate),
     ):
         operations |= part.operations()
-    return KmsService(operations), ServiceKeys(vault, encryption)
+    return KmsService(operations, vault), ServiceKeys(vault, encryption)

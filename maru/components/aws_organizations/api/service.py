@@ -26,6 +26,8 @@ class OrganizationsService:
 
     def __init__(self, tree: Tree, births: Births, config: OrganizationsConfig) -> None:
         gate = Gate(tree)
+        self._tree = tree
+        self._births = births
         operations: dict[str, AwsOperation] = {}
         for part in (
             OrganizationOperations(tree, gate),
@@ -43,3 +45,11 @@ class OrganizationsService:
     def operations(self) -> Mapping[str, AwsOperation]:
         """Those that are done."""
         return self._operations
+
+    async def reset(self) -> None:
+        """As contracts.aws_service.Resettable; the first account is made anew."""
+        shelves = self._tree.shelves
+        for kept in (shelves.requests, shelves.handshakes, shelves.policies, shelves.units, shelves.organizations):
+            await kept.clear()
+        await shelves.accounts.clear()
+        await self._births.ensure_first()

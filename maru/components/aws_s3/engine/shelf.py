@@ -216,6 +216,19 @@ class Shelf:
         """It was not deleted after all."""
         self._closed.discard(bucket)
 
+    async def clear(self) -> None:
+        """Everything of every bucket is gone."""
+
+        def work(rows: Rows, gone: list[int]) -> None:
+            gone.extend(number for (number,) in rows.execute("SELECT id FROM contents"))
+            rows.execute("DELETE FROM versions")
+            rows.execute("DELETE FROM uploads")
+            rows.execute("DELETE FROM parts")
+            rows.execute("DELETE FROM contents")
+
+        await self._change(work)
+        self._closed.clear()
+
     async def is_empty(self, bucket: str) -> bool:
         """Whether no version is left."""
         text = "SELECT 1 FROM versions WHERE bucket = ? LIMIT 1"
