@@ -157,7 +157,7 @@ def named(fault: Fault, service: ServiceModel) -> Fault:
     """The fault as the service's family calls it; what the service's own model knows stays as it is."""
     if service.error(fault.code) is not None and fault.code not in ("ExpiredTokenException",):
         return fault
-    if fault.code == "ValidationException" and service.error("InvalidInputException") is not None:
+    if fault.code == "ValidationException" and service.name == "organizations":
         return _invalid_input(fault)
     name = _NAMES.get(fault.code, {}).get(family(service))
     if name is None:
