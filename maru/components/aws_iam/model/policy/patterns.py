@@ -31,7 +31,7 @@ def glob(pattern: str) -> Matcher:
 
 @lru_cache(maxsize=PATTERNS_KEPT)
 def arn_glob(pattern: str) -> Matcher:
-    """As `glob`, each of the six parts of an ARN by itself; the last of fewer parts reaches to the end if it ends in *."""
+    """As `glob`, each of six parts by itself; the last of fewer parts reaches to the end if it ends in *."""
     parts = pattern.split(":", 5)
     count = len(parts)
     if count < 6 and not pattern.endswith("*"):
