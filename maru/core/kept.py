@@ -91,6 +91,10 @@ class Kept(Generic[T]):
             raise NotFound(what=f"{self.resource.kind} {name}", why="there is none")
         return document.value
 
+    async def fetch(self, namespace: str, name: str) -> Value:
+        """The document as the store has it now. Raises NotFound."""
+        return await self._client.get(self.resource, namespace, name)
+
     def index(self, name: str, by: Callable[[T], Iterable[str]]) -> None:
         """Keep an index under `name`: the values that a view is found by."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 
 from maru.components.search.model.definitions import KINDS, definition, document_name
 from maru.core.client import Client
 from maru.core.clock import Clock
 from maru.core.document import Resource, Value
-from maru.core.errors import AlreadyExists, NotFound
+from maru.core.errors import AlreadyExists, Conflict, NotFound
 from maru.core.ids import Ids
 from maru.core.informer import Place
 from maru.core.kept import Kept
@@ -51,7 +52,15 @@ class Shelf:
                 return
             except AlreadyExists:
                 pass
-        await self._kept.update(value)
+        while True:
+            # The API replaces a custom document only against a version; this shelf is its one writer, people aside.
+            value["metadata"]["resourceVersion"] = await self._version(document_name(name))
+            with suppress(Conflict):
+                await self._kept.update(value)
+                return
+
+    async def _version(self, name: str) -> str:
+        return str((await self._kept.fetch("", name))["metadata"]["resourceVersion"])
 
     async def delete(self, name: str) -> bool:
         """Whether it was there."""
