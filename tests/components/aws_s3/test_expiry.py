@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.components.aws_s3.conftest import World
-from tests.components.aws_s3.waiting import until
+from tests.components.aws_s3.waiting import wait_until
 
 DAY_S = 86_400
 
@@ -75,7 +75,7 @@ async def test_uploads_nobody_goes_on_with_are_aborted(s3: World) -> None:
             break
         await s3.clock.advance(3600)
     await s3.clock.advance(60)
-    await until(lambda: not list(s3.folder.glob("content/??/*")))
+    await wait_until(lambda: not list(s3.folder.glob("content/??/*")), s3.clock)
 
 
 async def test_a_transition_archives_and_a_restore_lets_read(s3: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from maru.core.errors import Broken
 from tests.components.aws_s3.conftest import World
-from tests.components.aws_s3.waiting import until
+from tests.components.aws_s3.waiting import wait_until
 
 LARGE = os.urandom(3 * 1024 * 1024 + 17)
 
@@ -139,7 +139,7 @@ async def test_replaced_and_deleted_objects_leave_no_file(s3: World) -> None:
     await s3("DeleteObject", Bucket=bucket, Key="a")
     await s3("DeleteObject", Bucket=bucket, Key="a")
     await s3.clock.advance(10)
-    await until(lambda: not list(s3.folder.glob("content/??/*")))
+    await wait_until(lambda: not list(s3.folder.glob("content/??/*")), s3.clock)
     assert await s3.refused("GetObject", Bucket=bucket, Key="a") == "NoSuchKey"
 
 

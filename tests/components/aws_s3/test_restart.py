@@ -12,7 +12,7 @@ from maru.components.aws_s3.engine.digests import Digests
 from maru.core.clock import SystemClock
 from maru.core.ids import SystemIds
 from tests.components.aws_s3.conftest import TurnedClock, World, needs, pieces_of
-from tests.components.aws_s3.waiting import until
+from tests.components.aws_s3.waiting import wait_until
 from tests.fakes.client import FakeClients
 
 
@@ -43,7 +43,7 @@ async def test_all_is_there_after_a_restart_and_lost_files_are_not(tmp_path: Pat
         ]
         assert not list(folder.glob("incoming/*"))
         await s3.clock.advance(10)
-        await until(lambda: not (folder / "00" / "100").exists())
+        await wait_until(lambda: not (folder / "00" / "100").exists(), clock)
     assert len(list(folder.glob("??/*"))) == 1
 
 
@@ -72,5 +72,5 @@ async def test_an_upload_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
 
     with suppress(ConnectionError):
         await contents.write(broken(), b"k" * 32, Digests(()))
-    await until(lambda: not list(tmp_path.glob("*/*")))
+    await wait_until(lambda: not list(tmp_path.glob("*/*")))
     await contents.close()

@@ -6,10 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from tests.fakes.clock import FakeClock
 
-async def until(claim: Callable[[], object], within_s: float = 5.0) -> None:
-    """Let others run until `claim` is true; fails after `within_s`."""
+
+async def wait_until(claim: Callable[[], object], clock: FakeClock | None = None, within_s: float = 20.0) -> None:
+    """Let others run, and the clock go on, until `claim` is true; fails after `within_s`."""
     give_up_at = time.monotonic() + within_s
     while not claim():
         assert time.monotonic() < give_up_at, "it did not come true"
         await asyncio.sleep(0)
+        if clock is not None:
+            await clock.advance(5)
