@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from maru.components.aws_iam.api.book import Book, Shelf
+from maru.components.aws_iam.api.book import Book
+from maru.components.aws_iam.model.documents import Entity
 from maru.contracts.aws_access import CallerKind, Fact, Question
 from maru.contracts.aws_service import AwsCall
 
+Finder = Callable[[str, str], Entity[object] | None]
 Asks = Callable[[AwsCall], Sequence[Question]]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a parameter names: `word` as in ARNs, the shelf it stands on."""
+    """What a parameter names: `word` as in ARNs, find: by account and name."""
 
     word: str
     parameter: str
-    shelf: Shelf[Any]
+    find: Finder
     is_own_by_default: bool = False
 
 
@@ -31,12 +32,12 @@ class Asker:
     """See the module."""
 
     def __init__(self, book: Book) -> None:
-        self.user = Subject("user", "UserName", book.users, is_own_by_default=True)
-        self.group = Subject("group", "GroupName", book.groups)
-        self.role = Subject("role", "RoleName", book.roles)
-        self.policy = Subject("policy", "PolicyName", book.policies)
-        self.profile = Subject("instance-profile", "InstanceProfileName", book.profiles)
-        self.certificate = Subject("server-certificate", "ServerCertificateName", book.certificates)
+        self.user = Subject("user", "UserName", book.users.find, is_own_by_default=True)
+        self.group = Subject("group", "GroupName", book.groups.find)
+        self.role = Subject("role", "RoleName", book.roles.find)
+        self.policy = Subject("policy", "PolicyName", book.policies.find)
+        self.profile = Subject("instance-profile", "InstanceProfileName", book.profiles.find)
+        self.certificate = Subject("server-certificate", "ServerCertificateName", book.certificates.find)
         self._book = book
 
     def about(self, operation: str, subject: Subject) -> Asks:
@@ -49,7 +50,7 @@ class Asker:
             facts = request_facts(call)
             if name is None:
                 return (Question(f"iam:{operation}", f"arn:aws:iam::{call.account}:root", facts=facts),)
-            have = subject.shelf.find(call.account, name)
+            have = subject.find(call.account, name)
             if have is not None:
                 facts |= resource_facts(have.fields)
                 return (Question(f"iam:{operation}", have.arn, facts=facts),)
@@ -65,8 +66,14 @@ class Asker:
         def asks(call: AwsCall) -> Sequence[Question]:
             arn = str(call.parameters.get(parameter) or "*")
             facts = request_facts(call)
-            for shelf in (self._book.policies, self._book.providers, self._book.devices):
-                found = shelf.find(call.account, arn.rsplit("/", 1)[-1])
+            name = arn.rsplit("/", 1)[-1]
+            finders: Sequence[Finder] = (
+                self._book.policies.find,
+                self._book.providers.find,
+                self._book.devices.find,
+            )
+            for find in finders:
+                found = find(call.account, name)
                 if found is not None and found.arn == arn:
                     facts |= resource_facts(found.fields)
             return (Question(f"iam:{operation}", arn, facts=facts),)

@@ -6,14 +6,12 @@ Source: IAM API reference, AttachUserPolicy, ListAttachedRolePolicies, ListEntit
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from maru.components.aws_iam.api.asks import Asker
-from maru.components.aws_iam.api.inline import Holder
+from maru.components.aws_iam.api.inline import Held, Holder
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.pages import page, under
 from maru.components.aws_iam.errors import coded, limit_exceeded, no_such
-from maru.components.aws_iam.model.documents import Entity
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 
 ATTACHED_MAX = 10
@@ -52,7 +50,7 @@ class Attachments:
             return {}
         if len(attached) >= ATTACHED_MAX:
             raise limit_exceeded(f"Cannot exceed quota for PoliciesPer{holder.word}: {ATTACHED_MAX}")
-        await holder.shelf.change(entity, {"attached": [*attached, arn]})
+        await entity.change({"attached": [*attached, arn]})
         return {}
 
     async def detach(self, holder: Holder, call: AwsCall) -> Members:
@@ -62,7 +60,7 @@ class Attachments:
         attached = entity.fields.attached
         if arn not in attached:
             raise no_such(f"Policy {arn} was not found.")
-        await holder.shelf.change(entity, {"attached": [one for one in attached if one != arn]})
+        await entity.change({"attached": [one for one in attached if one != arn]})
         return {}
 
     async def list_attached(self, holder: Holder, call: AwsCall) -> Members:
@@ -85,7 +83,7 @@ class Attachments:
                 continue
             entries += [
                 (f"Policy{word}s", {f"{word}Name": entity.name, f"{word}Id": entity.id})
-                for entity in holder.shelf.list(call.account)
+                for entity in holder.list_all(call.account)
                 if _uses(entity, arn, usage) and under(given.get("PathPrefix"), entity.fields.path)
             ]
         paged = page("entries", entries, call)
@@ -112,10 +110,10 @@ def check_policy_arn(arn: str) -> None:
         raise coded("ValidationError", f"ARN {arn} is not valid.")
 
 
-def _uses(entity: Entity[Any], arn: str, usage: str | None) -> bool:
+def _uses(entity: Held, arn: str, usage: str | None) -> bool:
     if usage != "PermissionsBoundary" and arn in entity.fields.attached:
         return True
-    return usage != "PermissionsPolicy" and getattr(entity.fields, "boundary", "") == arn
+    return usage != "PermissionsPolicy" and entity.boundary == arn
 
 
 def _bound(

@@ -7,11 +7,11 @@ goes up with every change of its documents, so that what was derived from them k
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from maru.components.aws_iam.config import IamConfig
 from maru.components.aws_iam.errors import already_exists
@@ -61,6 +61,22 @@ ROOT_USER = ":root"
 """Who an MFA device of the account's root user is of."""
 
 F = TypeVar("F")
+
+
+class Followed(Protocol):
+    """What all shelves' documents have in common, whatever they are of."""
+
+    resource: Resource
+
+    def on_change(self, handler: Callable[[Place], None]) -> None: ...
+
+    async def ensure_kind(self, definition: Value) -> None: ...
+
+    async def run(self) -> None: ...
+
+    async def wait_synced(self) -> None: ...
+
+    async def clear(self) -> None: ...
 
 
 class Shelf(Generic[F]):
@@ -141,38 +157,38 @@ class Book:
         self.settings: Shelf[SettingFields] = Shelf(client, SETTING, clock, ids)
         self._editions: dict[str, int] = {}
         self.keys.kept.index(BY_KEY, lambda key: (key.fields.id,))
-        for shelf in self._shelves():
-            shelf.kept.on_change(self._changed)
+        for kept in self._every():
+            kept.on_change(self._changed)
 
-    def _shelves(self) -> Sequence[Shelf[Any]]:
+    def _every(self) -> Sequence[Followed]:
         return (
-            self.users,
-            self.groups,
-            self.roles,
-            self.policies,
-            self.profiles,
-            self.keys,
-            self.devices,
-            self.providers,
-            self.certificates,
-            self.settings,
+            self.users.kept,
+            self.groups.kept,
+            self.roles.kept,
+            self.policies.kept,
+            self.profiles.kept,
+            self.keys.kept,
+            self.devices.kept,
+            self.providers.kept,
+            self.certificates.kept,
+            self.settings.kept,
         )
 
     async def open(self, tasks: Background) -> None:
         """See that the kinds are served, and return when all documents are in memory."""
         written: Mapping[Resource, Value] = definitions()
-        for shelf in self._shelves():
-            await shelf.kept.ensure_kind(written[shelf.kind.resource])
-            tasks.start(shelf.kept.run(), shelf.kind.resource.plural)
-        for shelf in self._shelves():
-            await shelf.kept.wait_synced()
+        for kept in self._every():
+            await kept.ensure_kind(written[kept.resource])
+            tasks.start(kept.run(), kept.resource.plural)
+        for kept in self._every():
+            await kept.wait_synced()
 
     async def clear(self) -> None:
         """Delete all but the access keys of the first account's root user, who is the administrator."""
         began = self.setting(ROOT_ACCOUNT).root_created_at
-        for shelf in self._shelves():
-            if shelf is not self.keys:
-                await shelf.kept.clear()
+        for kept in self._every():
+            if kept is not self.keys.kept:
+                await kept.clear()
         await self.set_setting(ROOT_ACCOUNT, {"rootCreatedAt": began})
         await self.keys.kept.clear(lambda key: key.account == ROOT_ACCOUNT and not key.fields.user)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import asdict
 
@@ -250,7 +249,7 @@ def _ssh_members(user: User, fields: SshKeyFields, encoding: str) -> Members:
     }
 
 
-def _written(every: Any) -> list[Value]:
+def _written(every: Sequence[SigningFields | SshKeyFields]) -> list[Value]:
     """Fields as they stand in a spec."""
     names = {"uploaded_at": "uploadedAt"}
     return [{names.get(key, key): value for key, value in asdict(one).items()} for one in every]

@@ -8,40 +8,95 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeVar
 
 from maru.components.aws_iam.api.asks import Asker, Subject
-from maru.components.aws_iam.api.book import Shelf
+from maru.components.aws_iam.api.book import Book, Shelf
 from maru.components.aws_iam.api.lookup import Lookup
 from maru.components.aws_iam.api.pages import page
 from maru.components.aws_iam.api.roles import Roles
 from maru.components.aws_iam.api.shapes import encoded
 from maru.components.aws_iam.errors import limit_exceeded, no_such
-from maru.components.aws_iam.model.documents import Entity, text_of
+from maru.components.aws_iam.model.documents import Entity, Written, text_of
 from maru.components.aws_iam.model.grammar import characters, check_identity_policy
 from maru.components.aws_iam.model.names import check_name
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
+from maru.core.document import Value
+
+
+class Holding(Protocol):
+    """What the fields of a user, a group and a role have in common."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def policies(self) -> dict[str, Written]: ...
+
+    @property
+    def attached(self) -> tuple[str, ...]: ...
+
+
+H = TypeVar("H", bound=Holding)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One user, group or role. change: merges into its spec."""
+
+    name: str
+    id: str
+    fields: Holding
+    boundary: str
+    change: Callable[[Value], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What holds policies. word: User, Group or Role; find: to read it, modify: to change it."""
+    """A kind that holds policies. word: User, Group or Role; find: to read one, modify: to change it."""
 
     word: str
-    shelf: Shelf[Any]
     subject: Subject
-    find: Callable[[AwsCall], Entity[Any]]
-    modify: Callable[[AwsCall], Entity[Any]]
+    find: Callable[[AwsCall], Held]
+    modify: Callable[[AwsCall], Held]
+    list_all: Callable[[str], list[Held]]
     inline_characters_max: int
 
 
-def holders(lookup: Lookup, asker: Asker, roles: Roles) -> tuple[Holder, ...]:
+def holders(book: Book, lookup: Lookup, asker: Asker, roles: Roles) -> tuple[Holder, ...]:
     """The three of them."""
+    users, groups, every_role = book.users, book.groups, book.roles
     return (
-        Holder("User", asker.user.shelf, asker.user, lookup.user, lookup.user, 2048),
-        Holder("Group", asker.group.shelf, asker.group, lookup.group, lookup.group, 5120),
-        Holder("Role", asker.role.shelf, asker.role, lookup.role, roles.modifiable, 10240),
+        Holder(
+            "User",
+            asker.user,
+            lambda call: _held(users, lookup.user(call)),
+            lambda call: _held(users, lookup.user(call)),
+            lambda account: [_held(users, one) for one in users.list(account)],
+            2048,
+        ),
+        Holder(
+            "Group",
+            asker.group,
+            lambda call: _held(groups, lookup.group(call)),
+            lambda call: _held(groups, lookup.group(call)),
+            lambda account: [_held(groups, one) for one in groups.list(account)],
+            5120,
+        ),
+        Holder(
+            "Role",
+            asker.role,
+            lambda call: _held(every_role, lookup.role(call)),
+            lambda call: _held(every_role, roles.modifiable(call)),
+            lambda account: [_held(every_role, one) for one in every_role.list(account)],
+            10240,
+        ),
     )
+
+
+def _held(shelf: Shelf[H], entity: Entity[H]) -> Held:
+    boundary: str = getattr(entity.fields, "boundary", "")
+    return Held(entity.name, entity.id, entity.fields, boundary, lambda spec: shelf.change(entity, spec))
 
 
 class Inline:
@@ -76,7 +131,7 @@ class Inline:
                 f"Maximum policy size of {holder.inline_characters_max} bytes exceeded for "
                 f"{holder.word.lower()} {entity.name}"
             )
-        await holder.shelf.change(entity, {"policies": {name: document}})
+        await entity.change({"policies": {name: document}})
         return {}
 
     async def get(self, holder: Holder, call: AwsCall) -> Members:
@@ -92,7 +147,7 @@ class Inline:
         name = call.parameters["PolicyName"]
         if name not in entity.fields.policies:
             raise _missing(holder, name)
-        await holder.shelf.change(entity, {"policies": {name: None}})
+        await entity.change({"policies": {name: None}})
         return {}
 
     async def list_all(self, holder: Holder, call: AwsCall) -> Members:

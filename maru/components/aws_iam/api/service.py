@@ -71,7 +71,7 @@ def assemble(
     keys = AccessKeys(book, lookup, asker)
     roles = Roles(book, lookup, asker, managed)
     policies = Policies(book, managed, asker)
-    every = holders(lookup, asker, roles)
+    every = holders(book, lookup, asker, roles)
     iam = (
         keys,
         Users(book, lookup, asker, keys, roles),

@@ -215,11 +215,12 @@ class SettingFields(msgspec.Struct, frozen=True, rename="camel"):
     root_created_at: str = ""
 
 
+F_co = TypeVar("F_co", covariant=True)
 F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
-class Entity(Generic[F]):
+class Entity(Generic[F_co]):
     """A document as read. id: its unique ID; version: of its document, for conditional writes."""
 
     account: str
@@ -230,7 +231,7 @@ class Entity(Generic[F]):
     arn: str
     name: str
     created_at: datetime
-    fields: F
+    fields: F_co
 
 
 User = Entity[UserFields]

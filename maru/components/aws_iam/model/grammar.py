@@ -7,13 +7,13 @@ says. Source: IAM User Guide, "Grammar of the IAM JSON policy language"; texts a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from maru.components.aws_iam.errors import limit_exceeded, malformed_policy
 from maru.components.aws_iam.model.policy.conditions import as_texts, is_operator
+from maru.core.document import Value
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 MANAGED_CHARACTERS_MAX, TRUST_CHARACTERS_MAX = 6144, 2048
@@ -56,7 +56,7 @@ def check_session_policy(document: str) -> None:
     check_identity_policy(msgspec.json.encode({"Version": VERSIONS[1], **policy}).decode())
 
 
-def check_identity_policy(document: str) -> Mapping[str, Any]:
+def check_identity_policy(document: str) -> Value:
     """An identity policy, decoded. Raises MalformedPolicyDocument."""
     policy = _parsed(document, _SYNTAX)
     _check_syntax(policy, forbidden=("Principal", "NotPrincipal"))
@@ -115,7 +115,7 @@ def check_trust(document: str) -> None:
         raise limit_exceeded(f"Cannot exceed quota for ACLSizePerRole: {TRUST_CHARACTERS_MAX}")
 
 
-def _parsed(document: str, complaint: str) -> Mapping[str, Any]:
+def _parsed(document: str, complaint: str) -> Value:
     try:
         policy = msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -125,12 +125,12 @@ def _parsed(document: str, complaint: str) -> Mapping[str, Any]:
     return policy
 
 
-def _statements(policy: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _statements(policy: Value) -> Sequence[Value]:
     statements = policy["Statement"]
     return statements if isinstance(statements, list) else [statements]
 
 
-def _texts(statement: Mapping[str, Any], *names: str) -> tuple[str, ...]:
+def _texts(statement: Value, *names: str) -> tuple[str, ...]:
     """The values of whichever element stands there; null is passed over."""
     for name in names:
         if name in statement:
@@ -140,7 +140,7 @@ def _texts(statement: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return ()
 
 
-def _check_syntax(policy: Mapping[str, Any], *, forbidden: Iterable[str]) -> None:
+def _check_syntax(policy: Value, *, forbidden: Iterable[str]) -> None:
     is_sound = (
         set(policy) <= {"Version", "Id", "Statement"}
         and policy.get("Version", VERSIONS[1]) in VERSIONS
@@ -185,7 +185,7 @@ def _is_condition(block: object) -> bool:
     return True
 
 
-def _passes_legacy(statements: Sequence[Mapping[str, Any]]) -> bool:
+def _passes_legacy(statements: Sequence[Value]) -> bool:
     for one in statements:
         if one["Effect"] not in ("Allow", "Deny"):
             return False

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from maru.components.aws_iam.errors import coded, invalid_input, limit_exceeded, validation
+from maru.core.document import Value
 
 NAME = re.compile(r"[\w+=,.@-]+", re.ASCII)
 PATH = re.compile(r"/|/[\x21-\x7e]+/")
@@ -28,7 +28,7 @@ NAME_CHARACTERS_MAX: Mapping[str, int] = {
     "virtualMFADeviceName": 226,
 }
 
-Tags = Sequence[Mapping[str, Any]]
+Tags = Sequence[Value]
 
 
 def check_name(parameter: str, name: str) -> None:

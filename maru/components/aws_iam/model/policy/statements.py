@@ -7,9 +7,8 @@ Source: IAM User Guide, "IAM JSON policy elements reference".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from maru.components.aws_iam.model.policy.conditions import Condition, as_texts, compile_block
 from maru.components.aws_iam.model.policy.patterns import Matcher, glob, is_pattern
@@ -21,6 +20,7 @@ from maru.components.aws_iam.model.policy.principals import (
 )
 from maru.components.aws_iam.model.policy.request import Request
 from maru.components.aws_iam.model.policy.variables import filled_matcher, has_variable, template
+from maru.core.document import Value
 
 VARIABLES_SINCE = "2012-10-17"
 
@@ -61,7 +61,7 @@ class CompiledPolicy:
     allows: tuple[Statement, ...]
 
 
-def compile_policy(name: str, policy: Mapping[str, Any]) -> CompiledPolicy:
+def compile_policy(name: str, policy: Value) -> CompiledPolicy:
     """A document that was checked when it was put; what it has that no grammar knows matches nothing."""
     has_variables = policy.get("Version") == VARIABLES_SINCE
     written = policy.get("Statement") or []
@@ -69,7 +69,7 @@ def compile_policy(name: str, policy: Mapping[str, Any]) -> CompiledPolicy:
     statements = [
         _statement(name, place, one, has_variables=has_variables)
         for place, one in enumerate(several, start=1)
-        if isinstance(one, Mapping)
+        if isinstance(one, dict)
     ]
     return CompiledPolicy(
         name,
@@ -78,7 +78,7 @@ def compile_policy(name: str, policy: Mapping[str, Any]) -> CompiledPolicy:
     )
 
 
-def _statement(policy: str, place: int, written: Mapping[str, Any], *, has_variables: bool) -> Statement:
+def _statement(policy: str, place: int, written: Value, *, has_variables: bool) -> Statement:
     sid = str(written.get("Sid") or "")
     label = f"{policy}, statement {place}" + (f" ({sid})" if sid else "")
     naming: Naming | None = None
@@ -97,7 +97,7 @@ def _statement(policy: str, place: int, written: Mapping[str, Any], *, has_varia
     )
 
 
-def _actions(written: Mapping[str, Any]) -> Callable[[Request], bool]:
+def _actions(written: Value) -> Callable[[Request], bool]:
     if "NotAction" in written:
         matches = _any_of(text.lower() for text in as_texts(written["NotAction"]))
         return lambda request: not matches(request.action_lower)
@@ -105,7 +105,7 @@ def _actions(written: Mapping[str, Any]) -> Callable[[Request], bool]:
     return lambda request: matches(request.action_lower)
 
 
-def _resources(written: Mapping[str, Any], *, has_variables: bool) -> Callable[[Request], bool]:
+def _resources(written: Value, *, has_variables: bool) -> Callable[[Request], bool]:
     if "NotResource" in written:
         matches = _resource_test(as_texts(written["NotResource"]), has_variables=has_variables)
         return lambda request: not matches(request)
