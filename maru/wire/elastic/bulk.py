@@ -9,9 +9,26 @@ from maru.wire.elastic.json import BodyError, Json, Object, decode, token_of
 
 ACTIONS = ("index", "create", "update", "delete")
 KNOWN = (
-    "_index", "_id", "_type", "routing", "_routing", "version", "_version", "version_type", "_version_type", "if_seq_no", "if_primary_term",
-    "retry_on_conflict", "_retry_on_conflict", "pipeline", "_source", "require_alias", "dynamic_templates", "require_data_stream", "list_executed_pipelines",
-)  # fmt: skip
+    "_index",
+    "_id",
+    "_type",
+    "routing",
+    "_routing",
+    "version",
+    "_version",
+    "version_type",
+    "_version_type",
+    "if_seq_no",
+    "if_primary_term",
+    "retry_on_conflict",
+    "_retry_on_conflict",
+    "pipeline",
+    "_source",
+    "require_alias",
+    "dynamic_templates",
+    "require_data_stream",
+    "list_executed_pipelines",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,10 @@ def _action(line: bytes, number: int) -> tuple[str, Object]:
     if kind not in ACTIONS:
         raise BodyError(
             "illegal_argument_exception",
-            f"Malformed action/metadata line [{number}], expected field [create], [delete], [index] or [update] but found [{kind}]",
+            (
+                f"Malformed action/metadata line [{number}], expected field [create], [delete], [index] or "
+                f"[update] but found [{kind}]"
+            ),
         )
     if head is None:
         head = {}
@@ -85,6 +105,9 @@ def _action(line: bytes, number: int) -> tuple[str, Object]:
         if isinstance(one, dict | list) and name not in ("_source", "dynamic_templates"):
             raise BodyError(
                 "illegal_argument_exception",
-                f"Malformed action/metadata line [{number}], expected a simple value for field [{name}] but found [{token_of(one)}]",
+                (
+                    f"Malformed action/metadata line [{number}], expected a simple value for field [{name}] but "
+                    f"found [{token_of(one)}]"
+                ),
             )
     return kind, head

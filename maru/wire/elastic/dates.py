@@ -370,9 +370,16 @@ def _written(text: str, moment: datetime) -> str:
             return str(moment.tzinfo)
         return _offset(moment) if letter == "X" or count == 5 else _offset(moment, zulu="+0000").replace(":", "")
     numbers = {
-        "M": moment.month, "L": moment.month, "d": moment.day, "H": moment.hour, "h": (moment.hour - 1) % 12 + 1,
-        "m": moment.minute, "s": moment.second, "D": moment.timetuple().tm_yday, "k": moment.hour or 24,
-    }  # fmt: skip
+        "M": moment.month,
+        "L": moment.month,
+        "d": moment.day,
+        "H": moment.hour,
+        "h": (moment.hour - 1) % 12 + 1,
+        "m": moment.minute,
+        "s": moment.second,
+        "D": moment.timetuple().tm_yday,
+        "k": moment.hour or 24,
+    }
     return f"{numbers.get(letter, 0):0{count}d}"
 
 

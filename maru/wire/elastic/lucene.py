@@ -19,7 +19,10 @@ class SyntaxFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A term, or several where a field's analyzer says so. field: "" for the default ones. fuzzy: -1 not asked, -2 by length."""
+    """A term, or several where a field's analyzer says so. field: "" for the default ones.
+
+    fuzzy: -1 not asked, -2 by length.
+    """
 
     text: str
     field: str = ""
@@ -87,7 +90,8 @@ def parse(text: str, default_operator: str = "or") -> Group:
     group = reader.group("", is_inner=False)
     if reader.at < len(text):
         raise SyntaxFault(
-            f'Cannot parse \'{text}\': Encountered " "{text[reader.at]}" "{text[reader.at]} "" at line 1, column {reader.at}.'
+            f'Cannot parse \'{text}\': Encountered " "{text[reader.at]}" "{text[reader.at]} "" at line 1, '
+            f"column {reader.at}."
         )
     return group
 
@@ -226,7 +230,8 @@ class _Reader:
         end = re.compile(r'(?<!\\)(?:\\\\)*"').search(self.text, self.at + 1)
         if end is None:
             raise SyntaxFault(
-                f"Cannot parse '{self.text}': Lexical error at line 1, column {len(self.text) + 1}.  Encountered: <EOF> (in lexical state 0)"
+                f"Cannot parse '{self.text}': Lexical error at line 1, column {len(self.text) + 1}.  "
+                "Encountered: <EOF> (in lexical state 0)"
             )
         body = unescape(self.text[self.at + 1 : end.end() - 1])
         self.at = end.end()

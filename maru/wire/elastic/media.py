@@ -31,9 +31,14 @@ def is_readable(content: str) -> bool:
     """Whether a request body of this Content-Type can be read."""
     plain = content.partition(";")[0].strip().lower()
     return plain in (
-        "", "application/json", "application/x-ndjson", "application/vnd.elasticsearch+json", "application/vnd.elasticsearch+x-ndjson",
-        "application/yaml", "application/vnd.elasticsearch+yaml",
-    )  # fmt: skip
+        "",
+        "application/json",
+        "application/x-ndjson",
+        "application/vnd.elasticsearch+json",
+        "application/vnd.elasticsearch+x-ndjson",
+        "application/yaml",
+        "application/vnd.elasticsearch+yaml",
+    )
 
 
 def as_yaml(value: Json, depth: int = 0) -> str:

@@ -23,10 +23,28 @@ _SIZES = {
     "": 1,
 }
 _LENGTHS = {
-    "mi": 1609.344, "miles": 1609.344, "yd": 0.9144, "yards": 0.9144, "ft": 0.3048, "feet": 0.3048, "in": 0.0254, "inch": 0.0254,
-    "km": 1000.0, "kilometers": 1000.0, "m": 1.0, "meters": 1.0, "cm": 0.01, "centimeters": 0.01, "mm": 0.001, "millimeters": 0.001,
-    "nm": 1852.0, "nmi": 1852.0, "nauticalmiles": 1852.0, "NM": 1852.0, "": 1.0,
-}  # fmt: skip
+    "mi": 1609.344,
+    "miles": 1609.344,
+    "yd": 0.9144,
+    "yards": 0.9144,
+    "ft": 0.3048,
+    "feet": 0.3048,
+    "in": 0.0254,
+    "inch": 0.0254,
+    "km": 1000.0,
+    "kilometers": 1000.0,
+    "m": 1.0,
+    "meters": 1.0,
+    "cm": 0.01,
+    "centimeters": 0.01,
+    "mm": 0.001,
+    "millimeters": 0.001,
+    "nm": 1852.0,
+    "nmi": 1852.0,
+    "nauticalmiles": 1852.0,
+    "NM": 1852.0,
+    "": 1.0,
+}
 
 
 def duration_s(given: Json, setting: str = "") -> float:
@@ -37,7 +55,8 @@ def duration_s(given: Json, setting: str = "") -> float:
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(nanos|micros|ms|s|m|h|d|w)", text)
     if found is None:
         raise ValueError(
-            f"failed to parse setting [{setting or 'time'}] with value [{text}] as a time value: unit is missing or unrecognized"
+            f"failed to parse setting [{setting or 'time'}] with value [{text}] as a time value: unit is "
+            "missing or unrecognized"
         )
     return float(found[1]) * _TIMES[found[2]]
 
@@ -48,7 +67,8 @@ def size_bytes(given: Json, setting: str = "") -> int:
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*([kmgtp]?b?)", text)
     if found is None or (not found[2] and text not in ("0", "-1")):
         raise ValueError(
-            f"failed to parse setting [{setting or 'size'}] with value [{given}] as a size in bytes: unit is missing or unrecognized"
+            f"failed to parse setting [{setting or 'size'}] with value [{given}] as a size in bytes: unit is "
+            "missing or unrecognized"
         )
     return int(float(found[1]) * _SIZES[found[2]])
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from maru.components.search.api.aliasing import AliasApi
 from maru.components.search.api.cluster import ClusterApi
 from maru.components.search.api.copying import CopyApi
 from maru.components.search.api.documents import DocumentApi
 from maru.components.search.api.edge import Route
 from maru.components.search.api.house import House
 from maru.components.search.api.indexing import IndexApi
+from maru.components.search.api.ingesting import IngestApi
+from maru.components.search.api.inquiries import InquiryApi
+from maru.components.search.api.nodes import NodeApi
 from maru.components.search.api.searches import SearchApi
 from maru.components.search.api.sql import SqlApi
+from maru.components.search.api.statistics import StatisticsApi
+from maru.components.search.api.streams import StreamApi
 from maru.components.search.api.tables import CatApi
 from maru.components.search.api.templating import TemplateApi
 
@@ -27,5 +33,11 @@ def routes_of(house: House) -> Sequence[Route]:
         TemplateApi(house),
         CopyApi(house),
         SqlApi(house),
+        AliasApi(house),
+        InquiryApi(house),
+        IngestApi(house),
+        StreamApi(house),
+        NodeApi(house),
+        StatisticsApi(house),
     )
     return [route for edge in edges for route in edge.routes()]

@@ -73,7 +73,7 @@ class CopyApi:
                 write.version, write.version_type = record.version, str(target["version_type"])
             return write
 
-        most = call.number("max_docs", int(body.get("max_docs", body.get("size", -1))))
+        most = call.number("max_docs", int(body.get("max_docs", body.get("size", -1)) or -1))
         return await self._walk(
             call,
             named,

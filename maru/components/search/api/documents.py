@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, written_shards
-from maru.components.search.controllers.indices import Index
+from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.writing import Outcome, Write
+from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.searching.hits import source_filter
 from maru.components.search.engine.searching.rows import field_values
 from maru.components.search.engine.shard import Stored
@@ -126,7 +127,7 @@ class DocumentApi:
         wanted: list[Object] = [{"_id": one} for one in body["ids"]] if "ids" in body else body["docs"]
         if not wanted:
             raise failure(400, "action_request_validation_exception", "Validation Failed: 1: no documents to get;")
-        problems = []
+        problems: list[str] = []
         for one in wanted:
             if not one.get("_index", call.part("index")):
                 problems.append("index is missing")
@@ -135,7 +136,7 @@ class DocumentApi:
         if problems:
             shown = "".join(f" {number}: {problem} for doc {number - 1};" for number, problem in enumerate(problems, 1))
             raise failure(400, "action_request_validation_exception", f"Validation Failed:{shown}")
-        docs = []
+        docs: list[Object] = []
         for one in wanted:
             name, doc_id = str(one.get("_index", call.part("index"))), as_text(one["_id"])
             try:
@@ -183,7 +184,7 @@ class DocumentApi:
                 as_text(head.get("routing", head.get("_routing", call.arg("routing"))) or ""),
                 int(head.get("if_seq_no", -1)),
                 int(head.get("if_primary_term", 0)),
-                int(head.get("version", head.get("_version", -1))),
+                int(head.get("version", head.get("_version", -1)) or -1),
                 str(head.get("version_type", head.get("_version_type", "internal"))),
                 str(head.get("pipeline", call.arg("pipeline"))),
                 require_alias=bool(head.get("require_alias", call.flag("require_alias"))),
@@ -192,7 +193,7 @@ class DocumentApi:
             if item.kind == "create" and write.id == "" and head.get("_id") == "":
                 raise illegal("if _id is specified it must not be empty")
             writes.append(write)
-        problems = []
+        problems: list[str] = []
         for _number, write in enumerate(writes, 1):
             if not write.target:
                 problems.append(f" {len(problems) + 1}: index is missing;")
@@ -277,7 +278,7 @@ class DocumentApi:
                 import tantivy
 
                 query = tantivy.Query.term_query(place.partition.schema, "_id", doc_id)
-                if place.searcher.num_docs and place.searcher.search(query, 1).count:
+                if count_of(place.searcher, query):
                     return index, await asyncio.to_thread(shard.get_blocking, doc_id)
             return index, None
         stored = await asyncio.to_thread(shard.get_blocking, doc_id)
@@ -432,7 +433,10 @@ def _check_version(call: Call, index: Index, stored: Stored) -> None:
         raise failure(
             409,
             "version_conflict_engine_exception",
-            f"[{stored.id}]: version conflict, current version [{stored.version}] is different than the one provided [{wanted}]",
+            (
+                f"[{stored.id}]: version conflict, current version [{stored.version}] is different than the one "
+                f"provided [{wanted}]"
+            ),
             index_uuid=index.uuid,
             shard="0",
             index=index.name,

@@ -11,18 +11,13 @@ from dataclasses import dataclass, replace
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, shards_of
-from maru.components.search.engine.queries.compiling import compile_query
-from maru.components.search.engine.queries.context import Context
 from maru.components.search.engine.searching.executing import Search, all_shards_failed
-from maru.components.search.engine.searching.hits import explanation, source_filter
 from maru.components.search.engine.searching.request import SearchRequest, parse_request
-from maru.components.search.engine.searching.rows import Target, places_of
+from maru.components.search.engine.searching.rows import Target
 from maru.components.search.engine.searching.sorting import Key
-from maru.components.search.errors import answer_body, body_of, failure, illegal, parsing, status_of
+from maru.components.search.errors import answer_body, body_of, failure, illegal, status_of
 from maru.components.search.model.mapping.columns import ID
-from maru.components.search.model.mapping.extract import filtered
-from maru.components.search.model.mapping.fields import family_of
-from maru.core.errors import MaruError, NotSupported
+from maru.core.errors import MaruError
 from maru.wire.elastic.json import BodyError, Json, Object, decode
 from maru.wire.elastic.units import duration_s
 
@@ -51,10 +46,7 @@ class SearchApi:
 
     def routes(self) -> Sequence[Route]:
         both = ("/{action}", "/{index}/{action}")
-        pairs = (
-            ("_search", self.search), ("_msearch", self.msearch), ("_count", self.count), ("_validate/query", self.validate),
-            ("_field_caps", self.field_caps), ("_search_shards", self.search_shards), ("_pit", self.open_pit),
-        )  # fmt: skip
+        pairs = (("_search", self.search), ("_msearch", self.msearch), ("_pit", self.open_pit))
         routes = []
         for name, action in pairs:
             for path in both:
@@ -63,7 +55,6 @@ class SearchApi:
                     routes.append(Route(methods, path.replace("{action}", name), action))
         return [
             *routes,
-            Route("GET POST", "/{index}/_explain/{id}", self.explain),
             Route("GET POST", "/_search/scroll", self.scroll),
             Route("GET POST", "/_search/scroll/{scroll_id}", self.scroll),
             Route("DELETE", "/_search/scroll", self.clear_scroll),
@@ -99,7 +90,10 @@ class SearchApi:
                 raise failure(
                     400,
                     "action_request_validation_exception",
-                    "Validation Failed: 1: [indices] cannot be used with point in time. Do not specify any index with point in time.;",
+                    (
+                        "Validation Failed: 1: [indices] cannot be used with point in time. Do not specify any "
+                        "index with point in time.;"
+                    ),
                 )
             context = self._context(str(pit.get("id", "")))
             if "keep_alive" in pit:
@@ -177,187 +171,6 @@ class SearchApi:
             except MaruError as error:
                 responses.append(answer_body(error))
         return Reply({"took": int((self._house.clock.monotonic_s() - began_s) * 1000), "responses": responses})
-
-    async def count(self, call: Call) -> Reply:
-        body = call.object()
-        for name in body:
-            if name != "query":
-                raise parsing(f"request does not support [{name}]")
-        request = parse_request(_with_parameters(call, body))
-        named = self._house.find(call)
-        targets = await self._house.indices.targets(named, call.arg("routing"))
-        search = Search(targets, request, self._house.around())
-        try:
-            count = await asyncio.to_thread(search.count_blocking)
-        except MaruError as error:
-            if error.details.get("facts", {}).get("is_of_shard"):
-                raise all_shards_failed(error, "query", targets[0].name) from error
-            raise
-        return Reply({"count": count, "_shards": shards_of(sum(one.index.shards for one in named))})
-
-    async def validate(self, call: Call) -> Reply:
-        body = call.object()
-        for name in body:
-            if name != "query":
-                raise parsing(f"request does not support [{name}]")
-        named = self._house.find(call)
-        targets = await self._house.indices.targets(named)
-        query = _with_parameters(call, body).get("query")
-        around = self._house.around()
-        told: Object = {"_shards": {"total": 1, "successful": 1, "failed": 0}, "valid": True}
-        shown = []
-        for target in targets:
-            place = places_of([target])[0]
-            context = Context(place, around.now, compile_query, around.docs_max, around.other)
-            try:
-                compiled = context.compile(query) if query is not None else context.everything()
-                shown.append({"index": target.name, "valid": True, "explanation": _lucene_text(query, compiled)})
-            except MaruError as error:
-                if isinstance(error, NotSupported):
-                    raise
-                told["valid"] = False
-                shown.append({"index": target.name, "valid": False, "error": f"[{target.name}] {error.what}"})
-                if not error.details.get("facts", {}).get("is_of_shard"):
-                    told["error"] = error.what
-        if call.flag("explain") or call.flag("rewrite"):
-            told["explanations"] = shown
-        return Reply(told)
-
-    async def explain(self, call: Call) -> Reply:
-        named = self._house.find(call)
-        targets = await self._house.indices.targets(named)
-        body = call.object()
-        for name in body:
-            if name != "query":
-                raise parsing(f"Unknown key for a VALUE_STRING in [{name}].")
-        query = _with_parameters(call, body).get("query")
-        if query is None:
-            raise failure(400, "action_request_validation_exception", "Validation Failed: 1: query is missing;")
-        doc_id = call.part("id")
-        request = parse_request({"query": {"bool": {"must": [query], "filter": [{"ids": {"values": [doc_id]}}]}}})
-        search = Search(targets, request, self._house.around())
-        lone = Search(targets, parse_request({"query": {"ids": {"values": [doc_id]}}}), self._house.around())
-        try:
-            rows = await asyncio.to_thread(search.rows_blocking, 1)
-            there = await asyncio.to_thread(lone.rows_blocking, 1)
-        except MaruError as error:
-            if error.details.get("facts", {}).get("is_of_shard"):
-                raise all_shards_failed(error, "query", targets[0].name) from error
-            raise
-        told: Object = {"_index": targets[0].name, "_id": doc_id, "matched": bool(rows)}
-        if not there:
-            return Reply({**told, "matched": False}, 404)
-        context = next(one for one in lone.contexts if one.place.order == there[0].place.order)
-        if rows:
-            told["explanation"] = explanation(context, query, rows[0])
-        else:
-            told["explanation"] = {"value": 0.0, "description": "no matching term", "details": []}
-        if call.has("_source") or call.has("_source_includes") or call.has("_source_excludes"):
-            is_shown, includes, excludes = source_filter(call.arg("_source", "true"))
-            includes = call.arg("_source_includes").split(",") if call.has("_source_includes") else includes
-            excludes = call.arg("_source_excludes").split(",") if call.has("_source_excludes") else excludes
-            if is_shown:
-                record = there[0].record
-                told["get"] = {
-                    "_seq_no": record.seq,
-                    "_primary_term": record.term,
-                    "found": True,
-                    "_source": filtered(there[0].source, includes, excludes),
-                }
-        return Reply(told)
-
-    async def field_caps(self, call: Call) -> Reply:
-        body = call.object()
-        given = body.get("fields") or [one for one in call.arg("fields").split(",") if one]
-        if not given:
-            raise failure(400, "action_request_validation_exception", "Validation Failed: 1: no fields specified;")
-        named = self._house.find(call)
-        if body.get("index_filter"):
-            targets = await self._house.indices.targets(named)
-            kept = []
-            for one, target in zip(named, targets, strict=True):
-                search = Search([target], parse_request({"query": body["index_filter"]}), self._house.around())
-                if await asyncio.to_thread(search.count_blocking):
-                    kept.append(one)
-            named = kept
-        names = [one.index.name for one in named]
-        found: dict[str, dict[str, list[str]]] = {}
-        facts: dict[tuple[str, str], tuple[bool, bool]] = {}
-        for one in named:
-            mapping = one.index.mapping
-            for pattern in given:
-                for path, known in mapping.matching(str(pattern)):
-                    kind = known.kind
-                    found.setdefault(path, {}).setdefault(kind, []).append(one.index.name)
-                    facts[path, kind] = (known.is_indexed, known.has_values and family_of(kind) != "stored")
-                for path, node in mapping.objects.items():
-                    if _fits(path, str(pattern)):
-                        kind = "nested" if node.nested == path else "object"
-                        found.setdefault(path, {}).setdefault(kind, []).append(one.index.name)
-                        facts[path, kind] = (False, False)
-        if call.flag("include_unmapped") or body.get("include_unmapped"):
-            for kinds in found.values():
-                rest = [name for name in names if not any(name in holders for holders in kinds.values())]
-                if rest:
-                    kinds["unmapped"] = rest
-        fields: Object = {}
-        for path in sorted(found):
-            fields[path] = {}
-            for kind, holders in found[path].items():
-                is_searchable, is_aggregatable = facts.get((path, kind), (False, False))
-                entry: Object = {
-                    "type": kind,
-                    "metadata_field": False,
-                    "searchable": is_searchable,
-                    "aggregatable": is_aggregatable,
-                }
-                if len(found[path]) > 1:
-                    entry["indices"] = holders
-                fields[path][kind] = entry
-        return Reply({"indices": names, "fields": fields})
-
-    async def search_shards(self, call: Call) -> Reply:
-        named = self._house.find(call)
-        node = self._house.node_id
-        shards = [
-            [
-                {
-                    "state": "STARTED",
-                    "primary": True,
-                    "node": node,
-                    "relocating_node": None,
-                    "shard": number,
-                    "index": one.index.name,
-                    "allocation_id": {"id": one.index.uuid},
-                }
-            ]
-            for one in named
-            for number in range(one.index.shards)
-        ]
-        indices: Object = {}
-        for one in named:
-            entry: Object = {}
-            if one.aliases and not one.is_direct:
-                entry["aliases"] = one.aliases
-                only = [one.index.aliases[alias].get("filter") for alias in one.aliases]
-                if all(only):
-                    entry["filter"] = only[0] if len(only) == 1 else {"bool": {"should": only}}
-            indices[one.index.name] = entry
-        return Reply(
-            {
-                "nodes": {
-                    node: {
-                        "name": self._house.site.node_name,
-                        "ephemeral_id": node,
-                        "transport_address": "127.0.0.1:9300",
-                        "attributes": {},
-                        "roles": ["data", "ingest", "master"],
-                    }
-                },
-                "indices": indices,
-                "shards": shards,
-            }
-        )
 
     # Scrolls and points in time.
 
@@ -445,7 +258,10 @@ class SearchApi:
             raise failure(
                 429,
                 "exception",
-                f"Trying to create too many scroll contexts. Must be less than or equal to: [{CONTEXTS_MAX}]. This limit can be set by changing the [search.max_open_scroll_context] setting.",
+                (
+                    f"Trying to create too many scroll contexts. Must be less than or equal to: [{CONTEXTS_MAX}]. "
+                    "This limit can be set by changing the [search.max_open_scroll_context] setting."
+                ),
             )
         context.until_s = self._house.clock.monotonic_s() + context.keep_s
         key = self._house.ids.secret(48)
@@ -497,7 +313,8 @@ def _keep_s(keep: str) -> float:
         raise illegal(str(error)) from error
     if keep_s > KEEP_MAX_S:
         raise illegal(
-            f"Keep alive for request ({keep}) is too large. It must be less than (1d). This limit can be set by changing "
+            f"Keep alive for request ({keep}) is too large. It must be less than (1d). This limit can be set "
+            "by changing "
             "the [search.max_keep_alive] cluster level setting."
         )
     return keep_s

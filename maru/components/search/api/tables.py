@@ -8,55 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 
-from maru.components.search.api.cluster import EVERYTHING, figures_of, memory_bytes, replicas_of, status_of_index
+from maru.components.search.api.cluster import EVERYTHING
 from maru.components.search.api.edge import Call, Reply, Route
+from maru.components.search.api.figures import figures_of, memory_bytes, replicas_of, status_of_index
 from maru.components.search.api.house import CLUSTER, VERSION, House
+from maru.components.search.api.table_columns import COLUMNS
 from maru.components.search.errors import failure, illegal
 from maru.components.search.model.definitions import PIPELINES
 from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.media import as_yaml
-from maru.wire.elastic.tables import Column, ColumnFault, chosen, help_text, ordered, text, values
+from maru.wire.elastic.tables import ColumnFault, chosen, help_text, ordered, text, values
 from maru.wire.elastic.units import size_text
 
 Rows = Callable[[Call], Awaitable[list[Object]]]
-
-
-def _columns(*specs: str) -> tuple[Column, ...]:
-    """name|aliases|about, with > before it for numbers and ~ for what is not shown by itself."""
-    found = []
-    for spec in specs:
-        flags = spec[: len(spec) - len(spec.lstrip(">~"))]
-        name, aliases, about = spec.lstrip(">~").split("|")
-        found.append(Column(name, aliases, about, "~" not in flags, ">" in flags))
-    return tuple(found)
-
-
-COLUMNS: dict[str, tuple[Column, ...]] = {
-    "indices": _columns(
-        "health|h|current health status", "status|s|open/close status", "index|i,idx|index name", "uuid|id,uuid|index uuid", ">pri|p,shards.primary,shardsPrimary|number of primary shards", ">rep|r,shards.replica,shardsReplica|number of replica shards",
-        ">docs.count|dc,docsCount|available docs", ">docs.deleted|dd,docsDeleted|deleted docs", "~creation.date|cd|index creation date (millisecond value)", "~creation.date.string|cds|index creation date (as string)", ">store.size|ss,storeSize|store size of primaries & replicas", ">pri.store.size||store size of primaries", ">dataset.size||total size of dataset",
-        "~>search.query_total|sqto,searchQueryTotal|total query phase ops", "~>indexing.index_total|iito,indexingIndexTotal|number of indexing ops", "~>segments.count|sc,segmentsCount|number of segments", "~>refresh.total|rto,refreshTotal|total refreshes", "~>get.total|gto,getTotal|number of get ops", "~>memory.total|tm,memoryTotal|total used memory",
-    ),
-    "health": _columns("epoch|t,time|seconds since 1970-01-01 00:00:00", "timestamp|ts,hms,hhmmss|time in HH:MM:SS", "cluster|cl|cluster name", "status|st|health status", ">node.total|nt,nodeTotal|total number of nodes", ">node.data|nd,nodeData|number of nodes that can store data", ">shards|t,sh,shards.total,shardsTotal|total number of shards", ">pri|p,shards.primary,shardsPrimary|number of primary shards", ">relo|r,shards.relocating,shardsRelocating|number of relocating nodes", ">init|i,shards.initializing,shardsInitializing|number of initializing nodes", ">unassign|u,shards.unassigned,shardsUnassigned|number of unassigned shards", ">unassign.pri|up|number of unassigned primary shards", ">pending_tasks|pt,pendingTasks|number of pending tasks", ">max_task_wait_time|mtwt,maxTaskWaitTime|wait time of longest task pending", ">active_shards_percent|asp,activeShardsPercent|active number of shards in percent"),
-    "nodes": _columns("~id|id,nodeId|unique node id", "ip|i|ip address", "~port|po|bound transport port", "~version|v|es version", ">heap.percent|hp,heapPercent|used heap ratio", "~>heap.current|hc,heapCurrent|used heap", "~>heap.max|hm,heapMax|max configured heap", ">ram.percent|rp,ramPercent|used machine memory ratio", "~>ram.current|rc,ramCurrent|used machine memory", "~>ram.max|rm,ramMax|total machine memory", ">cpu|cpu|recent cpu usage", ">load_1m|l|1m load avg", ">load_5m|l|5m load avg", ">load_15m|l|15m load avg", "~>disk.total|dt,diskTotal|total disk space", "~>disk.used|du,diskUsed|used disk space", "~>disk.avail|d,da,disk,diskAvail|available disk space", "~>disk.used_percent|dup,diskUsedPercent|used disk space percentage", "~>pid|p|process id", "~http_address|http|bound http address", "node.role|r,role,nodeRole|m:master eligible node, d:data node, i:ingest node, -:coordinating node only", "master|m|*:current master", "name|n|node name"),
-    "shards": _columns("index|i,idx|index name", ">shard|s,sh|shard name", "prirep|p,pr,primaryOrReplica|primary or replica", "state|st|shard state", ">docs|d,dc|number of docs in shard", ">store|sto|store size of shard (how much disk it uses)", ">dataset||total size of dataset", "ip||ip of node where it lives", "~id||unique id of node where it lives", "node|n|name of node where it lives", "~unassigned.reason|ur|reason shard became unassigned", "~segments.count|sc|number of segments"),
-    "count": _columns("epoch|t,time|seconds since 1970-01-01 00:00:00", "timestamp|ts,hms,hhmmss|time in HH:MM:SS", "count|dc,docs.count,docsCount|the document count"),
-    "aliases": _columns("alias|a|alias name", "index|i,idx|index alias points to", "filter|f,fi|filter", "routing.index|ri,routingIndex|index routing", "routing.search|rs,routingSearch|search routing", "is_write_index|w,isWriteIndex|write index"),
-    "allocation": _columns(">shards|s|number of shards on node", ">shards.undesired||number of shards that are scheduled to be moved elsewhere in the cluster", ">write_load.forecast|wlf|sum of index write load forecasts", ">disk.indices.forecast|dif|sum of shard size forecasts", ">disk.indices|di,diskIndices|disk used by ES indices", ">disk.used|du,diskUsed|disk used (total, not just ES)", ">disk.avail|da,diskAvail|disk available", ">disk.total|dt,diskTotal|total capacity of all volumes", ">disk.percent|dp,diskPercent|percent disk used", "host|h|host of node", "ip||ip of node", "node|n|name of node", "node.role|r,role,nodeRole|node roles"),
-    "master": _columns("id||node id", "host|h|host name", "ip||ip address", "node|n|node name"),
-    "templates": _columns("name|n|template name", "index_patterns|t|template index patterns", "order|o,p|template application order/priority number", "version|v|version", "composed_of|c|component templates comprising index template"),
-    "component_templates": _columns("name|n|component template name", "version|v|version", "alias_count|a|alias count", "mapping_count|m|mapping count", "settings_count|s|settings count", "metadata_count|me|metadata count", "included_in|i|included in"),
-    "segments": _columns("index|i,idx|index name", "shard|s,sh|shard name", "prirep|p,pr,primaryOrReplica|primary or replica", "ip||ip of node where it lives", "~id||unique id of node where it lives", "segment|seg|segment name", ">generation|g,gen|segment generation", ">docs.count|dc,docsCount|number of docs in segment", ">docs.deleted|dd,docsDeleted|number of deleted docs in segment", ">size|si|segment size in bytes", ">size.memory|sm,sizeMemory|segment memory in bytes", "committed|ic,isCommitted|is segment committed", "searchable|is,isSearchable|is segment searched", "version|v,ver|version", "compound|ico,isCompound|is segment compound"),
-    "plugins": _columns("~id||unique node id", "name|n|node name", "component|c|component", "version|v|component version", "~description|d|plugin details"),
-    "pending_tasks": _columns(">insertOrder|o|task insertion order", ">timeInQueue|t|how long task has been in queue", "priority|p|task priority", "source|s|task source"),
-    "tasks": _columns("action|ac|task action", "task_id|ti|unique task id", "parent_task_id|pti|parent task id", "type|ty|task type", "start_time|start|start time in ms", "timestamp|ts,hms,hhmmss|start time in HH:MM:SS", "running_time|time|running time", "ip|i|ip address", "node|n|node name"),
-    "thread_pool": _columns("node_name|nn|node name", "name|n|thread pool name", ">active|a|number of active threads", ">queue|q|number of tasks currently in queue", ">rejected|r|number of rejected tasks"),
-    "recovery": _columns("index|i,idx|index name", "shard|s,sh|shard name", "time|t,ti|recovery time", "type|ty|recovery type", "stage|st|recovery stage", "source_host|shost|source host", "source_node|snode|source node name", "target_host|thost|target host", "target_node|tnode|target node name", "repository|rep|repository", "snapshot|snap|snapshot", "files|f|number of files to recover", "files_recovered|fr|files recovered", "files_percent|fp|percent of files recovered", "files_total|tf|total number of files", "bytes|b|number of bytes to recover", "bytes_recovered|br|bytes recovered", "bytes_percent|bp|percent of bytes recovered", "bytes_total|tb|total number of bytes", "translog_ops|to|number of translog ops to recover", "translog_ops_recovered|tor|translog ops recovered", "translog_ops_percent|top|percent of translog ops recovered"),
-    "nodeattrs": _columns("node|name|node name", "host|h|host name", "ip|i|ip address", "attr|attr.name|attribute description", "value|attr.value|attribute value"),
-    "fielddata": _columns("id||node id", "host|h|host name", "ip||ip address", "node|n|node name", "field|f|field name", "size|s|field data usage"),
-    "repositories": _columns("id|id,repoId|unique repository id", "type|t,type|repository type"),
-}  # fmt: skip
 
 
 class CatApi:
@@ -67,11 +32,26 @@ class CatApi:
 
     def routes(self) -> Sequence[Route]:
         rows: dict[str, Rows] = {
-            "indices": self._indices, "health": self._health, "nodes": self._nodes, "shards": self._shards, "count": self._count, "aliases": self._aliases,
-            "allocation": self._allocation, "master": self._master, "templates": self._templates, "component_templates": self._components,
-            "segments": self._segments, "tasks": self._tasks, "thread_pool": self._pools, "recovery": self._recovery,
-            "plugins": self._none, "pending_tasks": self._none, "nodeattrs": self._none, "fielddata": self._none, "repositories": self._none,
-        }  # fmt: skip
+            "indices": self._indices,
+            "health": self._health,
+            "nodes": self._nodes,
+            "shards": self._shards,
+            "count": self._count,
+            "aliases": self._aliases,
+            "allocation": self._allocation,
+            "master": self._master,
+            "templates": self._templates,
+            "component_templates": self._components,
+            "segments": self._segments,
+            "tasks": self._tasks,
+            "thread_pool": self._pools,
+            "recovery": self._recovery,
+            "plugins": self._none,
+            "pending_tasks": self._none,
+            "nodeattrs": self._none,
+            "fielddata": self._none,
+            "repositories": self._none,
+        }
         routes = [Route("GET", "/_cat", self._contents)]
         for name, make in rows.items():
             action = self._table(name, make)
@@ -122,7 +102,7 @@ class CatApi:
         return Reply("=^.^=\n" + "".join(f"/_cat/{name}\n" for name in COLUMNS))
 
     async def _indices(self, call: Call) -> list[Object]:
-        named = self._house.find(call, default=EVERYTHING if call.part("index") else EVERYTHING)
+        named = self._house.find(call, default=EVERYTHING)
         if not call.has("expand_wildcards") and (not call.part("index") or "*" in call.part("index")):
             named = [one for one in named if not one.index.is_hidden or call.part("index").startswith(".")]
         rows = []

@@ -8,21 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from maru.components.search.api.cluster import figures_of, status_of_index
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House
 from maru.components.search.controllers.shelves import Shelf
-from maru.components.search.controllers.templates import next_name
 from maru.components.search.errors import failure, illegal, missing
-from maru.components.search.model.definitions import PIPELINES, POLICIES, SCRIPTS
-from maru.components.search.model.ingest.pipelines import Dropped, compiled
-from maru.components.search.model.ingest.processors import ProcessorFault
 from maru.components.search.model.mapping.mapping import checked_definition
 from maru.components.search.model.settings import index_settings, nested
-from maru.core.errors import MaruError
-from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Json, Object
-from maru.wire.elastic.units import duration_s, size_bytes
 
 _TEMPLATE_KEYS = (
     "index_patterns",
@@ -64,31 +56,6 @@ class TemplateApi:
             Route("GET", "/_template/{name}", self.get_legacy),
             Route("HEAD", "/_template/{name}", self.has_legacy),
             Route("DELETE", "/_template/{name}", self.delete_legacy),
-            Route("PUT", "/_data_stream/{name}", self.put_stream),
-            Route("GET", "/_data_stream", self.get_stream),
-            Route("GET", "/_data_stream/{name}", self.get_stream),
-            Route("DELETE", "/_data_stream/{name}", self.delete_stream),
-            Route("GET", "/_data_stream/_stats", self.stream_stats),
-            Route("GET", "/_data_stream/{name}/_stats", self.stream_stats),
-            Route("POST", "/{index}/_rollover", self.rollover),
-            Route("POST", "/{index}/_rollover/{target}", self.rollover),
-            Route("PUT", "/_ilm/policy/{name}", self.put_policy),
-            Route("GET", "/_ilm/policy", self.get_policy),
-            Route("GET", "/_ilm/policy/{name}", self.get_policy),
-            Route("DELETE", "/_ilm/policy/{name}", self.delete_policy),
-            Route("GET", "/{index}/_ilm/explain", self.explain_policy),
-            Route("GET", "/_ilm/status", self.policy_status),
-            Route("POST", "/{index}/_ilm/remove", self.remove_policy),
-            Route("PUT", "/_ingest/pipeline/{name}", self.put_pipeline),
-            Route("GET", "/_ingest/pipeline", self.get_pipeline),
-            Route("GET", "/_ingest/pipeline/{name}", self.get_pipeline),
-            Route("DELETE", "/_ingest/pipeline/{name}", self.delete_pipeline),
-            Route("GET POST", "/_ingest/pipeline/_simulate", self.simulate),
-            Route("GET POST", "/_ingest/pipeline/{name}/_simulate", self.simulate),
-            Route("GET", "/_ingest/processor/grok", self.grok),
-            Route("PUT POST", "/_scripts/{name}", self.put_script),
-            Route("GET", "/_scripts/{name}", self.get_script),
-            Route("DELETE", "/_scripts/{name}", self.delete_script),
         ]
 
     # Composable templates.
@@ -114,7 +81,10 @@ class TemplateApi:
             raise failure(
                 400,
                 "invalid_index_template_exception",
-                f"index_template [{name}] invalid, cause [index template [{name}] specifies component templates [{', '.join(unknown)}] that do not exist]",
+                (
+                    f"index_template [{name}] invalid, cause [index template [{name}] specifies component "
+                    f"templates [{', '.join(unknown)}] that do not exist]"
+                ),
             )
         patterns = body["index_patterns"] if isinstance(body["index_patterns"], list) else [body["index_patterns"]]
         priority = int(body.get("priority", 0) or 0)
@@ -125,8 +95,11 @@ class TemplateApi:
                 and _overlap(patterns, spec["index_patterns"])
             ):
                 raise illegal(
-                    f"index template [{name}] has index patterns [{', '.join(patterns)}] matching patterns from existing templates [{other}] with patterns "
-                    f"({other} => [{', '.join(spec['index_patterns'])}]) that have the same priority [{priority}], multiple index templates may not match during index creation, please use a different priority"
+                    f"index template [{name}] has index patterns [{', '.join(patterns)}] matching patterns "
+                    f"from existing templates [{other}] with patterns "
+                    f"({other} => [{', '.join(spec['index_patterns'])}]) that have the same priority "
+                    f"[{priority}], multiple index templates may not match during index creation, please use "
+                    "a different priority"
                 )
         await shelf.put(name, {**body, "index_patterns": patterns})
         return Reply({"acknowledged": True})
@@ -154,7 +127,8 @@ class TemplateApi:
             ]
             if streams:
                 raise illegal(
-                    f"unable to remove composable templates [{name}] as they are in use by a data streams [{', '.join(streams)}]"
+                    f"unable to remove composable templates [{name}] as they are in use by a data streams "
+                    f"[{', '.join(streams)}]"
                 )
             await shelf.delete(name)
         return Reply({"acknowledged": True})
@@ -216,7 +190,8 @@ class TemplateApi:
             ]
             if users:
                 raise illegal(
-                    f"component templates [{name}] cannot be removed as they are still in use by index templates [{', '.join(users)}]"
+                    f"component templates [{name}] cannot be removed as they are still in use by index "
+                    f"templates [{', '.join(users)}]"
                 )
             await shelf.delete(name)
         return Reply({"acknowledged": True})
@@ -257,396 +232,11 @@ class TemplateApi:
 
     # Data streams and rollover.
 
-    async def put_stream(self, call: Call) -> Reply:
-        await self._house.templates.create_stream(call.part("name"))
-        return Reply({"acknowledged": True})
-
-    async def get_stream(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
-        if not found and call.part("name") and "*" not in call.part("name"):
-            raise failure(
-                404,
-                "index_not_found_exception",
-                f"no such index [{call.part('name')}]",
-                **{
-                    "resource.type": "index_or_alias",
-                    "resource.id": call.part("name"),
-                    "index_uuid": "_na_",
-                    "index": call.part("name"),
-                },
-            )
-        told = []
-        for name, spec in found.items():
-            indices = [self._house.indices.get(one) for one in spec["indices"]]
-            shown = [
-                {
-                    "index_name": one.name,
-                    "index_uuid": one.uuid,
-                    "prefer_ilm": True,
-                    "managed_by": "Index Lifecycle Management" if "lifecycle.name" in one.settings else "Unmanaged",
-                }
-                for one in indices
-                if one is not None
-            ]
-            status = max(
-                (status_of_index(one) for one in indices if one is not None),
-                key=["green", "yellow", "red"].index,
-                default="green",
-            )
-            entry = {
-                "name": name,
-                "timestamp_field": {"name": "@timestamp"},
-                "indices": shown,
-                "generation": spec["generation"],
-                "status": status.upper(),
-                "template": spec["template"],
-                "next_generation_managed_by": "Unmanaged",
-                "prefer_ilm": True,
-                "hidden": spec.get("hidden", False),
-                "system": False,
-                "allow_custom_routing": False,
-                "replicated": False,
-                "rollover_on_write": False,
-            }
-            policy = indices[-1].settings.get("lifecycle.name") if indices and indices[-1] is not None else None
-            told.append({**entry, "ilm_policy": policy} if policy else entry)
-        return Reply({"data_streams": told})
-
-    async def delete_stream(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
-        if not found and "*" not in call.part("name"):
-            raise failure(
-                404,
-                "index_not_found_exception",
-                f"no such index [{call.part('name')}]",
-                **{
-                    "resource.type": "index_or_alias",
-                    "resource.id": call.part("name"),
-                    "index_uuid": "_na_",
-                    "index": call.part("name"),
-                },
-            )
-        for name, spec in found.items():
-            await self._house.templates.streams.delete(name)
-            for one in spec["indices"]:
-                index = self._house.indices.get(one)
-                if index is not None:
-                    await self._house.indices.delete(index)
-        return Reply({"acknowledged": True})
-
-    async def stream_stats(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
-        told, count, size = [], 0, 0
-        for name, spec in found.items():
-            indices = [
-                index for index in (self._house.indices.get(one) for one in spec["indices"]) if index is not None
-            ]
-            own = sum([(await figures_of(index))["bytes"] for index in indices])
-            count, size = count + len(indices), size + own
-            told.append(
-                {"data_stream": name, "backing_indices": len(indices), "store_size_bytes": own, "maximum_timestamp": 0}
-            )
-        return Reply(
-            {
-                "_shards": {"total": count, "successful": count, "failed": 0},
-                "data_stream_count": len(told),
-                "backing_indices": count,
-                "total_store_size_bytes": size,
-                "data_streams": told,
-            }
-        )
-
-    async def rollover(self, call: Call) -> Reply:
-        alias, body = call.part("index"), call.object()
-        stream = self._house.indices.stream(alias)
-        if stream is None and alias not in self._house.indices.aliases():
-            raise illegal(
-                f"rollover target [{alias}] does not exist"
-                if self._house.indices.get(alias) is None
-                else "rollover target is a [concrete index] but one of [alias,data_stream] was expected"
-            )
-        old = self._house.indices.write_target(alias)
-        assert old is not None
-        conditions = body.get("conditions") or {}
-        met = {f"[{name}: {value}]": await self._is_met(old.name, name, value) for name, value in conditions.items()}
-        is_due = not conditions or any(met.values())
-        fresh = (
-            self._house.templates.next_stream_name(alias)
-            if stream is not None
-            else (call.part("target") or next_name(old.name))
-        )
-        dry = call.flag("dry_run")
-        if is_due and not dry:
-            await self.roll(
-                alias, fresh, {key: value for key, value in body.items() if key in ("settings", "mappings", "aliases")}
-            )
-        done = is_due and not dry
-        return Reply(
-            {
-                "acknowledged": done,
-                "shards_acknowledged": done,
-                "old_index": old.name,
-                "new_index": fresh,
-                "rolled_over": done,
-                "dry_run": dry,
-                "conditions": met,
-            }
-        )
-
-    async def roll(self, alias: str, fresh: str, body: Object) -> None:
-        """Make the next index of an alias or data stream, and write there from now on."""
-        house = self._house
-        if house.indices.stream(alias) is not None:
-            await house.templates.roll_stream(alias)
-            return
-        old = house.indices.write_target(alias)
-        assert old is not None
-        spec = old.aliases[alias]
-        keeps = "is_write_index" in spec
-        aliases = {**(body.get("aliases") or {}), alias: {**spec, **({"is_write_index": True} if keeps else {})}}
-        if keeps:
-            await house.indices.change(old, aliases={**old.aliases, alias: {**spec, "is_write_index": False}})
-        await house.templates.create(fresh, {**body, "aliases": aliases})
-        if not keeps:
-            await house.indices.change(old, aliases={name: one for name, one in old.aliases.items() if name != alias})
-
-    async def _is_met(self, name: str, condition: str, value: Json) -> bool:
-        index = self._house.indices.get(name)
-        assert index is not None
-        try:
-            if condition in ("max_age", "min_age"):
-                return self._house.indices.now() - int(index.spec["creation_date"]) >= duration_s(value) * 1000
-            if condition in ("max_docs", "min_docs", "max_primary_shard_docs", "min_primary_shard_docs"):
-                return int((await figures_of(index))["docs"]) >= int(value)
-            if condition in ("max_size", "max_primary_shard_size", "min_size", "min_primary_shard_size"):
-                return int((await figures_of(index))["bytes"]) >= size_bytes(value)
-        except ValueError as error:
-            raise illegal(str(error)) from error
-        raise failure(400, "x_content_parse_exception", f"[1:1] [conditions] unknown field [{condition}]")
-
     # Lifecycle policies.
-
-    async def put_policy(self, call: Call) -> Reply:
-        body = call.needs_body()
-        phases = (body.get("policy") or {}).get("phases")
-        if not isinstance(phases, dict):
-            raise failure(
-                400, "x_content_parse_exception", "[1:1] [put_lifecycle_request] failed to parse field [policy]"
-            )
-        for phase, spec in phases.items():
-            if phase not in ("hot", "warm", "cold", "frozen", "delete"):
-                raise illegal(f"Timeseries lifecycle does not support phase [{phase}]")
-            for action in (spec or {}).get("actions") or {}:
-                if action not in ("rollover", "set_priority", "delete", "readonly", "forcemerge", "unfollow"):
-                    raise illegal(f"the action [{action}] in phase [{phase}] is not supported by Maru")
-        shelf = self._house.shelves.of(POLICIES)
-        before = shelf.get(call.part("name"))
-        await shelf.put(
-            call.part("name"),
-            {
-                "policy": body["policy"],
-                "version": int((before or {}).get("version", 0)) + 1,
-                "modified_date": iso(self._house.indices.now()),
-            },
-        )
-        return Reply({"acknowledged": True})
-
-    async def get_policy(self, call: Call) -> Reply:
-        found = _named(self._house.shelves.of(POLICIES), call.part("name"))
-        if not found and call.part("name") and "*" not in call.part("name"):
-            raise missing(f"Lifecycle policy not found: {call.part('name')}")
-        return Reply(
-            {
-                name: {
-                    "version": spec["version"],
-                    "modified_date": spec["modified_date"],
-                    "policy": spec["policy"],
-                    "in_use_by": self._users(name),
-                }
-                for name, spec in found.items()
-            }
-        )
-
-    def _users(self, policy: str) -> Object:
-        indices = [index.name for index in self._house.indices.all() if index.settings.get("lifecycle.name") == policy]
-        return {
-            "indices": indices,
-            "data_streams": sorted(
-                {
-                    str(index.spec["data_stream"])
-                    for index in self._house.indices.all()
-                    if index.name in indices and index.spec.get("data_stream")
-                }
-            ),
-            "composable_templates": [
-                name
-                for name in self._house.templates.composable.all()
-                if self._house.templates.resolved(self._house.templates.composable.all()[name])["settings"].get(
-                    "lifecycle.name"
-                )
-                == policy
-            ],
-        }
-
-    async def delete_policy(self, call: Call) -> Reply:
-        name = call.part("name")
-        users = self._users(name)["indices"]
-        if users:
-            raise illegal(f"Cannot delete policy [{name}]. It is in use by one or more indices: [{', '.join(users)}]")
-        if not await self._house.shelves.of(POLICIES).delete(name):
-            raise missing(f"Lifecycle policy not found: {name}")
-        return Reply({"acknowledged": True})
-
-    async def explain_policy(self, call: Call) -> Reply:
-        told: Object = {}
-        for one in self._house.find(call):
-            policy = one.index.settings.get("lifecycle.name")
-            entry: Object = {"index": one.index.name, "managed": policy is not None}
-            if policy is not None:
-                age_ms = self._house.indices.now() - int(one.index.spec["creation_date"])
-                entry |= {
-                    "policy": policy,
-                    "index_creation_date_millis": one.index.spec["creation_date"],
-                    "time_since_index_creation": f"{age_ms / 1000:.2f}s",
-                    "lifecycle_date_millis": one.index.spec["creation_date"],
-                    "age": f"{age_ms / 1000:.2f}s",
-                    "phase": "hot",
-                    "action": "rollover",
-                    "step": "check-rollover-ready",
-                }
-            told[one.index.name] = entry
-        return Reply({"indices": told})
-
-    async def policy_status(self, call: Call) -> Reply:
-        return Reply({"operation_mode": "RUNNING"})
-
-    async def remove_policy(self, call: Call) -> Reply:
-        for one in self._house.find(call):
-            await self._house.indices.change_settings(one.index, {"lifecycle.name": None})
-        return Reply({"has_failures": False, "failed_indexes": []})
 
     # Ingest pipelines.
 
-    async def put_pipeline(self, call: Call) -> Reply:
-        body = call.needs_body()
-        compiled(body)
-        if body.get("on_failure"):
-            compiled({"processors": body["on_failure"]})
-        await self._house.shelves.of(PIPELINES).put(call.part("name"), body)
-        return Reply({"acknowledged": True})
-
-    async def get_pipeline(self, call: Call) -> Reply:
-        found = _named(self._house.shelves.of(PIPELINES), call.part("name"))
-        told = {
-            name: ({key: value for key, value in spec.items() if key != "name"} if not call.flag("summary") else {})
-            for name, spec in found.items()
-        }
-        return Reply(told, 404 if not told and call.part("name") and "*" not in call.part("name") else 200)
-
-    async def delete_pipeline(self, call: Call) -> Reply:
-        shelf = self._house.shelves.of(PIPELINES)
-        found = _named(shelf, call.part("name"))
-        if not found and call.part("name") != "*":
-            raise missing(f"pipeline [{call.part('name')}] is missing")
-        for name in found:
-            await shelf.delete(name)
-        return Reply({"acknowledged": True})
-
-    async def simulate(self, call: Call) -> Reply:
-        body = call.needs_body()
-        name = call.part("name")
-        definition = self._house.shelves.of(PIPELINES).get(name) if name else body.get("pipeline")
-        if definition is None:
-            raise (
-                illegal(f"pipeline [{name}] does not exist")
-                if name
-                else failure(
-                    400, "parse_exception", "[pipeline] required property is missing", property_name="pipeline"
-                )
-            )
-        if not body.get("docs"):
-            raise (
-                failure(400, "parse_exception", "[docs] required property is missing", property_name="docs")
-                if "docs" not in body
-                else illegal("must specify at least one document in [docs]")
-            )
-        told = []
-        for one in body["docs"]:
-            if "_source" not in one:
-                raise failure(400, "parse_exception", "[_source] required property is missing", property_name="_source")
-            source = dict(one["_source"])
-            meta: Object = {
-                "_index": one.get("_index", "_index"),
-                "_id": one.get("_id", "_id"),
-                "_routing": one.get("routing", one.get("_routing")),
-                "_version": "-3",
-            }
-            told.append(self._simulated(definition, source, meta, is_verbose=call.flag("verbose")))
-        return Reply({"docs": told})
-
-    def _simulated(self, definition: Object, source: Object, meta: Object, *, is_verbose: bool) -> Object:
-        pipelines = self._house.pipelines
-        stamp = {"timestamp": iso(self._house.indices.now())}
-        try:
-            results = pipelines.simulate(definition, source, meta)
-        except Dropped:
-            return (
-                {"processor_results": [{"processor_type": "drop", "status": "dropped"}]}
-                if is_verbose
-                else {"doc": None}
-            )
-        except (MaruError, ProcessorFault) as error:
-            kind = (
-                error.details.get("kind", "illegal_argument_exception") if isinstance(error, MaruError) else error.kind
-            )
-            reason = error.what if isinstance(error, MaruError) else str(error)
-            return {"error": {"root_cause": [{"type": kind, "reason": reason}], "type": kind, "reason": reason}}
-        if is_verbose:
-            return {
-                "processor_results": [
-                    {
-                        **one,
-                        "doc": {
-                            "_index": meta["_index"],
-                            "_id": meta["_id"],
-                            "_version": "-3",
-                            "_source": one.pop("document", {}),
-                            "_ingest": stamp,
-                        },
-                    }
-                    for one in results
-                ]
-            }
-        told = {"_index": meta["_index"], "_id": meta["_id"], "_version": "-3", "_source": source, "_ingest": stamp}
-        return {"doc": {**told, **({"_routing": meta["_routing"]} if meta.get("_routing") else {})}}
-
-    async def grok(self, call: Call) -> Reply:
-        from maru.components.search.model.ingest.grok import PATTERNS
-
-        return Reply({"patterns": dict(sorted(PATTERNS.items())) if call.flag("s") else PATTERNS})
-
     # Stored scripts are search templates only: Painless is kept, and refused when it is to run.
-
-    async def put_script(self, call: Call) -> Reply:
-        body = call.needs_body()
-        if "script" not in body:
-            raise illegal("must specify <script> for stored script")
-        lang = (body["script"] or {}).get("lang")
-        if not lang:
-            raise illegal("must specify lang for stored script")
-        await self._house.shelves.of(SCRIPTS).put(call.part("name"), {"script": body["script"]})
-        return Reply({"acknowledged": True})
-
-    async def get_script(self, call: Call) -> Reply:
-        found = self._house.shelves.of(SCRIPTS).get(call.part("name"))
-        if found is None:
-            return Reply({"_id": call.part("name"), "found": False}, 404)
-        return Reply({"_id": call.part("name"), "found": True, "script": found["script"]})
-
-    async def delete_script(self, call: Call) -> Reply:
-        if not await self._house.shelves.of(SCRIPTS).delete(call.part("name")):
-            raise missing(f"stored script [{call.part('name')}] does not exist and cannot be deleted")
-        return Reply({"acknowledged": True})
 
 
 def _named(shelf: Shelf, expression: str) -> dict[str, Object]:

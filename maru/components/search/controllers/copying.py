@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from maru.components.search.controllers.indices import Index
+from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.writing import Write, Writing
 from maru.components.search.engine.searching.executing import Search, Surroundings
 from maru.components.search.engine.searching.request import parse_request

@@ -17,7 +17,14 @@ class OwnIndexer(Indexer):
 
     async def index(self, items: Sequence[IndexItem]) -> Sequence[IndexOutcome]:
         writes = [
-            Write("create" if one.is_create else "index", one.index, one.id, one.source, one.routing, pipeline=one.pipeline)
+            Write(
+                "create" if one.is_create else "index",
+                one.index,
+                one.id,
+                one.source,
+                one.routing,
+                pipeline=one.pipeline,
+            )
             for one in items
         ]
         results = []

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 
 from maru.components.search.config import SearchConfig
-from maru.components.search.controllers.indices import Index, Indices
+from maru.components.search.controllers.index import Index
+from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.writing import Writing
 from maru.core.clock import Clock
 from maru.core.errors import MaruError

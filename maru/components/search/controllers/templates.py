@@ -10,7 +10,8 @@ import copy
 import re
 from fnmatch import fnmatchcase
 
-from maru.components.search.controllers.indices import Index, Indices
+from maru.components.search.controllers.index import Index
+from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.shelves import Shelf
 from maru.components.search.errors import failure, illegal
 from maru.components.search.model.mapping.mapping import checked_definition
@@ -165,7 +166,11 @@ def _built_in(name: str) -> tuple[str, Object] | None:
     found = re.fullmatch(r"(logs|metrics|traces|synthetics)-[^-]+(?:-[^-]+)+", name)
     if found is None:
         return None
-    texts = {"message": {"type": "match_only_text"}}
+    texts: Object = {"message": {"type": "match_only_text"}}
+    if found[1] == "logs":
+        # The labels of containers are names of their owners' own; a field for each would fill any mapping.
+        labels = {"properties": {"labels": {"type": "flattened"}}}
+        texts |= {"kubernetes": labels, "container": labels}
     strings = {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 1024}}}
     mappings = {"properties": texts, "dynamic_templates": [strings], "date_detection": False}
     return found[1], {

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from maru.components.search.controllers.indices import Index, Indices
+from maru.components.search.controllers.index import Index
+from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.templates import Templates
 from maru.components.search.engine.shard import PRIMARY_TERM, Operation, Shard, Written
 from maru.components.search.errors import failure, illegal, no_such_index
@@ -132,7 +133,10 @@ class Writing:
             raise failure(
                 400,
                 "action_request_validation_exception",
-                f"Validation Failed: 1: id [{write.id}] is too long, must be no longer than {ID_BYTES_MAX} bytes but was: {len(write.id.encode())};",
+                (
+                    f"Validation Failed: 1: id [{write.id}] is too long, must be no longer than {ID_BYTES_MAX} "
+                    f"bytes but was: {len(write.id.encode())};"
+                ),
             )
         if write.version_type not in ("internal", "external", "external_gte", "external_gt"):
             raise illegal(f"No version type match [{write.version_type}]")
@@ -147,11 +151,13 @@ class Writing:
                 )
             if write.kind == "update":
                 raise _invalid(
-                    "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead"
+                    "internal versioning can not be used for optimistic concurrency control. Please use "
+                    "`if_seq_no` and `if_primary_term` instead"
                 )
         elif write.version >= 0:
             raise _invalid(
-                "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead"
+                "internal versioning can not be used for optimistic concurrency control. Please use "
+                "`if_seq_no` and `if_primary_term` instead"
             )
         if (write.if_seq >= 0) != (write.if_term > 0):
             raise _invalid(
@@ -359,9 +365,7 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
         raise failure(
             400,
             "document_parsing_exception",
-            "[1:1] failed to parse: Malformed content, must start with an object"
-            if not isinstance(document, list)
-            else "[1:1] failed to parse: Malformed content, must start with an object",
+            "[1:1] failed to parse: Malformed content, must start with an object",
         )
     if index.spec.get("data_stream") and "@timestamp" not in document:
         raise failure(
@@ -378,7 +382,10 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
             raise failure(
                 400,
                 "document_parsing_exception",
-                f"[1:1] Field [{name}] is a metadata field and cannot be added inside a document. Use the index API request parameters.",
+                (
+                    f"[1:1] Field [{name}] is a metadata field and cannot be added inside a document. Use the "
+                    "index API request parameters."
+                ),
             )
     operation.parsed = parser.parse(document, write.id, operation.source)
     return operation
@@ -393,34 +400,17 @@ def _updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | N
         raise _bad_source(error, write) from error
     if not isinstance(body, dict):
         raise failure(400, "parsing_exception", f"Expected [START_OBJECT] but found [{token_of(body)}]", line=1, col=1)
-    for name in body:
-        if name not in (
-            "doc",
-            "upsert",
-            "doc_as_upsert",
-            "script",
-            "scripted_upsert",
-            "detect_noop",
-            "_source",
-            "if_seq_no",
-            "if_primary_term",
-            "lang",
-            "params",
-        ):
-            raise failure(400, "x_content_parse_exception", f"[1:2] [UpdateRequest] unknown field [{name}]")
-    if "script" in body and "doc" in body:
-        raise _invalid("can't provide both script and doc")
-    if "script" not in body and "doc" not in body:
-        raise _invalid("script or doc is missing")
-    if body.get("doc_as_upsert") and "doc" not in body:
-        raise _invalid("doc must be specified if doc_as_upsert is enabled")
+    _check_update(body)
     have = shard.get_blocking(write.id)
     if have is None:
         if write.if_seq >= 0:
             raise failure(
                 409,
                 "version_conflict_engine_exception",
-                f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term [{write.if_term}]. but no document was found",
+                (
+                    f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term "
+                    f"[{write.if_term}]. but no document was found"
+                ),
                 index_uuid=index.uuid,
                 shard="0",
                 index=index.name,
@@ -448,7 +438,10 @@ def _updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | N
         raise failure(
             409,
             "version_conflict_engine_exception",
-            f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term [{write.if_term}]. current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]",
+            (
+                f"[{write.id}]: version conflict, required seqNo [{write.if_seq}], primary term "
+                f"[{write.if_term}]. current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]"
+            ),
             index_uuid=index.uuid,
             shard="0",
             index=index.name,
@@ -461,6 +454,31 @@ def _updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | N
         return None
     write.routing = write.routing or have.routing
     return encode(after)
+
+
+def _check_update(body: Object) -> None:
+    """Raises action_request_validation_exception and its like."""
+    for name in body:
+        if name not in (
+            "doc",
+            "upsert",
+            "doc_as_upsert",
+            "script",
+            "scripted_upsert",
+            "detect_noop",
+            "_source",
+            "if_seq_no",
+            "if_primary_term",
+            "lang",
+            "params",
+        ):
+            raise failure(400, "x_content_parse_exception", f"[1:2] [UpdateRequest] unknown field [{name}]")
+    if "script" in body and "doc" in body:
+        raise _invalid("can't provide both script and doc")
+    if "script" not in body and "doc" not in body:
+        raise _invalid("script or doc is missing")
+    if body.get("doc_as_upsert") and "doc" not in body:
+        raise _invalid("doc must be specified if doc_as_upsert is enabled")
 
 
 def merged(before: Json, change: Json) -> Json:

@@ -87,6 +87,27 @@ class Files:
         self._open.pop(number, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A place in the log, and a descriptor of its file of our own; -1 where there is nothing to do."""
+
+    place: tuple[int, int]
+    descriptor: int
+
+    def sync_blocking(self) -> None:
+        """Everything before the place is on disk. Raises failure 429 on a full disk."""
+        if self.descriptor < 0:
+            return
+        try:
+            os.fdatasync(self.descriptor)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _full() from error
+            raise
+        finally:
+            os.close(self.descriptor)
+
+
 class Log:
     """Appends and reads. `open_blocking` before anything else; one writer at a time."""
 
@@ -147,18 +168,20 @@ class Log:
             raise
         return locations
 
+    def pinned(self) -> Pinned:
+        """What has been appended so far, to be synced while others append."""
+        have = (self._number, self._offset)
+        return Pinned(have, -1 if have == self._synced or self._file < 0 else os.dup(self._file))
+
+    def note_synced(self, pinned: Pinned) -> None:
+        """It is on disk."""
+        self._synced = max(self._synced, pinned.place)
+
     def sync_blocking(self) -> None:
         """Everything appended before this call is on disk when it returns."""
-        have = (self._number, self._offset)
-        if have == self._synced:
-            return
-        try:
-            os.fdatasync(self._file)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _full() from error
-            raise
-        self._synced = have
+        pinned = self.pinned()
+        pinned.sync_blocking()
+        self.note_synced(pinned)
 
     def replay_blocking(self, since: int) -> Iterator[tuple[int, Record]]:
         """(location, record) from `since` on. Cuts a half-written end off; raises Broken for damage before it."""

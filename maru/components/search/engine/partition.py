@@ -27,7 +27,7 @@ from maru.components.search.model.mapping.columns import (
     UNSIGNED,
     WHOLE,
     Column,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     import tantivy
@@ -35,9 +35,14 @@ if TYPE_CHECKING:
 META = "columns.json"
 OFFSET = "_offset"
 _OWN = (
-    Column(ID, KEYWORD), Column(SEQ, WHOLE), Column(LOCATION, WHOLE), Column(NESTED, KEYWORD), Column(FIELDS, KEYWORD),
-    Column(ROUTING, KEYWORD), Column(OFFSET, WHOLE),
-)  # fmt: skip
+    Column(ID, KEYWORD),
+    Column(SEQ, WHOLE),
+    Column(LOCATION, WHOLE),
+    Column(NESTED, KEYWORD),
+    Column(FIELDS, KEYWORD),
+    Column(ROUTING, KEYWORD),
+    Column(OFFSET, WHOLE),
+)
 
 
 class Partition:
@@ -182,3 +187,11 @@ def addresses_of(partition: Partition, query: tantivy.Query, limit: int) -> Sequ
         return []
     found: Sequence[tuple[float, tantivy.DocAddress]] = partition.searcher.search(query, limit, count=False).hits
     return found
+
+
+def count_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    """How many documents match."""
+    if not searcher.num_docs:
+        return 0
+    result = searcher.search(query, 1, count=True)
+    return int(result.count)  # type: ignore[attr-defined] # its stub forgets it

@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Files, Log, Record, encode, file_of
-from maru.components.search.engine.partition import OFFSET, Partition
+from maru.components.search.engine.partition import OFFSET, Partition, count_of
 from maru.components.search.errors import failure
 from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, ROUTING, SEQ, Column
 from maru.components.search.model.mapping.parsing import Parsed
@@ -124,7 +125,8 @@ class Shard:
         self, folder: Path, writer_bytes: int, parse: ParseBytes, columns: Callable[[], dict[str, Column]]
     ) -> None:
         self.folder = folder
-        self.lock = asyncio.Lock()
+        self.lock = asyncio.Lock()  # writes in the order in which they were parsed
+        self._guard = threading.RLock()  # a caller may be cancelled while its thread still writes
         self._writer_bytes = writer_bytes
         self._parse = parse
         self._columns = columns
@@ -170,15 +172,20 @@ class Shard:
 
     def close_blocking(self) -> None:
         """Everything is committed and closed."""
-        self.refresh_blocking()
-        for partition in self._partitions:
-            partition.release_blocking()
-        self._log.close_blocking()
+        with self._guard:
+            self.refresh_blocking()
+            for partition in self._partitions:
+                partition.release_blocking()
+            self._log.close_blocking()
 
     # Writing.
 
     def write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
         """Number, check and append `operations`; durable only after `sync_blocking`."""
+        with self._guard:
+            return self._write_blocking(operations, make_id)
+
+    def _write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
         results: list[Written | MaruError] = []
         records: list[bytes] = []
         made: list[tuple[_Pending, int]] = []
@@ -217,24 +224,29 @@ class Shard:
         return results
 
     def sync_blocking(self) -> None:
-        """Everything written before is on disk."""
-        self._log.sync_blocking()
+        """Everything written before is on disk. Others may write meanwhile."""
+        with self._guard:
+            pinned = self._log.pinned()
+        pinned.sync_blocking()
+        with self._guard:
+            self._log.note_synced(pinned)
 
     def refresh_blocking(self) -> bool:
         """What is pending is found from now on. Says whether there was anything."""
-        self._apply_blocking()
-        if not self._applied:
-            return False
-        end, seq = self._log.location, self.seq
-        self._log.sync_blocking()
-        for partition in self._partitions:
-            partition.commit_blocking()
-        self._applied = 0
-        self._recent.clear()
-        self._checkpoint = end
-        self._save_blocking(seq)
-        self._snapshot = None
-        return True
+        with self._guard:
+            self._apply_blocking()
+            if not self._applied:
+                return False
+            end, seq = self._log.location, self.seq
+            self._log.sync_blocking()
+            for partition in self._partitions:
+                partition.commit_blocking()
+            self._applied = 0
+            self._recent.clear()
+            self._checkpoint = end
+            self._save_blocking(seq)
+            self._snapshot = None
+            return True
 
     @property
     def is_dirty(self) -> bool:
@@ -243,9 +255,10 @@ class Shard:
 
     def release_blocking(self) -> None:
         """Give writers' memory back while nothing is written."""
-        for partition in self._partitions:
-            if partition.has_writer() and not partition.written:
-                partition.release_blocking()
+        with self._guard:
+            for partition in self._partitions:
+                if partition.has_writer() and not partition.written:
+                    partition.release_blocking()
 
     # Reading.
 
@@ -280,29 +293,30 @@ class Shard:
 
     def compact_blocking(self) -> int:
         """Write what is alive in the emptiest old file anew and remove the file; how many bytes were freed."""
-        numbers = self._log.numbers()[:-1]
-        committed = [number for number in numbers if number < file_of(self._checkpoint)]
-        for number in committed:
-            path = self._log.folder / f"log-{number:08d}.bin"
-            size = path.stat().st_size
-            live = [
-                (location, record)
-                for location, record in self._log.replay_blocking(number << 36)
-                if file_of(location) == number and record.kind == INDEX and self._is_live(record, location)
-            ]
-            if sum(len(record.source) for _, record in live) > size // 2:
-                continue
-            locations = self._log.append_blocking([encode(record) for _, record in live])
-            for (_, record), location in zip(live, locations, strict=True):
-                parsed = self._parse(record.source, record.id)
-                self._accept(
-                    _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)),
-                    record.version,
-                )
-            self.refresh_blocking()
-            self._log.remove_blocking(number)
-            return size
-        return 0
+        with self._guard:
+            numbers = self._log.numbers()[:-1]
+            committed = [number for number in numbers if number < file_of(self._checkpoint)]
+            for number in committed:
+                path = self._log.folder / f"log-{number:08d}.bin"
+                size = path.stat().st_size
+                live = [
+                    (location, record)
+                    for location, record in self._log.replay_blocking(number << 36)
+                    if file_of(location) == number and record.kind == INDEX and self._is_live(record, location)
+                ]
+                if sum(len(record.source) for _, record in live) > size // 2:
+                    continue
+                locations = self._log.append_blocking([encode(record) for _, record in live])
+                for (_, record), location in zip(live, locations, strict=True):
+                    parsed = self._parse(record.source, record.id)
+                    self._accept(
+                        _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)),
+                        record.version,
+                    )
+                self.refresh_blocking()
+                self._log.remove_blocking(number)
+                return size
+            return 0
 
     # Own.
 
@@ -458,7 +472,7 @@ class Shard:
         for partition in self._partitions:
             total += partition.docs
             if partition.docs:
-                total -= int(partition.searcher.search(tantivy.Query.exists_query(NESTED), 1).count)
+                total -= count_of(partition.searcher, tantivy.Query.exists_query(NESTED))
         self.docs_live = total
 
     def _saved_seq(self) -> int:

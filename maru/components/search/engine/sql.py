@@ -97,8 +97,9 @@ def _fill(connection, name: str, mapping: Mapping, rows: Sequence[Row]) -> None:
         file.flush()
         spec = ", ".join(f"'{path}': '{kind}'" for path, kind in kinds.items())
         connection.execute(
-            f"INSERT INTO \"{name}\" SELECT * FROM read_json('{file.name}', format='newline_delimited', columns={{{spec}}})"
-        )  # noqa: S608 - names of ours
+            f"INSERT INTO \"{name}\" SELECT * FROM read_json('{file.name}', format='newline_delimited', "
+            f"columns={{{spec}}})"
+        )
 
 
 def _stored(value: Json, family: str) -> Json:

@@ -1,6 +1,7 @@
 """Names of indices: what is allowed, date math in them, and expressions with asterisks and minus.
 
-Source: Elasticsearch reference, "Create index" (path parameters), "Multi-target syntax", "Date math support in index names".
+Source: Elasticsearch reference, "Create index" (path parameters), "Multi-target syntax", "Date math support in
+index names".
 """
 
 from __future__ import annotations

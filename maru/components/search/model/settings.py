@@ -10,21 +10,103 @@ from maru.wire.elastic.json import Json, Object, as_text
 from maru.wire.elastic.units import duration_s
 
 STATIC = (
-    "number_of_shards", "codec", "routing_partition_size", "soft_deletes.enabled", "load_fixed_bitset_filters_eagerly", "shard.check_on_startup",
-    "number_of_routing_shards", "sort.field", "sort.order", "mode",
-)  # fmt: skip
+    "number_of_shards",
+    "codec",
+    "routing_partition_size",
+    "soft_deletes.enabled",
+    "load_fixed_bitset_filters_eagerly",
+    "shard.check_on_startup",
+    "number_of_routing_shards",
+    "sort.field",
+    "sort.order",
+    "mode",
+)
 _GROUPS = (
-    "analysis.", "routing.", "mapping.", "search.", "indexing.", "translog.", "merge.", "blocks.", "lifecycle.", "sort.", "query.", "highlight.",
-    "unassigned.", "soft_deletes.", "similarity.", "store.", "write.", "plugins.", "shard.", "allocation.", "resize.", "version.", "provided_name", "queries.",
-    "knn", "time_series.", "look_back_time", "opendistro.", "replication.", "seq_no.", "fielddata.", "flush_after_merge", "warmer.", "optimize_auto_generated_id", "gateway_local.", "recovery.", "mapper.", "logsdb.", "derived_source.", "merge_on_flush.", "remote_store.", "composite_index.", "data_path", "force_memory_term_dictionary", "dense_vector.", "esql.", "max_slices_per_pit",
-)  # fmt: skip
+    "analysis.",
+    "routing.",
+    "mapping.",
+    "search.",
+    "indexing.",
+    "translog.",
+    "merge.",
+    "blocks.",
+    "lifecycle.",
+    "sort.",
+    "query.",
+    "highlight.",
+    "unassigned.",
+    "soft_deletes.",
+    "similarity.",
+    "store.",
+    "write.",
+    "plugins.",
+    "shard.",
+    "allocation.",
+    "resize.",
+    "version.",
+    "provided_name",
+    "queries.",
+    "knn",
+    "time_series.",
+    "look_back_time",
+    "opendistro.",
+    "replication.",
+    "seq_no.",
+    "fielddata.",
+    "flush_after_merge",
+    "warmer.",
+    "optimize_auto_generated_id",
+    "gateway_local.",
+    "recovery.",
+    "mapper.",
+    "logsdb.",
+    "derived_source.",
+    "merge_on_flush.",
+    "remote_store.",
+    "composite_index.",
+    "data_path",
+    "force_memory_term_dictionary",
+    "dense_vector.",
+    "esql.",
+    "max_slices_per_pit",
+)
 _SINGLES = {
-    "number_of_shards", "number_of_replicas", "auto_expand_replicas", "refresh_interval", "max_result_window", "max_inner_result_window",
-    "max_rescore_window", "max_docvalue_fields_search", "max_script_fields", "max_ngram_diff", "max_shingle_diff", "max_refresh_listeners",
-    "max_terms_count", "max_regex_length", "gc_deletes", "default_pipeline", "final_pipeline", "hidden", "codec", "number_of_routing_shards",
-    "routing_partition_size", "priority", "max_slices_per_scroll", "uuid", "creation_date", "verified_before_close", "load_fixed_bitset_filters_eagerly",
-    "mode", "source_only", "legacy_template", "routing_path", "append_only.enabled", "check_pending_flush.enabled", "data_path", "compound_format",
-}  # fmt: skip
+    "number_of_shards",
+    "number_of_replicas",
+    "auto_expand_replicas",
+    "refresh_interval",
+    "max_result_window",
+    "max_inner_result_window",
+    "max_rescore_window",
+    "max_docvalue_fields_search",
+    "max_script_fields",
+    "max_ngram_diff",
+    "max_shingle_diff",
+    "max_refresh_listeners",
+    "max_terms_count",
+    "max_regex_length",
+    "gc_deletes",
+    "default_pipeline",
+    "final_pipeline",
+    "hidden",
+    "codec",
+    "number_of_routing_shards",
+    "routing_partition_size",
+    "priority",
+    "max_slices_per_scroll",
+    "uuid",
+    "creation_date",
+    "verified_before_close",
+    "load_fixed_bitset_filters_eagerly",
+    "mode",
+    "source_only",
+    "legacy_template",
+    "routing_path",
+    "append_only.enabled",
+    "check_pending_flush.enabled",
+    "data_path",
+    "compound_format",
+}
 
 
 def flat(given: Json, prefix: str = "") -> Object:
@@ -50,7 +132,8 @@ def index_settings(given: Json) -> Object:
         plain = name.removeprefix("index.")
         if plain not in _SINGLES and not plain.startswith(_GROUPS):
             raise illegal(
-                f"unknown setting [index.{plain}] please check that any required plugins are installed, or check the breaking changes "
+                f"unknown setting [index.{plain}] please check that any required plugins are installed, or "
+                "check the breaking changes "
                 "documentation for removed settings"
             )
         found[plain] = value

@@ -6,55 +6,34 @@ Each makes its buckets in order and runs what is below over the rows of each. So
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from maru.components.search.engine.aggregations import intervals, ordering, ranges
-from maru.components.search.engine.aggregations.tree import Aggregation, Scope, Work, key_text, objects_at
+from maru.components.search.engine.aggregations.filtering import (
+    _adjacency,
+    _filter,
+    _filters,
+    _global,
+    _missing,
+    _nested,
+    _reverse,
+    _sampler,
+)
+from maru.components.search.engine.aggregations.grouping import (
+    Maker,
+    RunAll,
+    bucket_of,
+    count_of,
+    grouped,
+)
+from maru.components.search.engine.aggregations.tree import Aggregation, Scope, Work, key_text
 from maru.components.search.engine.searching.rows import Row
 from maru.components.search.errors import illegal, parsing
-from maru.components.search.model.mapping.columns import SEQ
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.values import geohash
 from maru.wire.elastic.json import Json, Object, as_text
-
-RunAll = Callable[[Work, Sequence[Aggregation], Sequence[Row], Scope], Object]
-Maker = Callable[[Work, Aggregation, Sequence[Row], Scope, RunAll], Object]
-
-
-def bucket_of(work: Work, one: Aggregation, head: Object, rows: Sequence[Row], tail: tuple[Scope, RunAll]) -> Object:
-    """A bucket: its head, its count, and what is below."""
-    scope, run_all = tail
-    told = {**head, "doc_count": count_of(rows, scope)}
-    return {**told, **run_all(work, one.below, rows, scope)} if one.below else told
-
-
-def count_of(rows: Sequence[Row], scope: Scope) -> int:
-    """Documents, or nested objects where those are what is counted."""
-    if scope.path:
-        return sum(len(scope.objects.get((row.place.order, row.seq), [])) for row in rows)
-    return len(rows)
-
-
-def grouped(
-    work: Work, rows: Sequence[Row], scope: Scope, keys: Callable[[Row, Scope], Iterable[Json]]
-) -> dict[Json, tuple[list[Row], Scope]]:
-    """Rows by key; within nested objects each object is grouped by itself."""
-    groups: dict[Json, tuple[list[Row], Scope]] = {}
-    for row in rows:
-        spot = (row.place.order, row.seq)
-        if not scope.path:
-            for key in dict.fromkeys(keys(row, scope)):
-                groups.setdefault(key, ([], scope))[0].append(row)
-            continue
-        for inner in scope.objects.get(spot, []):
-            single = Scope(scope.path, {spot: [inner]})
-            for key in dict.fromkeys(keys(row, single)):
-                members, own = groups.setdefault(key, ([], Scope(scope.path)))
-                if not members or members[-1] is not row:
-                    members.append(row)
-                own.objects.setdefault(spot, []).append(inner)
-    return groups
 
 
 def _terms(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
@@ -302,17 +281,13 @@ def _range(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_
     spans = ranges.spans_of(work, one, known)
     name = str(one.params["field"])
     buckets = []
+    missing = one.params.get("missing")
+
+    def inside(row: Row, inner: Scope, span: ranges.Span) -> Iterable[Json]:
+        return [1] if any(span.holds(value) for value in work.values(row, name, inner, missing)) else []
+
     for span in spans:
-        groups = grouped(
-            work,
-            rows,
-            scope,
-            lambda row, inner, span=span: (
-                [1]
-                if any(span.holds(value) for value in work.values(row, name, inner, one.params.get("missing")))
-                else []
-            ),
-        )  # type: ignore[misc]
+        groups = grouped(work, rows, scope, partial(inside, span=span))
         members, inner = groups.get(1, ([], Scope(scope.path)))
         buckets.append(bucket_of(work, one, span.head, members, (inner, run_all)))
     if one.params.get("keyed") in (True, "true"):
@@ -359,157 +334,6 @@ def _geohash(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
     return {"buckets": buckets[: int(one.params.get("size", 10_000))]}
 
 
-def matching(work: Work, query: Json, rows: Sequence[Row], path: str = "") -> list[Row]:
-    """Those of `rows` that a query matches."""
-    found: set[tuple[int, int]] = set()
-    for context in work.contexts:
-        own = [row.seq for row in rows if row.place.order == context.place.order]
-        if own:
-            compiled = context.both(context.compile(query), context.constant(context.terms(SEQ, own), 0.0))
-            found |= {(row.place.order, row.seq) for row in context.rows(compiled)}
-    return [row for row in rows if (row.place.order, row.seq) in found]
-
-
-def _filter(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    members, inner = _filtered(work, one.params, rows, scope)
-    return bucket_of(work, one, {}, members, (inner, run_all))
-
-
-def _filtered(work: Work, query: Json, rows: Sequence[Row], scope: Scope) -> tuple[list[Row], Scope]:
-    if not scope.path:
-        return matching(work, query, rows), scope
-    kept = Scope(scope.path)
-    members = []
-    from dataclasses import replace
-
-    from maru.components.search.engine.queries.compound import nested_rows
-
-    for context in work.contexts:
-        own = [row for row in rows if row.place.order == context.place.order]
-        if not own:
-            continue
-        firsts: dict[int, int] = {}
-        everyone = nested_rows(replace(context), scope.path, {"match_all": {}})
-        for found in everyone:
-            firsts[found.seq] = min(firsts.get(found.seq, 1 << 60), found.offset)
-        offsets: dict[int, set[int]] = {}
-        for found in nested_rows(context, scope.path, query):
-            offsets.setdefault(found.seq, set()).add(found.offset - firsts[found.seq])
-        for row in own:
-            every = objects_at(row, scope.path)
-            wanted = [every[offset] for offset in sorted(offsets.get(row.seq, ())) if offset < len(every)]
-            wanted = [inner for inner in wanted if inner in scope.objects.get((row.place.order, row.seq), [])]
-            if wanted:
-                members.append(row)
-                kept.objects[row.place.order, row.seq] = wanted
-    return members, kept
-
-
-def _filters(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    given = one.params.get("filters")
-    if not given:
-        raise illegal("[filters] cannot be empty.")
-    pairs = list(given.items()) if isinstance(given, dict) else list(enumerate(given))
-    told, seen = [], set()
-    for key, query in pairs:
-        members, inner = _filtered(work, query, rows, scope)
-        seen |= {(row.place.order, row.seq) for row in members}
-        told.append((key, bucket_of(work, one, {}, members, (inner, run_all))))
-    other = one.params.get("other_bucket_key") or (
-        "_other_" if one.params.get("other_bucket") in (True, "true") else None
-    )
-    if other:
-        rest = [row for row in rows if (row.place.order, row.seq) not in seen]
-        told.append((other, bucket_of(work, one, {}, rest, (scope, run_all))))
-    if isinstance(given, dict) and one.params.get("keyed", True) not in (False, "false"):
-        return {"buckets": dict(told)}
-    if isinstance(given, dict):
-        return {"buckets": [{"key": key, **bucket} for key, bucket in told]}
-    return {"buckets": [bucket for _, bucket in told]}
-
-
-def _adjacency(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    separator = str(one.params.get("separator", "&"))
-    single = {name: matching(work, query, rows) for name, query in sorted((one.params.get("filters") or {}).items())}
-    buckets = []
-    names = list(single)
-    for index, name in enumerate(names):
-        for other in names[index:]:
-            seqs = {(row.place.order, row.seq) for row in single[other]}
-            members = [row for row in single[name] if (row.place.order, row.seq) in seqs]
-            if members:
-                buckets.append(
-                    bucket_of(
-                        work,
-                        one,
-                        {"key": name if name == other else f"{name}{separator}{other}"},
-                        members,
-                        (scope, run_all),
-                    )
-                )
-    return {"buckets": sorted(buckets, key=lambda bucket: bucket["key"])}
-
-
-def _missing(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    work.field(one)
-    name = str(one.params["field"])
-    if one.params.get("missing") is not None:
-        return bucket_of(work, one, {}, [], (scope, run_all))
-    groups = grouped(work, rows, scope, lambda row, inner: [] if work.values(row, name, inner) else [1])
-    members, inner = groups.get(1, ([], Scope(scope.path)))
-    return bucket_of(work, one, {}, members, (inner, run_all))
-
-
-def _global(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    everyone = [row for context in work.contexts for row in context.rows(context.root(context.everything()))]
-    return bucket_of(work, one, {}, everyone, (Scope(), run_all))
-
-
-def _nested(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    path = str(one.params.get("path", ""))
-    if not path:
-        raise parsing(f"Missing [path] field for nested aggregation [{one.name}]")
-    inner = Scope(path, {})
-    members = []
-    for row in rows:
-        found = objects_at(row, path)
-        if found and any(
-            node.nested == path for node in [row.place.target.mapping.objects.get(path)] if node is not None
-        ):
-            inner.objects[row.place.order, row.seq] = found
-            members.append(row)
-    return bucket_of(work, one, {}, members, (inner, run_all))
-
-
-def _reverse(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    if not scope.path:
-        raise illegal(f"Reverse nested aggregation [{one.name}] can only be used inside a [nested] aggregation")
-    path = str(one.params.get("path", ""))
-    if path:
-        return _nested(work, Aggregation(one.name, "nested", {"path": path}, one.below), rows, Scope(), run_all)
-    return bucket_of(work, one, {}, rows, (Scope(), run_all))
-
-
-def _sampler(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    if one.kind == "random_sampler":
-        return {
-            **bucket_of(work, one, {}, rows, (scope, run_all)),
-            "probability": 1.0,
-            "seed": int(one.params.get("seed", 0)),
-        }
-    best = sorted(rows, key=lambda row: (-row.score, row.place.order, row.seq))
-    if one.kind == "diversified_sampler":
-        most, seen, kept = int(one.params.get("max_docs_per_value", 1)), {}, []
-        for row in best:
-            values = work.values(row, str(one.params.get("field")), scope)
-            key = values[0] if values else None
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] <= most:
-                kept.append(row)
-        best = kept
-    return bucket_of(work, one, {}, best[: int(one.params.get("shard_size", 100))], (scope, run_all))
-
-
 def _composite(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
     sources = one.params.get("sources")
     if not sources:
@@ -522,7 +346,8 @@ def _composite(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, 
     names = [part.name for part in parts]
     if len(set(names)) != len(names):
         raise illegal(
-            f"Composite source names must be unique, found duplicates: [{next(name for name in names if names.count(name) > 1)}]"
+            "Composite source names must be unique, found duplicates: "
+            f"[{next(name for name in names if names.count(name) > 1)}]"
         )
 
     def keys(row: Row, inner: Scope) -> Iterable[Json]:
@@ -560,9 +385,28 @@ def fits(name: str, pattern: str) -> bool:
 
 
 BUCKETS: dict[str, Maker] = {
-    "terms": _terms, "rare_terms": _rare, "multi_terms": _multi, "significant_terms": _significant, "date_histogram": _date_histogram,
-    "histogram": _histogram, "auto_date_histogram": _auto_date, "range": _range, "date_range": _range, "ip_range": _range,
-    "geo_distance": _geo_distance, "geohash_grid": _geohash, "geotile_grid": _geohash, "filter": _filter, "filters": _filters,
-    "adjacency_matrix": _adjacency, "missing": _missing, "global": _global, "nested": _nested, "reverse_nested": _reverse,
-    "sampler": _sampler, "diversified_sampler": _sampler, "random_sampler": _sampler, "composite": _composite,
-}  # fmt: skip
+    "terms": _terms,
+    "rare_terms": _rare,
+    "multi_terms": _multi,
+    "significant_terms": _significant,
+    "date_histogram": _date_histogram,
+    "histogram": _histogram,
+    "auto_date_histogram": _auto_date,
+    "range": _range,
+    "date_range": _range,
+    "ip_range": _range,
+    "geo_distance": _geo_distance,
+    "geohash_grid": _geohash,
+    "geotile_grid": _geohash,
+    "filter": _filter,
+    "filters": _filters,
+    "adjacency_matrix": _adjacency,
+    "missing": _missing,
+    "global": _global,
+    "nested": _nested,
+    "reverse_nested": _reverse,
+    "sampler": _sampler,
+    "diversified_sampler": _sampler,
+    "random_sampler": _sampler,
+    "composite": _composite,
+}

@@ -18,14 +18,39 @@ from maru.wire.elastic.dates import DateError, Format, add, floor, to_millis, to
 from maru.wire.elastic.json import Json, Object
 
 _CALENDAR = {
-    "second": "s", "1s": "s", "minute": "m", "1m": "m", "hour": "h", "1h": "h", "day": "d", "1d": "d", "week": "w", "1w": "w", "month": "M", "1M": "M",
-    "quarter": "q", "1q": "q", "year": "y", "1y": "y",
-}  # fmt: skip
+    "second": "s",
+    "1s": "s",
+    "minute": "m",
+    "1m": "m",
+    "hour": "h",
+    "1h": "h",
+    "day": "d",
+    "1d": "d",
+    "week": "w",
+    "1w": "w",
+    "month": "M",
+    "1M": "M",
+    "quarter": "q",
+    "1q": "q",
+    "year": "y",
+    "1y": "y",
+}
 _FIXED = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LADDER = (
-    ("1s", 1), ("5s", 5), ("10s", 10), ("30s", 30), ("1m", 60), ("5m", 300), ("10m", 600), ("30m", 1800), ("1h", 3600), ("3h", 10800), ("12h", 43200), ("1d", 86400),
+    ("1s", 1),
+    ("5s", 5),
+    ("10s", 10),
+    ("30s", 30),
+    ("1m", 60),
+    ("5m", 300),
+    ("10m", 600),
+    ("30m", 1800),
+    ("1h", 3600),
+    ("3h", 10800),
+    ("12h", 43200),
+    ("1d", 86400),
     ("7d", 604800),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,8 @@ def date_grid(params: Object, name: str) -> Grid:
     found = re.fullmatch(r"(\d+)(ms|s|m|h|d)", text)
     if found is None or int(found[1]) == 0:
         raise illegal(
-            f"failed to parse setting [{name}.{given[0].replace('_i', 'I')}] with value [{text}] as a time value: unit is missing or unrecognized"
+            f"failed to parse setting [{name}.{given[0].replace('_i', 'I')}] with value [{text}] as a time "
+            "value: unit is missing or unrecognized"
             if found is None
             else "Zero or negative time interval not supported"
         )
@@ -137,7 +163,9 @@ def filled(keys: Sequence[Json], grid: Grid, params: Object, most: int) -> list[
         first, last = (_bound(bounds.get(name), grid, params) for name in ("min", "max"))
         if first is not None and last is not None and first > last:
             raise illegal(
-                f"[extended_bounds.min][{bounds.get('min')}] cannot be greater than [extended_bounds.max][{bounds.get('max')}] for histogram aggregation [{params.get('field')}]"
+                f"[extended_bounds.min][{bounds.get('min')}] cannot be greater than "
+                f"[extended_bounds.max][{bounds.get('max')}] for histogram aggregation "
+                f"[{params.get('field')}]"
             )
         if first is not None:
             first = grid.floor(first)
@@ -159,7 +187,11 @@ def filled(keys: Sequence[Json], grid: Grid, params: Object, most: int) -> list[
             raise failure(
                 400,
                 "too_many_buckets_exception",
-                f"Trying to create too many buckets. Must be less than or equal to: [{most}] but was [{len(result)}]. This limit can be set by changing the [search.max_buckets] cluster level setting.",
+                (
+                    f"Trying to create too many buckets. Must be less than or equal to: [{most}] but was "
+                    f"[{len(result)}]. This limit can be set by changing the [search.max_buckets] cluster level "
+                    "setting."
+                ),
                 is_of_shard=True,
                 max_buckets=most,
             )

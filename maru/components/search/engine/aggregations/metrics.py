@@ -76,13 +76,23 @@ def extended_of(told: Object, squares: float, sigma: float) -> Object:
     deviation = math.sqrt(population)
     sampled = math.sqrt(sampling) if sampling is not None else None
     return {
-        **told, "sum_of_squares": squares, "variance": population, "variance_population": population, "variance_sampling": sampling if sampling is not None else "NaN",
-        "std_deviation": deviation, "std_deviation_population": deviation, "std_deviation_sampling": sampled if sampled is not None else "NaN",
+        **told,
+        "sum_of_squares": squares,
+        "variance": population,
+        "variance_population": population,
+        "variance_sampling": sampling if sampling is not None else "NaN",
+        "std_deviation": deviation,
+        "std_deviation_population": deviation,
+        "std_deviation_sampling": sampled if sampled is not None else "NaN",
         "std_deviation_bounds": {
-            "upper": mean + sigma * deviation, "lower": mean - sigma * deviation, "upper_population": mean + sigma * deviation, "lower_population": mean - sigma * deviation,
-            "upper_sampling": mean + sigma * sampled if sampled is not None else "NaN", "lower_sampling": mean - sigma * sampled if sampled is not None else "NaN",
+            "upper": mean + sigma * deviation,
+            "lower": mean - sigma * deviation,
+            "upper_population": mean + sigma * deviation,
+            "lower_population": mean - sigma * deviation,
+            "upper_sampling": mean + sigma * sampled if sampled is not None else "NaN",
+            "lower_sampling": mean - sigma * sampled if sampled is not None else "NaN",
         },
-    }  # fmt: skip
+    }
 
 
 def _avg(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Object:
@@ -293,7 +303,9 @@ def _top_hits(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -
     start, size = int(one.params.get("from", 0)), int(one.params.get("size", 3))
     if start + size > 100:
         raise illegal(
-            f"Top hits result window is too large, the top hits aggregator [{one.name}]'s from + size must be less than or equal to: [100] but was [{start + size}]. This limit can be set by changing the [index.max_inner_result_window] index level setting."
+            f"Top hits result window is too large, the top hits aggregator [{one.name}]'s from + size must be "
+            f"less than or equal to: [100] but was [{start + size}]. This limit can be set by changing the "
+            "[index.max_inner_result_window] index level setting."
         )
     request = parse_request({**body, "size": size})
     found = list(rows)
@@ -357,9 +369,24 @@ def _rate(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope) -> Ob
 
 Metric = Callable[[Work, Aggregation, Sequence[Row], Scope], Object]
 METRICS: dict[str, Metric] = {
-    "avg": _avg, "sum": _sum, "min": _min, "max": _max, "stats": _stats, "extended_stats": _extended, "value_count": _count,
-    "cardinality": _cardinality, "percentiles": _percentiles, "percentile_ranks": _ranks, "median_absolute_deviation": _deviation,
-    "boxplot": _boxplot, "weighted_avg": _weighted, "string_stats": _strings, "geo_bounds": _bounds, "geo_centroid": _centroid,
-    "top_hits": _top_hits, "top_metrics": _top_metrics, "rate": _rate,
-}  # fmt: skip
+    "avg": _avg,
+    "sum": _sum,
+    "min": _min,
+    "max": _max,
+    "stats": _stats,
+    "extended_stats": _extended,
+    "value_count": _count,
+    "cardinality": _cardinality,
+    "percentiles": _percentiles,
+    "percentile_ranks": _ranks,
+    "median_absolute_deviation": _deviation,
+    "boxplot": _boxplot,
+    "weighted_avg": _weighted,
+    "string_stats": _strings,
+    "geo_bounds": _bounds,
+    "geo_centroid": _centroid,
+    "top_hits": _top_hits,
+    "top_metrics": _top_metrics,
+    "rate": _rate,
+}
 ORDER = compare

@@ -72,7 +72,10 @@ def metric_at(bucket: Object, path: str) -> Json:
             raise failure(
                 400,
                 "illegal_argument_exception",
-                f"Invalid aggregation order path [{path}]. The provided aggregation [{name}] either does not exist, or is a pipeline aggregation and cannot be used to sort the buckets.",
+                (
+                    f"Invalid aggregation order path [{path}]. The provided aggregation [{name}] either does not "
+                    "exist, or is a pipeline aggregation and cannot be used to sort the buckets."
+                ),
                 is_of_shard=True,
             )
         level = level[name]

@@ -224,19 +224,27 @@ def _normalized(one: Aggregation, values: Sequence[float | None], buckets: Seque
     deviation = math.sqrt(sum((value - mean) ** 2 for value in known) / len(known)) if known else 0.0
     method = str(one.params.get("method", "percent_of_sum"))
     change: Mapping[str, Callable[[float], float]] = {
-        "rescale_0_1": lambda value: (value - low) / (high - low or 1), "rescale_0_100": lambda value: 100 * (value - low) / (high - low or 1),
-        "percent_of_sum": lambda value: value / (total or 1), "mean": lambda value: (value - mean) / (high - low or 1),
-        "z-score": lambda value: (value - mean) / (deviation or 1), "softmax": lambda value: math.exp(value) / sum(math.exp(one) for one in known),
-    }  # fmt: skip
+        "rescale_0_1": lambda value: (value - low) / (high - low or 1),
+        "rescale_0_100": lambda value: 100 * (value - low) / (high - low or 1),
+        "percent_of_sum": lambda value: value / (total or 1),
+        "mean": lambda value: (value - mean) / (high - low or 1),
+        "z-score": lambda value: (value - mean) / (deviation or 1),
+        "softmax": lambda value: math.exp(value) / sum(math.exp(one) for one in known),
+    }
     if method not in change:
         raise illegal(f"invalid method [{method}]")
     return [{"value": change[method](value)} if value is not None else None for value in values]
 
 
 _SERIES: Mapping[str, Callable[[Aggregation, Sequence[float | None], Sequence[Object]], list[Object | None]]] = {
-    "derivative": _derivative, "cumulative_sum": _cumulative, "serial_diff": _difference, "moving_fn": _moving, "moving_avg": _moving,
-    "normalize": _normalized, "cumulative_cardinality": _cumulative,
-}  # fmt: skip
+    "derivative": _derivative,
+    "cumulative_sum": _cumulative,
+    "serial_diff": _difference,
+    "moving_fn": _moving,
+    "moving_avg": _moving,
+    "normalize": _normalized,
+    "cumulative_cardinality": _cumulative,
+}
 
 
 def _deviation(values: Sequence[float]) -> float:
@@ -250,9 +258,13 @@ def _linear(values: Sequence[float]) -> float:
 
 
 _MOVING: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "unweightedAvg": lambda values: sum(values) / len(values) if values else math.nan, "max": lambda values: max(values, default=math.nan), "min": lambda values: min(values, default=math.nan),
-    "sum": lambda values: float(sum(values)), "stdDev": lambda values: _deviation(values) if values else math.nan, "linearWeightedAvg": lambda values: _linear(values) if values else math.nan,
-}  # fmt: skip
+    "unweightedAvg": lambda values: sum(values) / len(values) if values else math.nan,
+    "max": lambda values: max(values, default=math.nan),
+    "min": lambda values: min(values, default=math.nan),
+    "sum": lambda values: float(sum(values)),
+    "stdDev": lambda values: _deviation(values) if values else math.nan,
+    "linearWeightedAvg": lambda values: _linear(values) if values else math.nan,
+}
 
 
 def _sorted(one: Aggregation, buckets: Sequence[Object]) -> list[Object]:
@@ -290,9 +302,20 @@ def _script(one: Aggregation, bucket: Object) -> Json:
 
 
 _OPERATORS: Mapping[type, Callable[..., Json]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Mod: operator.mod, ast.Gt: operator.gt, ast.Lt: operator.lt,
-    ast.GtE: operator.ge, ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.USub: operator.neg, ast.Not: operator.not_,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+    ast.Gt: operator.gt,
+    ast.Lt: operator.lt,
+    ast.GtE: operator.ge,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+}
 
 
 def evaluate(text: str, params: Object) -> Json:

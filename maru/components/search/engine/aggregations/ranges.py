@@ -63,7 +63,8 @@ def _number_span(spec: Object, form: str) -> Span:
             raise parsing(f"[range] unknown field [{name}]")
     low = float(spec["from"]) if spec.get("from") is not None else None
     high = float(spec["to"]) if spec.get("to") is not None else None
-    text = f"{'*' if low is None else key_text(_ANY, low, form) or as_text(low)}-{'*' if high is None else key_text(_ANY, high, form) or as_text(high)}"
+    ends = ["*" if end is None else key_text(_ANY, end, form) or as_text(end) for end in (low, high)]
+    text = "-".join(ends)
     head: Object = {"key": str(spec.get("key", text))}
     for name, value in (("from", low), ("to", high)):
         if value is not None:

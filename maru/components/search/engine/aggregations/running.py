@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from maru.components.search.engine.aggregations import buckets, metrics, native, pipelines
 from maru.components.search.engine.aggregations.tree import Aggregation, Scope, Work, parse_aggregations
+from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.queries.context import Context, shard_failure
 from maru.components.search.engine.searching.rows import Row
 from maru.wire.elastic.json import Object
@@ -32,10 +33,7 @@ def aggregate(
     """The `aggregations` of an answer."""
     tree = parse_aggregations(aggs)
     work = Work(contexts, queries, buckets_max, is_typed)
-    counts = [
-        int(context.place.searcher.search(query, 1, count=True).count) if context.place.searcher.num_docs else 0
-        for context, query in zip(contexts, queries, strict=True)
-    ]
+    counts = [count_of(context.place.searcher, query) for context, query in zip(contexts, queries, strict=True)]
     if sum(counts) >= NATIVE_FROM:
         found = native.run(work, tree)
         if found is not None:

@@ -22,17 +22,71 @@ if TYPE_CHECKING:
     import tantivy
 
 BUCKETS = (
-    "terms", "date_histogram", "auto_date_histogram", "histogram", "range", "date_range", "ip_range", "filter", "filters", "adjacency_matrix", "missing", "global", "nested",
-    "reverse_nested", "composite", "significant_terms", "rare_terms", "multi_terms", "sampler", "diversified_sampler", "geo_distance", "geohash_grid", "geotile_grid", "random_sampler",
-)  # fmt: skip
+    "terms",
+    "date_histogram",
+    "auto_date_histogram",
+    "histogram",
+    "range",
+    "date_range",
+    "ip_range",
+    "filter",
+    "filters",
+    "adjacency_matrix",
+    "missing",
+    "global",
+    "nested",
+    "reverse_nested",
+    "composite",
+    "significant_terms",
+    "rare_terms",
+    "multi_terms",
+    "sampler",
+    "diversified_sampler",
+    "geo_distance",
+    "geohash_grid",
+    "geotile_grid",
+    "random_sampler",
+)
 METRICS = (
-    "avg", "sum", "min", "max", "stats", "extended_stats", "value_count", "cardinality", "percentiles", "percentile_ranks", "top_hits", "top_metrics",
-    "median_absolute_deviation", "weighted_avg", "geo_bounds", "geo_centroid", "boxplot", "string_stats", "rate",
-)  # fmt: skip
+    "avg",
+    "sum",
+    "min",
+    "max",
+    "stats",
+    "extended_stats",
+    "value_count",
+    "cardinality",
+    "percentiles",
+    "percentile_ranks",
+    "top_hits",
+    "top_metrics",
+    "median_absolute_deviation",
+    "weighted_avg",
+    "geo_bounds",
+    "geo_centroid",
+    "boxplot",
+    "string_stats",
+    "rate",
+)
 PIPELINES = (
-    "derivative", "cumulative_sum", "moving_fn", "moving_avg", "bucket_sort", "bucket_script", "bucket_selector", "avg_bucket", "sum_bucket", "min_bucket", "max_bucket",
-    "stats_bucket", "extended_stats_bucket", "percentiles_bucket", "serial_diff", "cumulative_cardinality", "normalize",
-)  # fmt: skip
+    "derivative",
+    "cumulative_sum",
+    "moving_fn",
+    "moving_avg",
+    "bucket_sort",
+    "bucket_script",
+    "bucket_selector",
+    "avg_bucket",
+    "sum_bucket",
+    "min_bucket",
+    "max_bucket",
+    "stats_bucket",
+    "extended_stats_bucket",
+    "percentiles_bucket",
+    "serial_diff",
+    "cumulative_cardinality",
+    "normalize",
+)
 _UNDONE = (
     "scripted_metric",
     "significant_text",
@@ -88,10 +142,14 @@ class Work:
         self.buckets += amount
         if self.buckets > self.buckets_max:
             raise failure(
-                400, "too_many_buckets_exception",
-                f"Trying to create too many buckets. Must be less than or equal to: [{self.buckets_max}] but was [{self.buckets}]. This limit can be set by changing "
-                "the [search.max_buckets] cluster level setting.", is_of_shard=True, max_buckets=self.buckets_max,
-            )  # fmt: skip
+                400,
+                "too_many_buckets_exception",
+                f"Trying to create too many buckets. Must be less than or equal to: [{self.buckets_max}] but "
+                f"was [{self.buckets}]. This limit can be set by changing "
+                "the [search.max_buckets] cluster level setting.",
+                is_of_shard=True,
+                max_buckets=self.buckets_max,
+            )
 
     def find(self, name: str) -> Field | None:
         """The field in the first index that has it."""
@@ -183,7 +241,8 @@ def parse_aggregations(aggs: Object, depth: int = 0) -> tuple[Aggregation, ...]:
     for name, body in aggs.items():
         if not re.fullmatch(r"[^\[\]>]+", name):
             raise parsing(
-                f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', ']', and '>'"
+                f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', "
+                "']', and '>'"
             )
         if not isinstance(body, dict):
             raise parsing(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from maru.components.search.engine.queries import compound, fulltext, special, strings, terms
+from maru.components.search.engine.queries import compound, fulltext, scoring, spans, special, strings, terms
 from maru.components.search.engine.queries.context import Compile, Context
 from maru.components.search.errors import failure, parsing
 from maru.wire.elastic.json import Json, Object, token_of
@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 DEPTH_MAX = 100
 
 _SPANS = (
-    "span_term", "span_near", "span_or", "span_not", "span_first", "span_multi", "span_containing", "span_within", "field_masking_span",
-)  # fmt: skip
+    "span_term",
+    "span_near",
+    "span_or",
+    "span_not",
+    "span_first",
+    "span_multi",
+    "span_containing",
+    "span_within",
+    "field_masking_span",
+)
 
 
 def _span(kind: str) -> Compile:
@@ -29,21 +37,47 @@ def _span(kind: str) -> Compile:
 
 
 QUERIES: Mapping[str, Compile] = {
-    "match_all": compound.match_all, "match_none": compound.match_none, "bool": compound.bool_query,
-    "constant_score": compound.constant_score, "dis_max": compound.dis_max, "boosting": compound.boosting,
-    "nested": compound.nested, "function_score": compound.function_score, "script_score": compound.script_score,
-    "term": terms.term, "terms": terms.terms, "terms_set": terms.terms_set, "range": terms.range_query,
-    "exists": terms.exists, "ids": terms.ids, "prefix": terms.prefix, "wildcard": terms.wildcard,
-    "regexp": terms.regexp, "fuzzy": terms.fuzzy, "match": fulltext.match, "match_phrase": fulltext.match_phrase,
-    "match_phrase_prefix": fulltext.match_phrase_prefix, "match_bool_prefix": fulltext.match_bool_prefix,
-    "multi_match": fulltext.multi_match, "combined_fields": fulltext.combined_fields,
-    "query_string": strings.query_string, "simple_query_string": strings.simple_query_string,
-    "geo_distance": special.geo_distance, "geo_bounding_box": special.geo_bounding_box, "geo_polygon": special.geo_polygon,
-    "more_like_this": special.more_like_this, "distance_feature": special.distance_feature, "rank_feature": special.rank_feature,
-    "has_child": special.has_child, "has_parent": special.has_parent, "parent_id": special.parent_id,
-    "pinned": special.pinned, "wrapper": special.wrapper, "intervals": special.intervals,
+    "match_all": compound.match_all,
+    "match_none": compound.match_none,
+    "bool": compound.bool_query,
+    "constant_score": compound.constant_score,
+    "dis_max": compound.dis_max,
+    "boosting": compound.boosting,
+    "nested": compound.nested,
+    "function_score": scoring.function_score,
+    "script_score": scoring.script_score,
+    "term": terms.term,
+    "terms": terms.terms,
+    "terms_set": terms.terms_set,
+    "range": spans.range_query,
+    "exists": terms.exists,
+    "ids": terms.ids,
+    "prefix": terms.prefix,
+    "wildcard": terms.wildcard,
+    "regexp": terms.regexp,
+    "fuzzy": terms.fuzzy,
+    "match": fulltext.match,
+    "match_phrase": fulltext.match_phrase,
+    "match_phrase_prefix": fulltext.match_phrase_prefix,
+    "match_bool_prefix": fulltext.match_bool_prefix,
+    "multi_match": fulltext.multi_match,
+    "combined_fields": fulltext.combined_fields,
+    "query_string": strings.query_string,
+    "simple_query_string": strings.simple_query_string,
+    "geo_distance": special.geo_distance,
+    "geo_bounding_box": special.geo_bounding_box,
+    "geo_polygon": special.geo_polygon,
+    "more_like_this": special.more_like_this,
+    "distance_feature": special.distance_feature,
+    "rank_feature": special.rank_feature,
+    "has_child": special.has_child,
+    "has_parent": special.has_parent,
+    "parent_id": special.parent_id,
+    "pinned": special.pinned,
+    "wrapper": special.wrapper,
+    "intervals": special.intervals,
     **{kind: _span(kind) for kind in _SPANS},
-}  # fmt: skip
+}
 
 _UNDONE = (
     "script",
@@ -74,7 +108,10 @@ def compile_query(context: Context, query: Json) -> tantivy.Query:
         raise failure(
             400,
             "illegal_argument_exception",
-            "The nested depth of the query exceeds the maximum nested depth for queries set in [indices.query.bool.max_nested_depth]",
+            (
+                "The nested depth of the query exceeds the maximum nested depth for queries set in "
+                "[indices.query.bool.max_nested_depth]"
+            ),
         ) from error
     return compiled
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.searching.rows import Place, Row, rows_of, too_many
 from maru.components.search.errors import failure, illegal, parsing
 from maru.components.search.model.mapping.columns import FIELDS, NESTED, SEQ, column_name
@@ -126,7 +127,10 @@ class Context:
         if not self.has(column):
             return self.nothing()
         count = self.place.searcher.doc_freq(column, value)
-        docs = max(int(self.place.searcher.num_docs), count)
+        docs = int(self.place.searcher.num_docs)
+        if self.mapping.has_nested:  # nested objects are documents of the index, too
+            docs = count_of(self.place.searcher, self.kit.exists_query(column))
+        docs = max(docs, count)
         weight = math.log(1 + (docs - count + 0.5) / (count + 0.5))
         return self.constant(self.kit.term_query(self.schema, column, value), weight)
 
@@ -186,8 +190,8 @@ class Context:
         limit = min(self.docs_max, int(self.place.searcher.num_docs))
         if limit == 0:
             return []
-        result = self.place.searcher.search(query, limit, count=True)
-        if result.count > limit:
+        result = self.place.searcher.search(query, limit, count=False)
+        if len(result.hits) == limit and count_of(self.place.searcher, query) > limit:
             raise too_many(self.docs_max)
         return rows_of(self.place, result.hits)
 

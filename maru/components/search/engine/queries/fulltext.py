@@ -19,7 +19,7 @@ from maru.components.search.engine.queries.context import (
     one_field,
     options,
     shard_failure,
-)  # fmt: skip
+)
 from maru.components.search.errors import illegal, parsing
 from maru.components.search.model.analysis.analyzers import Analyzer
 from maru.components.search.model.analysis.tokens import Token
@@ -31,9 +31,24 @@ if TYPE_CHECKING:
     import tantivy
 
 _MATCH = (
-    "query", "operator", "type", "fuzziness", "analyzer", "slop", "minimum_should_match", "prefix_length", "max_expansions", "lenient",
-    "cutoff_frequency", "zero_terms_query", "fuzzy_transpositions", "fuzzy_rewrite", "auto_generate_synonyms_phrase_query", "fields", "tie_breaker",
-)  # fmt: skip
+    "query",
+    "operator",
+    "type",
+    "fuzziness",
+    "analyzer",
+    "slop",
+    "minimum_should_match",
+    "prefix_length",
+    "max_expansions",
+    "lenient",
+    "cutoff_frequency",
+    "zero_terms_query",
+    "fuzzy_transpositions",
+    "fuzzy_rewrite",
+    "auto_generate_synonyms_phrase_query",
+    "fields",
+    "tie_breaker",
+)
 EXPANSIONS = 50
 
 
@@ -75,9 +90,13 @@ def multi_match(context: Context, body: Json) -> tantivy.Query:
     kind = str(body.get("type", "best_fields"))
     fields = fields_of(context, body.get("fields") or default_fields(context))
     by_field = {
-        "best_fields": match_field, "most_fields": match_field, "cross_fields": match_field, "phrase": phrase_field,
-        "phrase_prefix": phrase_prefix_field, "bool_prefix": bool_prefix_field,
-    }  # fmt: skip
+        "best_fields": match_field,
+        "most_fields": match_field,
+        "cross_fields": match_field,
+        "phrase": phrase_field,
+        "phrase_prefix": phrase_prefix_field,
+        "bool_prefix": bool_prefix_field,
+    }
     if kind not in by_field:
         raise parsing(f"failed to parse [multi_match] query type [{kind}]. unknown type.")
     if kind == "cross_fields":
@@ -148,7 +167,7 @@ def phrase_field(context: Context, name: str, text: Json, params: Object) -> tan
         return _words(context, known, groups[0], {})
     slop = int(params.get("slop", 0))
     first = groups[0][0].position
-    variants: list[list[tuple[int, str]]] = [[]]
+    variants: list[list[str | tuple[int, str]]] = [[]]
     for group in groups:
         variants = [[*one, (token.position - first, token.text)] for one in variants for token in group][:64]
     queries = [context.kit.phrase_query(context.schema, known.column, words, slop) for words in variants]
@@ -253,7 +272,8 @@ def _params(given: Json, query: str) -> Object:
     params = options(given, query, _MATCH) if isinstance(given, dict) else {"query": given}
     if isinstance(params.get("query"), list | dict):
         raise parsing(
-            f"[{query}] unknown token [START_{'ARRAY' if isinstance(params['query'], list) else 'OBJECT'}] after [query]"
+            f"[{query}] unknown token [START_{'ARRAY' if isinstance(params['query'], list) else 'OBJECT'}] "
+            "after [query]"
         )
     if params.get("query") is None:
         raise (

@@ -1,6 +1,7 @@
 """Queries about places, likeness, rank and families.
 
-Source: Elasticsearch reference, "Geo queries", "Specialized queries", "Joining queries", "Span queries", "Intervals query".
+Source: Elasticsearch reference, "Geo queries", "Specialized queries", "Joining queries", "Span queries",
+"Intervals query".
 """
 
 from __future__ import annotations
@@ -152,21 +153,21 @@ def distance_feature(context: Context, body: Json) -> tantivy.Query:
     known = context.mapping.find(str(body.get("field")))
     if known is None:
         return context.nothing()
+    is_place = family_of(known.kind) == "geo"
     try:
-        if family_of(known.kind) == "geo":
-            centre, pivot = point(body["origin"]), metres(body["pivot"])
-            near = lambda row: min(distance_m(centre, one) for one in row.values(known))  # noqa: E731
-        else:
-            moment, pivot = (
-                date_math(as_text(body["origin"]), context.now, known.format),
-                duration_s(body["pivot"]) * 1000,
-            )
-            near = lambda row: min(abs(one - moment) for one in row.values(known))  # noqa: E731
+        origin: Json = (
+            point(body["origin"]) if is_place else date_math(as_text(body["origin"]), context.now, known.format)
+        )
+        pivot = metres(body["pivot"]) if is_place else duration_s(body["pivot"]) * 1000
     except (ValueError, KeyError, DateError) as error:
         raise shard_failure(f"failed to parse [distance_feature]: {error}", "illegal_argument_exception") from error
     boost = boost_of(body)
-    rows = context.rows(context.root(context.exists(known)))
-    return context.chosen((row.seq, boost * pivot / (pivot + near(row))) for row in rows if row.values(known))
+    scores = []
+    for row in context.rows(context.root(context.exists(known))):
+        away = [distance_m(origin, one) if is_place else abs(one - origin) for one in row.values(known)]
+        if away:
+            scores.append((row.seq, boost * pivot / (pivot + min(away))))
+    return context.chosen(scores)
 
 
 def rank_feature(context: Context, body: Json) -> tantivy.Query:
@@ -184,7 +185,7 @@ def rank_feature(context: Context, body: Json) -> tantivy.Query:
             return math.log(float(body["log"]["scaling_factor"]) + number)
         if "sigmoid" in body:
             pivot, power = float(body["sigmoid"]["pivot"]), float(body["sigmoid"]["exponent"])
-            return number**power / (number**power + pivot**power)
+            return float(number**power / (number**power + pivot**power))
         if "linear" in body:
             return number
         pivot = float((body.get("saturation") or {}).get("pivot", middle))
@@ -208,17 +209,22 @@ def has_child(context: Context, body: Json) -> tantivy.Query:
             scores.setdefault(as_text(value), []).append(row.score)
     least, most = int(body.get("min_children", 1)), int(body.get("max_children", 1 << 31))
     mode = str(body.get("score_mode", "none"))
-    total = {"none": lambda found: 1.0, "sum": sum, "min": min, "max": max}.get(
-        mode, lambda found: sum(found) / len(found)
-    )
     parts: dict[float, list[str]] = {}
     for parent, found in scores.items():
         if least <= len(found) <= most:
-            parts.setdefault(float(total(found)), []).append(parent)
+            parts.setdefault(_total(found, mode), []).append(parent)
     return context.boosted(
         context.either([context.constant(context.terms(ID, parents), score) for score, parents in parts.items()]),
         boost_of(body),
     )
+
+
+def _total(scores: list[float], mode: str) -> float:
+    if mode == "none":
+        return 1.0
+    if mode in ("sum", "min", "max"):
+        return float(sum(scores) if mode == "sum" else min(scores) if mode == "min" else max(scores))
+    return sum(scores) / len(scores)
 
 
 def has_parent(context: Context, body: Json) -> tantivy.Query:
@@ -283,7 +289,7 @@ def span(context: Context, kind: str, body: Json) -> tantivy.Query:
         return context.both(context.compile(body["big"]), context.constant(context.compile(body["little"]), 0.0))
     if kind == "field_masking_span":
         return context.compile(body["query"])
-    words: list[str] = []
+    words: list[str | tuple[int, str]] = []
     column = ""
     for clause in body.get("clauses", []):
         if "span_term" not in clause:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from maru.components.search.engine.queries import fulltext, terms
+from maru.components.search.engine.queries import fulltext, spans, terms
 from maru.components.search.engine.queries.context import (
     Context,
     boost_of,
@@ -27,15 +27,48 @@ if TYPE_CHECKING:
     import tantivy
 
 _KNOWN = (
-    "query", "default_field", "fields", "default_operator", "analyzer", "quote_analyzer", "allow_leading_wildcard", "enable_position_increments",
-    "fuzzy_max_expansions", "fuzziness", "fuzzy_prefix_length", "fuzzy_transpositions", "phrase_slop", "analyze_wildcard", "max_determinized_states",
-    "minimum_should_match", "lenient", "time_zone", "quote_field_suffix", "auto_generate_synonyms_phrase_query", "tie_breaker", "type", "rewrite",
-    "fuzzy_rewrite", "escape", "auto_generate_phrase_queries",
-)  # fmt: skip
+    "query",
+    "default_field",
+    "fields",
+    "default_operator",
+    "analyzer",
+    "quote_analyzer",
+    "allow_leading_wildcard",
+    "enable_position_increments",
+    "fuzzy_max_expansions",
+    "fuzziness",
+    "fuzzy_prefix_length",
+    "fuzzy_transpositions",
+    "phrase_slop",
+    "analyze_wildcard",
+    "max_determinized_states",
+    "minimum_should_match",
+    "lenient",
+    "time_zone",
+    "quote_field_suffix",
+    "auto_generate_synonyms_phrase_query",
+    "tie_breaker",
+    "type",
+    "rewrite",
+    "fuzzy_rewrite",
+    "escape",
+    "auto_generate_phrase_queries",
+)
 _SIMPLE = (
-    "query", "fields", "default_operator", "analyzer", "flags", "lenient", "minimum_should_match", "quote_field_suffix", "analyze_wildcard",
-    "auto_generate_synonyms_phrase_query", "fuzzy_prefix_length", "fuzzy_max_expansions", "fuzzy_transpositions",
-)  # fmt: skip
+    "query",
+    "fields",
+    "default_operator",
+    "analyzer",
+    "flags",
+    "lenient",
+    "minimum_should_match",
+    "quote_field_suffix",
+    "analyze_wildcard",
+    "auto_generate_synonyms_phrase_query",
+    "fuzzy_prefix_length",
+    "fuzzy_max_expansions",
+    "fuzzy_transpositions",
+)
 
 
 def query_string(context: Context, body: Json) -> tantivy.Query:
@@ -119,7 +152,7 @@ class _Tree:
                 return fulltext.match_field(context, name, node.text, {**self._analyzer(), "fuzziness": fuzziness})
             known = context.mapping.find(name)
             if known is not None and family_of(known.kind) == "date":
-                return terms.between(context, name, (node.text, node.text, True, True), self._shape())
+                return spans.between(context, name, (node.text, node.text, True, True), self._shape())
             return fulltext.match_field(
                 context, name, node.text, {**self._analyzer(), "operator": self._params.get("default_operator", "or")}
             )
@@ -127,12 +160,12 @@ class _Tree:
             slop = node.slop if node.slop >= 0 else int(self._params.get("phrase_slop", 0))
             known = context.mapping.find(name)
             if known is not None and family_of(known.kind) == "date":
-                return terms.between(context, name, (node.text, node.text, True, True), self._shape())
+                return spans.between(context, name, (node.text, node.text, True, True), self._shape())
             return fulltext.phrase_field(context, name, node.text, {**self._analyzer(), "slop": slop})
         if isinstance(node, lucene.Span):
             low = None if node.low == "*" else node.low
             high = None if node.high == "*" else node.high
-            return terms.between(context, name, (low, high, node.has_low, node.has_high), self._shape())
+            return spans.between(context, name, (low, high, node.has_low, node.has_high), self._shape())
         if isinstance(node, lucene.Expression):
             return terms.regexp(context, {name: node.text})
         assert isinstance(node, lucene.Pattern)
@@ -163,7 +196,8 @@ class _Tree:
             return terms.wildcard(context, {name: text})
         if known is not None and family_of(known.kind) not in ("text", "keyword"):
             raise shard_failure(
-                f"Can only use wildcard queries on keyword, text and wildcard fields - not on [{name}] which is of type [{known.kind}]"
+                f"Can only use wildcard queries on keyword, text and wildcard fields - not on [{name}] which "
+                f"is of type [{known.kind}]"
             )
         return (
             context.regexp(known.column, wildcard_pattern(text))
@@ -194,7 +228,8 @@ def simple_query_string(context: Context, body: Json) -> tantivy.Query:
 
 
 _TOKEN = re.compile(
-    r'\s*(?:(?P<sign>[+|()])|(?P<minus>-)(?=\S)|"(?P<phrase>(?:\\.|[^"\\])*)"(?:~(?P<slop>\d+))?|(?P<word>(?:\\.|[^\s+|()"])+))'
+    r'\s*(?:(?P<sign>[+|()])|(?P<minus>-)(?=\S)|"(?P<phrase>(?:\\.|[^"\\])*)"(?:~(?P<slop>\d+))?|'
+    r'(?P<word>(?:\\.|[^\s+|()"])+))'
 )
 
 

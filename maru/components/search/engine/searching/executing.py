@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from maru.components.search.engine.aggregations.running import aggregate
+from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.queries.compiling import compile_query
 from maru.components.search.engine.queries.context import Context, shard_failure
 from maru.components.search.engine.searching.hits import Fetcher
@@ -154,9 +155,7 @@ class Search:
         return Found(rows[request.start : wanted], total, top)
 
     def _count(self, context: Context, query: tantivy.Query) -> int:
-        if not context.place.searcher.num_docs:
-            return 0
-        return int(context.place.searcher.search(query, 1, count=True).count)
+        return count_of(context.place.searcher, query)
 
     def _at_least(self, queries: Sequence[tantivy.Query], least: float) -> Found:
         rows = [row for row in self._all(queries, 0) if row.score >= least]

@@ -123,6 +123,10 @@ def _same(word: str) -> Test:
     return lambda text: text == word
 
 
+def _begins(start: str) -> Test:
+    return lambda text: text.startswith(start)
+
+
 def _pattern(pattern: str) -> Test:
     compiled = re.compile(pattern.replace("(?s:.)", "."), re.DOTALL)
     return lambda text: compiled.fullmatch(text) is not None
@@ -158,8 +162,7 @@ def _match(kind: str, body: Object, known: Field) -> list[Want]:
             _near(word, params["fuzziness"]) if params.get("fuzziness") is not None else _same(word) for word in words
         ]
         if kind.endswith("prefix"):
-            last = words[-1]
-            tests[-1] = lambda text: text.startswith(last)
+            tests[-1] = _begins(words[-1])
         found += [Want(name, tuple(tests))] if "phrase" in kind else [Want(name, (test,)) for test in tests]
     return found
 
@@ -193,7 +196,7 @@ def _term(kind: str, body: Object, known: Field) -> list[Want]:
         for value in values:
             text = as_text(value)
             if kind == "prefix":
-                found.append(Want(name, ((lambda start: lambda word: word.startswith(start))(text),)))
+                found.append(Want(name, (_begins(text),)))
             elif kind in ("wildcard", "regexp"):
                 found.append(Want(name, (_pattern(wildcard_pattern(text) if kind == "wildcard" else text),)))
             elif kind == "fuzzy":
@@ -238,10 +241,22 @@ def _string(kind: str, body: Object, known: Field) -> list[Want]:
 
 
 _WORDS: dict[str, Callable[[str, Object, Field], list[Want]]] = {
-    "match": _match, "match_phrase": _match, "match_phrase_prefix": _match, "match_bool_prefix": _match, "multi_match": _multi,
-    "combined_fields": _multi, "term": _term, "terms": _term, "prefix": _term, "wildcard": _term, "regexp": _term, "fuzzy": _term,
-    "query_string": _string, "simple_query_string": _string, "span_term": _term,
-}  # fmt: skip
+    "match": _match,
+    "match_phrase": _match,
+    "match_phrase_prefix": _match,
+    "match_bool_prefix": _match,
+    "multi_match": _multi,
+    "combined_fields": _multi,
+    "term": _term,
+    "terms": _term,
+    "prefix": _term,
+    "wildcard": _term,
+    "regexp": _term,
+    "fuzzy": _term,
+    "query_string": _string,
+    "simple_query_string": _string,
+    "span_term": _term,
+}
 
 
 def _is_for(want: Want, path: str, params: Object) -> bool:

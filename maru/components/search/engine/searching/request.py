@@ -11,11 +11,45 @@ from maru.wire.elastic.json import Json, Object, token_of
 WINDOW_MAX = 10_000
 TOTAL_HITS = 10_000
 _KNOWN = {
-    "query", "from", "size", "sort", "aggs", "aggregations", "_source", "fields", "docvalue_fields", "stored_fields", "highlight",
-    "track_total_hits", "track_scores", "search_after", "collapse", "rescore", "suggest", "explain", "version", "seq_no_primary_term",
-    "profile", "min_score", "post_filter", "timeout", "terminate_after", "indices_boost", "script_fields", "runtime_mappings", "pit",
-    "slice", "knn", "ext", "stats", "retriever", "rank", "preference", "allow_partial_search_results", "sub_searches",
-}  # fmt: skip
+    "query",
+    "from",
+    "size",
+    "sort",
+    "aggs",
+    "aggregations",
+    "_source",
+    "fields",
+    "docvalue_fields",
+    "stored_fields",
+    "highlight",
+    "track_total_hits",
+    "track_scores",
+    "search_after",
+    "collapse",
+    "rescore",
+    "suggest",
+    "explain",
+    "version",
+    "seq_no_primary_term",
+    "profile",
+    "min_score",
+    "post_filter",
+    "timeout",
+    "terminate_after",
+    "indices_boost",
+    "script_fields",
+    "runtime_mappings",
+    "pit",
+    "slice",
+    "knn",
+    "ext",
+    "stats",
+    "retriever",
+    "rank",
+    "preference",
+    "allow_partial_search_results",
+    "sub_searches",
+}
 
 
 @dataclass(frozen=True)
@@ -119,13 +153,16 @@ def check_window(request: SearchRequest, index: str, limit: int) -> None:
         return
     if request.is_scroll:
         reason = (
-            f"Batch size is too large, size must be less than or equal to: [{limit}] but was [{request.size}]. Scroll batch sizes cost as much memory as "
+            f"Batch size is too large, size must be less than or equal to: [{limit}] but was "
+            f"[{request.size}]. Scroll batch sizes cost as much memory as "
             "result windows so they are controlled by the [index.max_result_window] index level setting."
         )
     else:
         reason = (
-            f"Result window is too large, from + size must be less than or equal to: [{limit}] but was [{request.start + request.size}]. See the scroll "
-            "api for a more efficient way to request large data sets. This limit can be set by changing the [index.max_result_window] index level setting."
+            f"Result window is too large, from + size must be less than or equal to: [{limit}] but was "
+            f"[{request.start + request.size}]. See the scroll "
+            "api for a more efficient way to request large data sets. This limit can be set by changing the "
+            "[index.max_result_window] index level setting."
         )
     raise failure(400, "illegal_argument_exception", reason, is_of_shard=True, index=index)
 

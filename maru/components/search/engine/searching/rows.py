@@ -130,8 +130,8 @@ def rows_of(place: Place, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> l
     seqs = place.searcher.fast_field_values(SEQ, addresses)
     rows = []
     for (score, address), location, seq in zip(hits, locations, seqs, strict=True):
-        score = score if isinstance(score, float) else 1.0
-        rows.append(Row(place, address, score, int(location or 0), int(seq or 0)))
+        weight = score if isinstance(score, float) else 1.0
+        rows.append(Row(place, address, weight, int(location or 0), int(seq or 0)))
     if any(row.location < 0 for row in rows):
         offsets = place.searcher.fast_field_values(OFFSET, addresses)
         for row, offset in zip(rows, offsets, strict=True):
@@ -141,7 +141,7 @@ def rows_of(place: Place, hits: Sequence[tuple[float, tantivy.DocAddress]]) -> l
 
 def places_of(targets: Sequence[Target]) -> list[Place]:
     """All partitions of all targets."""
-    places = []
+    places: list[Place] = []
     for target in targets:
         for partition, searcher in target.snapshot.partitions:
             places.append(Place(target, partition, searcher, len(places)))
@@ -153,7 +153,10 @@ def too_many(limit: int) -> Exception:
     return failure(
         429,
         "circuit_breaking_exception",
-        f"[request] Data too large, more than [{limit}] documents would be walked through, which is larger than the limit of [{limit}]",
+        (
+            f"[request] Data too large, more than [{limit}] documents would be walked through, which is larger "
+            f"than the limit of [{limit}]"
+        ),
         bytes_wanted=limit,
         bytes_limit=limit,
         durability="TRANSIENT",

@@ -135,15 +135,21 @@ def check_values(known: Field) -> None:
     """Raises what the server says of fields without values in columns."""
     if known.is_text and known.params.get("fielddata") not in (True, "true"):
         raise shard_failure(
-            f"Fielddata is disabled on [{known.path}] in [_doc]. Text fields are not optimised for operations that require per-document "
-            "field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. "
-            f"Alternatively, set fielddata=true on [{known.path}] in order to load field data by uninverting the inverted index. Note that this can use "
+            f"Fielddata is disabled on [{known.path}] in [_doc]. Text fields are not optimised for operations "
+            "that require per-document "
+            "field data like aggregations and sorting, so these operations are disabled by default. Please "
+            "use a keyword field instead. "
+            f"Alternatively, set fielddata=true on [{known.path}] in order to load field data by uninverting "
+            "the inverted index. Note that this can use "
             "significant memory.",
             "illegal_argument_exception",
         )
     if not known.has_values and not known.is_text:
         raise shard_failure(
-            f"Can't load fielddata on [{known.path}] because fielddata is unsupported on fields of type [{known.kind}]. Use doc values instead.",
+            (
+                f"Can't load fielddata on [{known.path}] because fielddata is unsupported on fields of type "
+                f"[{known.kind}]. Use doc values instead."
+            ),
             "illegal_argument_exception",
         )
 
@@ -242,15 +248,16 @@ def after_values(keys: Sequence[Key], given: Json, places: Sequence[Place], now:
         )
     if len(given) != len(keys):
         raise illegal(f"search_after has {len(given)} value(s) but sort has {len(keys)}.")
-    values = []
+    values: list[Json] = []
     for key, value in zip(keys, given, strict=True):
         known = places[0].target.mapping.find(key.field) if places else None
         if value is None or known is None or key.points:
             if key.is_score or key.is_doc:
                 try:
-                    value = float(value) if key.is_score else int(value)
+                    values.append(float(value) if key.is_score else int(value))
                 except (TypeError, ValueError) as error:
                     raise illegal(f"Failed to parse search_after value for field [{key.field}].") from error
+                continue
             values.append(value)
             continue
         if isinstance(value, int) and value in (LONG_MAX, LONG_MIN) and family_of(known.kind) in ("date", "whole"):

@@ -71,7 +71,7 @@ def _similar(contexts: Sequence[Context], known: Field, word: str, params: Objec
             for term, count in context.place.searcher.terms_with_prefix(known.column, start):
                 if term != word and _edits(word, term, most) <= most:
                     found[term] = found.get(term, 0) + count
-    options = []
+    options: list[Object] = []
     for term, count in found.items():
         if mode == "popular" and count <= own:
             continue
@@ -137,9 +137,8 @@ def _best_input(value: Json, prefix: str, known: Field) -> tuple[float, str]:
         inputs = one.get("input", []) if isinstance(one, dict) else one
         weight = float(one.get("weight", 1)) if isinstance(one, dict) else 1.0
         for text in inputs if isinstance(inputs, list) else [inputs]:
-            if known.keyed(str(text)).startswith(prefix) or not best[1]:
-                if not best[1] or weight >= best[0]:
-                    best = (weight, str(text))
+            if not best[1] or (known.keyed(str(text)).startswith(prefix) and weight >= best[0]):
+                best = (weight, str(text))
     return best
 
 

@@ -14,9 +14,23 @@ from maru.components.search.model.analysis.tokens import Token, Tokenizer, token
 from maru.wire.elastic.json import Object
 
 LANGUAGES = (
-    "arabic", "danish", "dutch", "finnish", "french", "german", "greek", "hungarian", "italian", "norwegian",
-    "portuguese", "romanian", "russian", "spanish", "swedish", "turkish",
-)  # fmt: skip
+    "arabic",
+    "danish",
+    "dutch",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hungarian",
+    "italian",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+    "turkish",
+)
 
 
 @dataclass(frozen=True)

@@ -316,11 +316,14 @@ _MAKERS: dict[str, Callable[[Object], Filter]] = {
     "word_delimiter": _delimiter,
     "word_delimiter_graph": _delimiter,
     "flatten_graph": _nothing,
-    "remove_duplicates": lambda params: lambda tokens: [
-        token for index, token in enumerate(tokens)
-        if not any(one.text == token.text and one.position == token.position for one in tokens[:index])
-    ],
-}  # fmt: skip
+    "remove_duplicates": lambda params: (
+        lambda tokens: [
+            token
+            for index, token in enumerate(tokens)
+            if not any(one.text == token.text and one.position == token.position for one in tokens[:index])
+        ]
+    ),
+}
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -15,9 +15,13 @@ from maru.wire.elastic.json import Object
 TOKEN_LENGTH_MAX = 255
 _IDEOGRAPH = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 STANDARD = re.compile(
-    rf"[{_IDEOGRAPH}]|(?:\d+(?:[.,;'’]\d+)*|(?:(?![{_IDEOGRAPH}])[^\W\d_])+(?:[.:·'’](?:(?![{_IDEOGRAPH}])[^\W\d_])+)*|_)+"
+    rf"[{_IDEOGRAPH}]|(?:\d+(?:[.,;'’]\d+)*|"
+    rf"(?:(?![{_IDEOGRAPH}])[^\W\d_])+(?:[.:·'’](?:(?![{_IDEOGRAPH}])[^\W\d_])+)*|_)+"
 )
-NATIVE = r"[\p{Han}\p{Hiragana}]|(?:\p{N}+(?:[.,;'’]\p{N}+)*|[\p{L}\p{M}--[\p{Han}\p{Hiragana}]]+(?:[.:·'’][\p{L}\p{M}]+)*|_)+"
+NATIVE = (
+    r"[\p{Han}\p{Hiragana}]|(?:\p{N}+(?:[.,;'’]\p{N}+)*|"
+    r"[\p{L}\p{M}--[\p{Han}\p{Hiragana}]]+(?:[.:·'’][\p{L}\p{M}]+)*|_)+"
+)
 """The same as an expression of tantivy's, which cuts and lowers what is indexed with the standard analyzer."""
 
 
@@ -109,7 +113,8 @@ def _pattern(params: Object) -> Tokenizer:
         ]
 
     def split(text: str) -> list[Token]:
-        found, at = [], 0
+        found: list[Token] = []
+        at = 0
         for match in expression.finditer(text):
             if match.start() > at:
                 found.append(Token(text[at : match.start()], at, match.start(), len(found)))
@@ -191,7 +196,8 @@ def _char_group(params: Object) -> Tokenizer:
         )
 
     def cut(text: str) -> list[Token]:
-        found, at = [], 0
+        found: list[Token] = []
+        at = 0
         for index, letter in enumerate(text + "\0"):
             if index == len(text) or is_break(letter):
                 if index > at:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maru.components.search.errors import failure, illegal
-from maru.components.search.model.ingest.processors import PROCESSORS, Dropped, Environment, ProcessorFault, Step
+from maru.components.search.model.ingest.documents import Dropped, Environment, ProcessorFault
+from maru.components.search.model.ingest.processors import PROCESSORS, Step
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 

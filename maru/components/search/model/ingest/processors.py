@@ -1,6 +1,7 @@
 """The processors of ingest pipelines.
 
-Each is made from its parameters and changes one document. Source: Elasticsearch reference, "Ingest processor reference".
+Each is made from its parameters and changes one document. Source: Elasticsearch reference, "Ingest processor
+reference".
 """
 
 from __future__ import annotations
@@ -10,32 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
+from maru.components.search.model.ingest.documents import (
+    Dropped,
+    Environment,
+    ProcessorFault,
+    condition_holds,
+    filled,
+    find,
+    put,
+    remove,
+)
 from maru.components.search.model.ingest.grok import grok_pattern
 from maru.wire.elastic.dates import DateError, Format, iso, zone_of
 from maru.wire.elastic.json import BodyError, Json, Object, as_text, decode
-
-
-class Dropped(Exception):
-    """The document is not to be kept."""
-
-
-class ProcessorFault(ValueError):
-    """A processor that failed: its words, the type the protocol gives them, and which one it was."""
-
-    def __init__(self, reason: str, kind: str = "illegal_argument_exception") -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.processor = ""
-        self.tag = ""
-
-
-@dataclass(frozen=True)
-class Environment:
-    """now: milliseconds. pipeline: runs another one on the same document."""
-
-    now: int
-    pipeline: Callable[[str], None]
-
 
 Change = Callable[[Object, Object, Environment], None]
 
@@ -71,112 +59,6 @@ class Step:
                 raise
 
 
-_CONDITION = re.compile(
-    r"\s*(?:ctx\??\.(?P<path>[\w.?@\[\]']+?)(?P<has>\.contains)?)\s*(?:(?P<sign>==|!=|>=|<=|>|<)\s*(?P<value>'[^']*'|\"[^\"]*\"|-?[\d.]+|null|true|false)|\((?P<inside>'[^']*'|\"[^\"]*\")\))\s*"
-)
-
-
-def condition_holds(text: str, document: Object) -> bool:
-    """Comparisons of fields with constants, joined by && and ||. Raises ProcessorFault for more of Painless."""
-    text = text.strip()
-    if text in ("true", "false"):
-        return text == "true"
-    return any(all(_holds(one, document) for one in part.split("&&")) for part in text.split("||"))
-
-
-def _holds(text: str, document: Object) -> bool:
-    is_not = bool(re.match(r"\s*!\s*ctx", text))
-    found = _CONDITION.fullmatch(text.replace("!", "", 1) if is_not else text)
-    if found is None:
-        raise ProcessorFault(
-            f"the condition [{text}] is Painless beyond comparisons, which is not supported by Maru", "script_exception"
-        )
-    have = find(document, found["path"].replace("?", ""))
-    if found["inside"] is not None:
-        result = have is not None and found["inside"][1:-1] in have
-    else:
-        want = _constant(found["value"])
-        sign = found["sign"]
-        if sign in ("==", "!="):
-            result = (have == want) == (sign == "==")
-        else:
-            result = (
-                have is not None and {">": have > want, "<": have < want, ">=": have >= want, "<=": have <= want}[sign]
-            )
-    return bool(result) != is_not
-
-
-def _constant(text: str) -> Json:
-    if text[0] in "'\"":
-        return text[1:-1]
-    return (
-        {"null": None, "true": True, "false": False}[text]
-        if text in ("null", "true", "false")
-        else float(text)
-        if "." in text
-        else int(text)
-    )
-
-
-def find(document: Json, path: str) -> Json:
-    """The value at a dotted path, None if there is none."""
-    for part in path.split("."):
-        if isinstance(document, list) and part.isdecimal() and int(part) < len(document):
-            document = document[int(part)]
-        elif isinstance(document, dict) and part in document:
-            document = document[part]
-        else:
-            return None
-    return document
-
-
-def put(document: Object, path: str, value: Json) -> None:
-    """Set a value, with the objects that lead to it. Raises ProcessorFault."""
-    *parents, name = path.split(".")
-    level: Json = document
-    for part in parents:
-        if isinstance(level, dict) and level.get(part) is None:
-            level[part] = {}
-        level = level[int(part)] if isinstance(level, list) and part.isdecimal() else level[part]
-        if not isinstance(level, dict | list):
-            raise ProcessorFault(
-                f"cannot set [{name}] with parent object of type [java.lang.{type(level).__name__.capitalize()}] as part of path [{path}]"
-            )
-    if isinstance(level, list):
-        level[int(name)] = value
-    else:
-        level[name] = value
-
-
-def remove(document: Object, path: str) -> bool:
-    """Whether there was something."""
-    *parents, name = path.split(".")
-    level = find(document, ".".join(parents)) if parents else document
-    if isinstance(level, dict) and name in level:
-        del level[name]
-        return True
-    return False
-
-
-def filled(template: Json, document: Object, meta: Object, environment: Environment) -> Json:
-    """Mustache's {{field}} and {{{field}}} in text."""
-    if not isinstance(template, str) or "{{" not in template:
-        return template
-
-    def value(found: re.Match[str]) -> str:
-        path = found[1].strip()
-        if path == "_ingest.timestamp":
-            return iso(environment.now)
-        if path.startswith("_ingest."):
-            return as_text((meta.get("_ingest") or {}).get(path.removeprefix("_ingest."), ""))
-        if path in ("_index", "_id", "_routing"):
-            return as_text(meta.get(path) or "")
-        have = find(document, path.removeprefix("_source."))
-        return "" if have is None else as_text(have)
-
-    return re.sub(r"\{\{\{?([^{}]+)\}\}\}?", value, template)
-
-
 def _field(params: Object, document: Object, *, kind: type = object) -> Json:
     """The value a processor works on; raises ProcessorFault, or _Skip where a missing one is passed over."""
     path = str(params["field"])
@@ -187,7 +69,8 @@ def _field(params: Object, document: Object, *, kind: type = object) -> Json:
         if path.rpartition(".")[2] in (find(document, path.rpartition(".")[0]) or {} if "." in path else document):
             raise ProcessorFault(f"field [{path}] is null, cannot process it.")
         raise ProcessorFault(
-            f"field [{path.rsplit('.', maxsplit=1)[-1] if '.' not in path else path}] not present as part of path [{path}]"
+            f"field [{path.rsplit('.', maxsplit=1)[-1] if '.' not in path else path}] not present as part of "
+            f"path [{path}]"
         )
     return value
 
@@ -262,8 +145,8 @@ def _remove(params: Object) -> Change:
             for name in [one for one in document if one not in kept]:
                 del document[name]
             return
-        for path in params["field"] if isinstance(params["field"], list) else [params["field"]]:
-            path = str(filled(path, document, meta, environment))
+        for given in params["field"] if isinstance(params["field"], list) else [params["field"]]:
+            path = str(filled(given, document, meta, environment))
             if not remove(document, path) and params.get("ignore_missing") not in (True, "true"):
                 raise ProcessorFault(f"field [{path}] not present as part of path [{path}]")
 
@@ -387,8 +270,8 @@ def _dissect(params: Object) -> Change:
                 f"Unable to find match for dissect pattern: {pattern} against source: {text}",
                 "dissect_exception_find_match",
             )
-        for name, value in zip(names, found.groups(), strict=True):
-            name = name.removesuffix("->")
+        for spelled, value in zip(names, found.groups(), strict=True):
+            name = spelled.removesuffix("->")
             if not name or name.startswith("?"):
                 continue
             if name.startswith("+"):
@@ -565,13 +448,40 @@ def _bytes(text: str, params: Object) -> Json:
 
 
 PROCESSORS: Mapping[str, Callable[[Object], Change]] = {
-    "set": _set, "remove": _remove, "rename": _rename, "append": _append, "date": _date, "json": _json, "grok": _grok, "dissect": _dissect,
-    "kv": _kv, "convert": _convert, "foreach": _foreach, "fail": _fail, "drop": _drop, "pipeline": _pipeline, "sort": _sort, "join": _join,
-    "dot_expander": _expand, "script": _script,
-    "lowercase": _text_processor(lambda text, params: text.lower()), "uppercase": _text_processor(lambda text, params: text.upper()),
-    "trim": _text_processor(lambda text, params: text.strip()), "urldecode": _text_processor(lambda text, params: unquote_plus(text)),
+    "set": _set,
+    "remove": _remove,
+    "rename": _rename,
+    "append": _append,
+    "date": _date,
+    "json": _json,
+    "grok": _grok,
+    "dissect": _dissect,
+    "kv": _kv,
+    "convert": _convert,
+    "foreach": _foreach,
+    "fail": _fail,
+    "drop": _drop,
+    "pipeline": _pipeline,
+    "sort": _sort,
+    "join": _join,
+    "dot_expander": _expand,
+    "script": _script,
+    "lowercase": _text_processor(lambda text, params: text.lower()),
+    "uppercase": _text_processor(lambda text, params: text.upper()),
+    "trim": _text_processor(lambda text, params: text.strip()),
+    "urldecode": _text_processor(lambda text, params: unquote_plus(text)),
     "bytes": _text_processor(_bytes),
     "html_strip": _text_processor(lambda text, params: re.sub(r"<[^>]*>", "", text)),
-    "gsub": _text_processor(lambda text, params: re.sub(str(params["pattern"]), re.sub(r"\$(\d)", r"\\\1", str(params["replacement"])), text)),
-    "split": _text_processor(lambda text, params: list(re.split(str(params["separator"]), text)) if params.get("preserve_trailing") else re.split(str(params["separator"]), text)),
-}  # fmt: skip
+    "gsub": _text_processor(
+        lambda text, params: re.sub(
+            str(params["pattern"]), re.sub(r"\$(\d)", r"\\\1", str(params["replacement"])), text
+        )
+    ),
+    "split": _text_processor(
+        lambda text, params: (
+            list(re.split(str(params["separator"]), text))
+            if params.get("preserve_trailing")
+            else re.split(str(params["separator"]), text)
+        )
+    ),
+}

@@ -21,7 +21,7 @@ from maru.components.search.model.mapping.columns import (
     WHOLE,
     Column,
     column_name,
-)  # fmt: skip
+)
 from maru.wire.elastic.dates import DEFAULT, Format
 from maru.wire.elastic.json import Json, Object, as_text
 
@@ -195,11 +195,20 @@ def _columns(path: str, kind: str, params: Object, analyzer: Analyzer | None) ->
 
 
 _FAMILIES = {
-    **dict.fromkeys(TEXTS, "text"), **dict.fromkeys(KEYWORDS, "keyword"), **dict.fromkeys(WHOLES, "whole"),
-    **dict.fromkeys(DECIMALS, "decimal"), **dict.fromkeys(DATES, "date"), **dict.fromkeys(RANGES, "range"),
-    **dict.fromkeys(STORED_ONLY, "stored"), **dict.fromkeys(OBJECTS, "object"),
-    "unsigned_long": "unsigned", "boolean": "boolean", "ip": "ip", "geo_point": "geo", "alias": "alias",
-}  # fmt: skip
+    **dict.fromkeys(TEXTS, "text"),
+    **dict.fromkeys(KEYWORDS, "keyword"),
+    **dict.fromkeys(WHOLES, "whole"),
+    **dict.fromkeys(DECIMALS, "decimal"),
+    **dict.fromkeys(DATES, "date"),
+    **dict.fromkeys(RANGES, "range"),
+    **dict.fromkeys(STORED_ONLY, "stored"),
+    **dict.fromkeys(OBJECTS, "object"),
+    "unsigned_long": "unsigned",
+    "boolean": "boolean",
+    "ip": "ip",
+    "geo_point": "geo",
+    "alias": "alias",
+}
 
 
 def _family(kind: str) -> str:

@@ -21,9 +21,26 @@ from maru.wire.elastic.json import Json, Object
 FIELDS_MAX = 1000
 DEPTH_MAX = 20
 _ROOT_PARAMS = {
-    "properties", "dynamic", "date_detection", "numeric_detection", "dynamic_date_formats", "dynamic_templates", "_source",
-    "_routing", "_meta", "_data_stream_timestamp", "runtime", "_field_names", "_size", "subobjects", "_all", "_doc", "_type", "_ignored", "enabled",
-}  # fmt: skip
+    "properties",
+    "dynamic",
+    "date_detection",
+    "numeric_detection",
+    "dynamic_date_formats",
+    "dynamic_templates",
+    "_source",
+    "_routing",
+    "_meta",
+    "_data_stream_timestamp",
+    "runtime",
+    "_field_names",
+    "_size",
+    "subobjects",
+    "_all",
+    "_doc",
+    "_type",
+    "_ignored",
+    "enabled",
+}
 _FIXED = (
     "type",
     "analyzer",
@@ -198,7 +215,8 @@ def checked_definition(definition: Json) -> Object:
         raise mapper_failure(f"Root mapping definition has unsupported parameters:  [{shown}]")
     if "dynamic" in definition:
         _dynamic(definition["dynamic"])
-    return definition
+    checked: Object = definition
+    return checked
 
 
 def _java(value: Json) -> str:
@@ -211,7 +229,8 @@ def _dynamic(value: Json) -> str:
     text = str(value).lower()
     if text not in ("true", "false", "strict", "runtime", "strict_allow_templates", "false_allow_templates"):
         raise mapper_failure(
-            f"Could not convert [dynamic] to boolean: Failed to parse value [{value}] as only [true] or [false] are allowed."
+            f"Could not convert [dynamic] to boolean: Failed to parse value [{value}] as only [true] or "
+            "[false] are allowed."
         )
     return text
 
@@ -236,12 +255,40 @@ _COMMON = {
     "ignore_malformed",
 }
 _KNOWN: ReadOnly[str, set[str]] = {
-    "keyword": {"ignore_above", "normalizer", "norms", "index_options", "eager_global_ordinals", "split_queries_on_whitespace"},
-    "text": {"analyzer", "search_analyzer", "search_quote_analyzer", "fielddata", "fielddata_frequency_filter", "index_options", "index_prefixes", "index_phrases", "norms", "position_increment_gap", "term_vector", "eager_global_ordinals"},
+    "keyword": {
+        "ignore_above",
+        "normalizer",
+        "norms",
+        "index_options",
+        "eager_global_ordinals",
+        "split_queries_on_whitespace",
+    },
+    "text": {
+        "analyzer",
+        "search_analyzer",
+        "search_quote_analyzer",
+        "fielddata",
+        "fielddata_frequency_filter",
+        "index_options",
+        "index_prefixes",
+        "index_phrases",
+        "norms",
+        "position_increment_gap",
+        "term_vector",
+        "eager_global_ordinals",
+    },
     "date": {"format", "locale"},
-    "long": {"coerce"}, "integer": {"coerce"}, "short": {"coerce"}, "byte": {"coerce"}, "double": {"coerce"}, "float": {"coerce"},
-    "half_float": {"coerce"}, "scaled_float": {"coerce", "scaling_factor"}, "boolean": set(), "ip": set(),
-}  # fmt: skip
+    "long": {"coerce"},
+    "integer": {"coerce"},
+    "short": {"coerce"},
+    "byte": {"coerce"},
+    "double": {"coerce"},
+    "float": {"coerce"},
+    "half_float": {"coerce"},
+    "scaled_float": {"coerce", "scaling_factor"},
+    "boolean": set(),
+    "ip": set(),
+}
 
 
 def _check_params(field: Field) -> None:

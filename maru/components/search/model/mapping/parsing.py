@@ -199,7 +199,10 @@ class _Walk:
         if not isinstance(value, dict):
             raise self._failed(
                 node.path.rpartition(".")[2],
-                f"object mapping for [{node.path}] tried to parse field [{node.path.rpartition('.')[2]}] as object, but found a concrete value",
+                (
+                    f"object mapping for [{node.path}] tried to parse field [{node.path.rpartition('.')[2]}] as "
+                    "object, but found a concrete value"
+                ),
             )
         if node.nested == node.path:
             inner: Out = {}
@@ -208,7 +211,11 @@ class _Walk:
                 raise failure(
                     400,
                     "illegal_argument_exception",
-                    f"The number of nested documents has exceeded the allowed limit of [{ARRAY_MAX}]. This limit can be set by changing the [index.mapping.nested_objects.limit] index level setting.",
+                    (
+                        f"The number of nested documents has exceeded the allowed limit of [{ARRAY_MAX}]. This "
+                        "limit can be set by changing the [index.mapping.nested_objects.limit] index level "
+                        "setting."
+                    ),
                 )
             self.object(value, node, inner)
             for name, values in inner.items():
@@ -238,7 +245,10 @@ class _Walk:
                     return
                 raise self._failed(
                     name,
-                    f"object mapping for [{known.path}] tried to parse field [{name}] as object, but found a concrete value",
+                    (
+                        f"object mapping for [{known.path}] tried to parse field [{name}] as object, but found a "
+                        "concrete value"
+                    ),
                 )
             self.object({head: {tail: value}}, node, out)
             return

@@ -137,7 +137,8 @@ def _checked(latitude: float, longitude: float) -> tuple[float, float]:
 def geohash(latitude: float, longitude: float, length: int) -> str:
     """The geohash cell of `length` letters that a point lies in."""
     south, north, west, east = -90.0, 90.0, -180.0, 180.0
-    letters, bits, index, is_longitude = [], 0, 0, True
+    letters: list[str] = []
+    bits, index, is_longitude = 0, 0, True
     while len(letters) < length:
         if is_longitude:
             middle = (west + east) / 2

@@ -1,0 +1,197 @@
+"""The one node and its tasks.
+
+Source: Elasticsearch reference, "Nodes info API", "Nodes stats API", "Cluster stats API", "Task management API".
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Sequence
+from pathlib import Path
+
+from maru.components.search.api.cluster import _disk, _processors
+from maru.components.search.api.edge import Call, Reply, Route
+from maru.components.search.api.figures import _RANK, figures_of, memory_bytes, status_of_index
+from maru.components.search.api.house import CLUSTER, VERSION, House
+from maru.components.search.api.stat_shape import _stat
+from maru.components.search.errors import illegal, missing
+from maru.components.search.model.settings import flat
+
+
+class NodeApi:
+    """The edges of nodes."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> Sequence[Route]:
+        return [
+            Route("GET", "/_cluster/stats", self.stats),
+            Route("GET", "/_nodes", self.nodes),
+            Route("GET", "/_nodes/{node}", self.nodes),
+            Route("GET", "/_nodes/{node}/{metric}", self.nodes),
+            Route("GET", "/_nodes/stats", self.node_stats),
+            Route("GET", "/_nodes/stats/{metric}", self.node_stats),
+            Route("GET", "/_nodes/{node}/stats", self.node_stats),
+            Route("GET", "/_nodes/{node}/stats/{metric}", self.node_stats),
+            Route("GET", "/_tasks", self.tasks),
+            Route("GET", "/_tasks/{task}", self.task),
+            Route("POST", "/_tasks/_cancel", self.tasks),
+        ]
+
+    async def stats(self, call: Call) -> Reply:
+        indices = self._house.indices.all()
+        figures = [await figures_of(index) for index in indices]
+        shards = sum(index.shards for index in indices)
+        return Reply(
+            {
+                "_nodes": {"total": 1, "successful": 1, "failed": 0},
+                "cluster_name": CLUSTER,
+                "cluster_uuid": self._house.node_id,
+                "timestamp": self._house.indices.now(),
+                "status": max(
+                    (status_of_index(index) for index in indices), key=lambda one: _RANK[one], default="green"
+                ),
+                "indices": {
+                    "count": len(indices),
+                    "shards": {"total": shards, "primaries": shards, "replication": 0.0} if shards else {},
+                    "docs": {"count": sum(one["docs"] for one in figures), "deleted": 0},
+                    "store": {"size_in_bytes": sum(one["bytes"] for one in figures), "reserved_in_bytes": 0},
+                    "segments": {"count": sum(one["segments"] for one in figures)},
+                    "mappings": {},
+                    "analysis": {},
+                },
+                "nodes": {
+                    "count": {"total": 1, "data": 1, "master": 1, "ingest": 1, "coordinating_only": 0},
+                    "versions": [VERSION],
+                    "os": {"available_processors": os.cpu_count() or 1},
+                    "process": {},
+                    "jvm": {
+                        "max_uptime_in_millis": 0,
+                        "mem": {"heap_used_in_bytes": memory_bytes(), "heap_max_in_bytes": memory_bytes()},
+                        "threads": 1,
+                    },
+                    "fs": {},
+                    "plugins": [],
+                    "network_types": {},
+                },
+            }
+        )
+
+    async def nodes(self, call: Call) -> Reply:
+        node = self._house.node_id
+        port = self._house.site.port(self._house.config.port)
+        entry = {
+            "name": self._house.site.node_name,
+            "transport_address": "127.0.0.1:9300",
+            "host": "127.0.0.1",
+            "ip": "127.0.0.1",
+            "version": VERSION,
+            "build_flavor": "default",
+            "build_type": "tar",
+            "build_hash": "unknown",
+            "roles": ["data", "ingest", "master"],
+            "attributes": {},
+            "settings": {"cluster": {"name": CLUSTER}, "node": {"name": self._house.site.node_name}},
+            "http": {
+                "bound_address": [f"127.0.0.1:{port}"],
+                "publish_address": f"127.0.0.1:{port}",
+                "max_content_length_in_bytes": self._house.config.body_bytes_max,
+            },
+            "os": {"available_processors": os.cpu_count() or 1, "allocated_processors": os.cpu_count() or 1},
+            "process": {"id": os.getpid(), "mlockall": False},
+            "plugins": [],
+            "modules": [],
+            "ingest": {"processors": [{"type": name} for name in _processors()]},
+            "aggregations": {},
+            "thread_pool": {},
+            "transport": {"profiles": {}, "publish_address": "127.0.0.1:9300", "bound_address": ["127.0.0.1:9300"]},
+            "jvm": {"pid": os.getpid(), "version": "none"},
+        }
+        if call.flag("flat_settings"):
+            entry["settings"] = flat(entry["settings"])
+        return Reply(
+            {"_nodes": {"total": 1, "successful": 1, "failed": 0}, "cluster_name": CLUSTER, "nodes": {node: entry}}
+        )
+
+    async def node_stats(self, call: Call) -> Reply:
+        indices = self._house.indices.all()
+        figures = [await figures_of(index) for index in indices]
+        total = _stat(figures)
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        entry = {
+            "timestamp": self._house.indices.now(),
+            "name": self._house.site.node_name,
+            "transport_address": "127.0.0.1:9300",
+            "host": "127.0.0.1",
+            "ip": "127.0.0.1:9300",
+            "roles": ["data", "ingest", "master"],
+            "indices": total,
+            "os": {"cpu": {"percent": 0, "load_average": {"1m": os.getloadavg()[0]}}},
+            "process": {
+                "cpu": {"total_in_millis": int((used.ru_utime + used.ru_stime) * 1000)},
+                "open_file_descriptors": len(list(Path("/proc/self/fd").iterdir())),
+                "max_file_descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            },
+            "jvm": {
+                "mem": {
+                    "heap_used_in_bytes": memory_bytes(),
+                    "heap_max_in_bytes": memory_bytes(),
+                    "heap_used_percent": 0,
+                },
+                "uptime_in_millis": 0,
+            },
+            "fs": _disk(self._house),
+            "http": {"current_open": 0, "total_opened": 0},
+            "breakers": {},
+            "thread_pool": {},
+            "transport": {},
+            "discovery": {},
+            "ingest": {"total": {"count": 0, "time_in_millis": 0, "current": 0, "failed": 0}, "pipelines": {}},
+            "script": {},
+            "indexing_pressure": {"memory": {}},
+        }
+        return Reply(
+            {
+                "_nodes": {"total": 1, "successful": 1, "failed": 0},
+                "cluster_name": CLUSTER,
+                "nodes": {self._house.node_id: entry},
+            }
+        )
+
+    async def tasks(self, call: Call) -> Reply:
+        task = {
+            "node": self._house.node_id,
+            "id": 1,
+            "type": "direct",
+            "action": "cluster:monitor/tasks/lists",
+            "start_time_in_millis": self._house.indices.now(),
+            "running_time_in_nanos": 1,
+            "cancellable": False,
+            "headers": {},
+        }
+        if call.arg("group_by") == "none":
+            return Reply({"tasks": [task]})
+        if call.arg("group_by") == "parents":
+            return Reply({"tasks": {f"{self._house.node_id}:1": task}})
+        return Reply(
+            {
+                "nodes": {
+                    self._house.node_id: {
+                        "name": self._house.site.node_name,
+                        "transport_address": "127.0.0.1:9300",
+                        "host": "127.0.0.1",
+                        "ip": "127.0.0.1:9300",
+                        "roles": ["data", "ingest", "master"],
+                        "tasks": {f"{self._house.node_id}:1": task},
+                    }
+                }
+            }
+        )
+
+    async def task(self, call: Call) -> Reply:
+        name = call.part("task")
+        if ":" not in name:
+            raise illegal(f"malformed task id {name}")
+        raise missing(f"task [{name}] isn't running and hasn't stored its results")

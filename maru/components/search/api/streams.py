@@ -1,0 +1,311 @@
+"""Data streams, rollover and lifecycle policies.
+
+Source: Elasticsearch reference, "Data streams", "Rollover API", "Index lifecycle management APIs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maru.components.search.api.edge import Call, Reply, Route
+from maru.components.search.api.figures import figures_of, status_of_index
+from maru.components.search.api.house import House
+from maru.components.search.api.templating import _named
+from maru.components.search.controllers.templates import next_name
+from maru.components.search.errors import failure, illegal, missing
+from maru.components.search.model.definitions import POLICIES
+from maru.wire.elastic.dates import iso
+from maru.wire.elastic.json import Json, Object
+from maru.wire.elastic.units import duration_s, size_bytes
+
+
+class StreamApi:
+    """The edges of how indices grow and age."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> Sequence[Route]:
+        return [
+            Route("PUT", "/_data_stream/{name}", self.put_stream),
+            Route("GET", "/_data_stream", self.get_stream),
+            Route("GET", "/_data_stream/{name}", self.get_stream),
+            Route("DELETE", "/_data_stream/{name}", self.delete_stream),
+            Route("GET", "/_data_stream/_stats", self.stream_stats),
+            Route("GET", "/_data_stream/{name}/_stats", self.stream_stats),
+            Route("POST", "/{index}/_rollover", self.rollover),
+            Route("POST", "/{index}/_rollover/{target}", self.rollover),
+            Route("PUT", "/_ilm/policy/{name}", self.put_policy),
+            Route("GET", "/_ilm/policy", self.get_policy),
+            Route("GET", "/_ilm/policy/{name}", self.get_policy),
+            Route("DELETE", "/_ilm/policy/{name}", self.delete_policy),
+            Route("GET", "/{index}/_ilm/explain", self.explain_policy),
+            Route("GET", "/_ilm/status", self.policy_status),
+            Route("POST", "/{index}/_ilm/remove", self.remove_policy),
+        ]
+
+    async def put_stream(self, call: Call) -> Reply:
+        await self._house.templates.create_stream(call.part("name"))
+        return Reply({"acknowledged": True})
+
+    async def get_stream(self, call: Call) -> Reply:
+        found = _named(self._house.templates.streams, call.part("name"))
+        if not found and call.part("name") and "*" not in call.part("name"):
+            raise failure(
+                404,
+                "index_not_found_exception",
+                f"no such index [{call.part('name')}]",
+                **{
+                    "resource.type": "index_or_alias",
+                    "resource.id": call.part("name"),
+                    "index_uuid": "_na_",
+                    "index": call.part("name"),
+                },
+            )
+        told = []
+        for name, spec in found.items():
+            indices = [self._house.indices.get(one) for one in spec["indices"]]
+            shown = [
+                {
+                    "index_name": one.name,
+                    "index_uuid": one.uuid,
+                    "prefer_ilm": True,
+                    "managed_by": "Index Lifecycle Management" if "lifecycle.name" in one.settings else "Unmanaged",
+                }
+                for one in indices
+                if one is not None
+            ]
+            status = max(
+                (status_of_index(one) for one in indices if one is not None),
+                key=["green", "yellow", "red"].index,
+                default="green",
+            )
+            entry = {
+                "name": name,
+                "timestamp_field": {"name": "@timestamp"},
+                "indices": shown,
+                "generation": spec["generation"],
+                "status": status.upper(),
+                "template": spec["template"],
+                "next_generation_managed_by": "Unmanaged",
+                "prefer_ilm": True,
+                "hidden": spec.get("hidden", False),
+                "system": False,
+                "allow_custom_routing": False,
+                "replicated": False,
+                "rollover_on_write": False,
+            }
+            policy = indices[-1].settings.get("lifecycle.name") if indices and indices[-1] is not None else None
+            told.append({**entry, "ilm_policy": policy} if policy else entry)
+        return Reply({"data_streams": told})
+
+    async def delete_stream(self, call: Call) -> Reply:
+        found = _named(self._house.templates.streams, call.part("name"))
+        if not found and "*" not in call.part("name"):
+            raise failure(
+                404,
+                "index_not_found_exception",
+                f"no such index [{call.part('name')}]",
+                **{
+                    "resource.type": "index_or_alias",
+                    "resource.id": call.part("name"),
+                    "index_uuid": "_na_",
+                    "index": call.part("name"),
+                },
+            )
+        for name, spec in found.items():
+            await self._house.templates.streams.delete(name)
+            for one in spec["indices"]:
+                index = self._house.indices.get(one)
+                if index is not None:
+                    await self._house.indices.delete(index)
+        return Reply({"acknowledged": True})
+
+    async def stream_stats(self, call: Call) -> Reply:
+        found = _named(self._house.templates.streams, call.part("name"))
+        told, count, size = [], 0, 0
+        for name, spec in found.items():
+            indices = [
+                index for index in (self._house.indices.get(one) for one in spec["indices"]) if index is not None
+            ]
+            own = sum([(await figures_of(index))["bytes"] for index in indices])
+            count, size = count + len(indices), size + own
+            told.append(
+                {"data_stream": name, "backing_indices": len(indices), "store_size_bytes": own, "maximum_timestamp": 0}
+            )
+        return Reply(
+            {
+                "_shards": {"total": count, "successful": count, "failed": 0},
+                "data_stream_count": len(told),
+                "backing_indices": count,
+                "total_store_size_bytes": size,
+                "data_streams": told,
+            }
+        )
+
+    async def rollover(self, call: Call) -> Reply:
+        alias, body = call.part("index"), call.object()
+        stream = self._house.indices.stream(alias)
+        if stream is None and alias not in self._house.indices.aliases():
+            raise illegal(
+                f"rollover target [{alias}] does not exist"
+                if self._house.indices.get(alias) is None
+                else "rollover target is a [concrete index] but one of [alias,data_stream] was expected"
+            )
+        old = self._house.indices.write_target(alias)
+        assert old is not None
+        conditions = body.get("conditions") or {}
+        met = {f"[{name}: {value}]": await self._is_met(old.name, name, value) for name, value in conditions.items()}
+        is_due = not conditions or any(met.values())
+        fresh = (
+            self._house.templates.next_stream_name(alias)
+            if stream is not None
+            else (call.part("target") or next_name(old.name))
+        )
+        dry = call.flag("dry_run")
+        if is_due and not dry:
+            await self.roll(
+                alias, fresh, {key: value for key, value in body.items() if key in ("settings", "mappings", "aliases")}
+            )
+        done = is_due and not dry
+        return Reply(
+            {
+                "acknowledged": done,
+                "shards_acknowledged": done,
+                "old_index": old.name,
+                "new_index": fresh,
+                "rolled_over": done,
+                "dry_run": dry,
+                "conditions": met,
+            }
+        )
+
+    async def roll(self, alias: str, fresh: str, body: Object) -> None:
+        """Make the next index of an alias or data stream, and write there from now on."""
+        house = self._house
+        if house.indices.stream(alias) is not None:
+            await house.templates.roll_stream(alias)
+            return
+        old = house.indices.write_target(alias)
+        assert old is not None
+        spec = old.aliases[alias]
+        keeps = "is_write_index" in spec
+        aliases = {**(body.get("aliases") or {}), alias: {**spec, **({"is_write_index": True} if keeps else {})}}
+        if keeps:
+            await house.indices.change(old, aliases={**old.aliases, alias: {**spec, "is_write_index": False}})
+        await house.templates.create(fresh, {**body, "aliases": aliases})
+        if not keeps:
+            await house.indices.change(old, aliases={name: one for name, one in old.aliases.items() if name != alias})
+
+    async def _is_met(self, name: str, condition: str, value: Json) -> bool:
+        index = self._house.indices.get(name)
+        assert index is not None
+        try:
+            if condition in ("max_age", "min_age"):
+                return self._house.indices.now() - int(index.spec["creation_date"]) >= duration_s(value) * 1000
+            if condition in ("max_docs", "min_docs", "max_primary_shard_docs", "min_primary_shard_docs"):
+                return int((await figures_of(index))["docs"]) >= int(value)
+            if condition in ("max_size", "max_primary_shard_size", "min_size", "min_primary_shard_size"):
+                return int((await figures_of(index))["bytes"]) >= size_bytes(value)
+        except ValueError as error:
+            raise illegal(str(error)) from error
+        raise failure(400, "x_content_parse_exception", f"[1:1] [conditions] unknown field [{condition}]")
+
+    async def put_policy(self, call: Call) -> Reply:
+        body = call.needs_body()
+        phases = (body.get("policy") or {}).get("phases")
+        if not isinstance(phases, dict):
+            raise failure(
+                400, "x_content_parse_exception", "[1:1] [put_lifecycle_request] failed to parse field [policy]"
+            )
+        for phase, spec in phases.items():
+            if phase not in ("hot", "warm", "cold", "frozen", "delete"):
+                raise illegal(f"Timeseries lifecycle does not support phase [{phase}]")
+            for action in (spec or {}).get("actions") or {}:
+                if action not in ("rollover", "set_priority", "delete", "readonly", "forcemerge", "unfollow"):
+                    raise illegal(f"the action [{action}] in phase [{phase}] is not supported by Maru")
+        shelf = self._house.shelves.of(POLICIES)
+        before = shelf.get(call.part("name"))
+        await shelf.put(
+            call.part("name"),
+            {
+                "policy": body["policy"],
+                "version": int((before or {}).get("version", 0)) + 1,
+                "modified_date": iso(self._house.indices.now()),
+            },
+        )
+        return Reply({"acknowledged": True})
+
+    async def get_policy(self, call: Call) -> Reply:
+        found = _named(self._house.shelves.of(POLICIES), call.part("name"))
+        if not found and call.part("name") and "*" not in call.part("name"):
+            raise missing(f"Lifecycle policy not found: {call.part('name')}")
+        return Reply(
+            {
+                name: {
+                    "version": spec["version"],
+                    "modified_date": spec["modified_date"],
+                    "policy": spec["policy"],
+                    "in_use_by": self._users(name),
+                }
+                for name, spec in found.items()
+            }
+        )
+
+    def _users(self, policy: str) -> Object:
+        indices = [index.name for index in self._house.indices.all() if index.settings.get("lifecycle.name") == policy]
+        return {
+            "indices": indices,
+            "data_streams": sorted(
+                {
+                    str(index.spec["data_stream"])
+                    for index in self._house.indices.all()
+                    if index.name in indices and index.spec.get("data_stream")
+                }
+            ),
+            "composable_templates": [
+                name
+                for name in self._house.templates.composable.all()
+                if self._house.templates.resolved(self._house.templates.composable.all()[name])["settings"].get(
+                    "lifecycle.name"
+                )
+                == policy
+            ],
+        }
+
+    async def delete_policy(self, call: Call) -> Reply:
+        name = call.part("name")
+        users = self._users(name)["indices"]
+        if users:
+            raise illegal(f"Cannot delete policy [{name}]. It is in use by one or more indices: [{', '.join(users)}]")
+        if not await self._house.shelves.of(POLICIES).delete(name):
+            raise missing(f"Lifecycle policy not found: {name}")
+        return Reply({"acknowledged": True})
+
+    async def explain_policy(self, call: Call) -> Reply:
+        told: Object = {}
+        for one in self._house.find(call):
+            policy = one.index.settings.get("lifecycle.name")
+            entry: Object = {"index": one.index.name, "managed": policy is not None}
+            if policy is not None:
+                age_ms = self._house.indices.now() - int(one.index.spec["creation_date"])
+                entry |= {
+                    "policy": policy,
+                    "index_creation_date_millis": one.index.spec["creation_date"],
+                    "time_since_index_creation": f"{age_ms / 1000:.2f}s",
+                    "lifecycle_date_millis": one.index.spec["creation_date"],
+                    "age": f"{age_ms / 1000:.2f}s",
+                    "phase": "hot",
+                    "action": "rollover",
+                    "step": "check-rollover-ready",
+                }
+            told[one.index.name] = entry
+        return Reply({"indices": told})
+
+    async def policy_status(self, call: Call) -> Reply:
+        return Reply({"operation_mode": "RUNNING"})
+
+    async def remove_policy(self, call: Call) -> Reply:
+        for one in self._house.find(call):
+            await self._house.indices.change_settings(one.index, {"lifecycle.name": None})
+        return Reply({"has_failures": False, "failed_indexes": []})

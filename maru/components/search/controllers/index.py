@@ -1,0 +1,136 @@
+"""One index: its definition in memory, its engine once it is opened.
+
+Source: Elasticsearch reference, "Index modules".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from maru.components.search.config import SearchConfig
+from maru.components.search.engine.shard import Shard
+from maru.components.search.errors import failure, illegal
+from maru.components.search.model.analysis.analyzers import Analyzers
+from maru.components.search.model.mapping.columns import Column
+from maru.components.search.model.mapping.mapping import FIELDS_MAX, Mapping
+from maru.components.search.model.mapping.parsing import Parsed, Parser
+from maru.components.search.model.settings import analysis_of
+from maru.core.errors import MaruError
+from maru.wire.elastic.json import Object, decode
+from maru.wire.elastic.units import duration_s
+
+VERSION_CREATED = "8537000"
+
+
+class Index:
+    """One index. spec: its definition as it is kept; replaced, never changed."""
+
+    def __init__(self, name: str, spec: Object, folder: Path, config: SearchConfig) -> None:
+        self.name = name
+        self.folder = folder
+        self._config = config
+        self._opening = asyncio.Lock()
+        self.writing = asyncio.Lock()
+        self.shard: Shard | None = None
+        self.problem = ""  # why it cannot be opened
+        self.last_used_s = 0.0
+        self.searches = 0
+        self.stats: dict[str, int] = {}
+        self.take(spec)
+
+    def take(self, spec: Object) -> None:
+        """The definition is another now. Raises MaruError for one that cannot be."""
+        settings = spec.get("settings") or {}
+        try:
+            analyzers = Analyzers(analysis_of(settings))
+        except ValueError as error:
+            raise illegal(str(error)) from error
+        limit = int(settings.get("mapping.total_fields.limit", FIELDS_MAX))
+        self.mapping = Mapping(spec.get("mappings") or {}, analyzers, limit)
+        self.parser = Parser(self.mapping)
+        self.spec = spec
+        if self.shard is not None:
+            self.shard.forget_snapshot()
+
+    @property
+    def settings(self) -> Object:
+        """Flat, without `index.`."""
+        found: Object = self.spec.get("settings") or {}
+        return found
+
+    @property
+    def uuid(self) -> str:
+        return str(self.spec["uuid"])
+
+    @property
+    def aliases(self) -> Object:
+        found: Object = self.spec.get("aliases") or {}
+        return found
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.spec.get("state", "open") == "open")
+
+    @property
+    def is_hidden(self) -> bool:
+        return str(self.settings.get("hidden", "false")) == "true"
+
+    @property
+    def shards(self) -> int:
+        return int(self.settings.get("number_of_shards", 1))
+
+    @property
+    def replicas(self) -> int:
+        return int(self.settings.get("number_of_replicas", 1))
+
+    @property
+    def refresh_s(self) -> float:
+        """Between two refreshes; below 0 never."""
+        given = self.settings.get("refresh_interval")
+        return duration_s(given) if given is not None else self._config.refresh_s
+
+    @property
+    def is_async(self) -> bool:
+        """Whether an acknowledged write may still be on its way to disk."""
+        return str(self.settings.get("translog.durability", "request")).lower() == "async"
+
+    def full_settings(self) -> Object:
+        """With `index.` and what the server adds."""
+        found = {f"index.{name}": value for name, value in self.settings.items()}
+        return {
+            **found,
+            "index.uuid": self.uuid,
+            "index.creation_date": str(self.spec.get("creation_date", 0)),
+            "index.provided_name": str(self.spec.get("provided_name", self.name)),
+            "index.version.created": VERSION_CREATED,
+        }
+
+    async def engine(self) -> Shard:
+        """The open engine. Raises what keeps it from opening."""
+        if self.shard is None:
+            async with self._opening:
+                if self.shard is None:
+                    shard = Shard(self.folder, self._config.writer_bytes, self._parse, self._columns)
+                    try:
+                        await asyncio.to_thread(shard.open_blocking)
+                    except MaruError as error:
+                        self.problem = str(error)
+                        raise failure(
+                            503, "no_shard_available_action_exception", f"No shard available for [{self.name}]: {error}"
+                        ) from error
+                    self.shard = shard
+        return self.shard
+
+    async def close(self) -> None:
+        """Commit and close the engine."""
+        if self.shard is not None:
+            async with self.shard.lock:
+                shard, self.shard = self.shard, None
+                await asyncio.to_thread(shard.close_blocking)
+
+    def _parse(self, source: bytes, doc_id: str) -> Parsed:
+        return self.parser.parse(decode(source), doc_id, source)
+
+    def _columns(self) -> dict[str, Column]:
+        return self.mapping.columns
