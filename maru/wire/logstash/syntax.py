@@ -111,6 +111,8 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """A condition, denied."""
+
     condition: Condition
 
 

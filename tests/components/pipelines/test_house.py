@@ -14,9 +14,11 @@ import pytest
 
 from maru.components.pipelines.engine.house import House
 from maru.components.pipelines.model.definitions import PERSISTED, PipelineSpec
+from maru.core.clock import SystemClock
 from maru.core.errors import Invalid
 from tests.components.pipelines.house import Shelf, free_port, house_in
 
+CLOCK = SystemClock()
 TO_INDEX = 'output { elasticsearch { index => "${INDEX}-%{+YYYY.MM.dd}" document_id => "%{n}" } }'
 
 
@@ -24,7 +26,7 @@ async def until(holds: Callable[[], bool]) -> None:
     """Return once it holds; fails after ten seconds."""
     async with asyncio.timeout(10):
         while not holds():
-            await asyncio.sleep(0.01)
+            await CLOCK.sleep(0.01)
 
 
 async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -32,7 +34,7 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         while True:
             with contextlib.suppress(OSError):
                 return await asyncio.open_connection("127.0.0.1", port)
-            await asyncio.sleep(0.01)
+            await CLOCK.sleep(0.01)
 
 
 def window(*values: dict[str, object]) -> bytes:

@@ -43,15 +43,15 @@ class Documents:
         tasks.start(self._kept.run(), "pipeline documents")
         await self._kept.wait_synced()
         if container_logs:
-            await self._ensure(CONTAINER_LOGS, PipelineSpec(CONTAINER_LOGS_CONFIG))
-        await self._ensure(BEATS, PipelineSpec(BEATS_CONFIG, queue=PERSISTED))
+            await self._ensure(CONTAINER_LOGS, PipelineSpec(CONTAINER_LOGS_CONFIG, dead_letter_queue=True))
+        await self._ensure(BEATS, PipelineSpec(BEATS_CONFIG, queue=PERSISTED, dead_letter_queue=True))
         self._kept.on_change(self._changed)
         tasks.start(self._loop.run(), "pipelines")
 
     async def _ensure(self, name: str, spec: PipelineSpec) -> None:
         if self._kept.get("", name) is not None:
             return
-        value = {"config": spec.config, "queue": spec.queue}
+        value = {"config": spec.config, "queue": spec.queue, "deadLetterQueue": spec.dead_letter_queue}
         with suppress(AlreadyExists):
             await self._kept.create({"metadata": {"name": name}, "spec": value})
 

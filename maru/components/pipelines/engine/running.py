@@ -192,7 +192,7 @@ class Running:
                 heard.safe()
             self.counts.events_out += len(events)
             self.counts.took_ms += int((clock.monotonic_s() - began_s) * 1000)
-            await asyncio.sleep(0)
+            await clock.sleep(0)
 
     async def _deliver(self, named: Named, output: Output, events: Sequence[Event]) -> None:
         delay_s = RECONCILE_BACKOFF_BASE_S

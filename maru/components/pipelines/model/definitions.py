@@ -28,12 +28,16 @@ input { maru { } }
 filter {
   if [message] =~ /^\\s*\\{/ {
     json { source => "message" target => "[@metadata][json]" skip_on_invalid_json => true }
-    if [@metadata][json][level] { mutate { copy => { "[@metadata][json][level]" => "level" } } }
-    else if [@metadata][json][severity] { mutate { copy => { "[@metadata][json][severity]" => "level" } } }
+    mutate { convert => { "[@metadata][json][level]" => "string" "[@metadata][json][severity]" => "string" } }
+    # What is no word (an object, a list) would be at odds with the levels of all other lines.
+    if [@metadata][json][level] =~ /^\\w{1,32}$/ { mutate { copy => { "[@metadata][json][level]" => "level" } } }
+    else if [@metadata][json][severity] =~ /^\\w{1,32}$/ {
+      mutate { copy => { "[@metadata][json][severity]" => "level" } }
+    }
   } else {
     grok { match => { "message" => "\\b%{LOGLEVEL:level}\\b" } tag_on_failure => [] }
   }
-  if [level] { mutate { convert => { "level" => "string" } lowercase => [ "level" ] } }
+  if [level] { mutate { lowercase => [ "level" ] } }
 }
 output {
   elasticsearch { data_stream => true data_stream_dataset => "containers" }

@@ -57,6 +57,8 @@ class Pending:
 
 
 class Beats:
+    """A listener, with a session for each sender."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, BeatsOptions, "input")
         self._ground = ground

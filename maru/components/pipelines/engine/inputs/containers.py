@@ -37,6 +37,8 @@ class ContainerOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Containers:
+    """All log files of this node's containers; at most one such input runs in a platform."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, ContainerOptions, "input")
         self._ground = ground

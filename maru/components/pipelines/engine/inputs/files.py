@@ -40,6 +40,8 @@ class FileOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Files:
+    """The files that its patterns name, those that come later included."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, FileOptions, "input")
         for path in self._options.path:

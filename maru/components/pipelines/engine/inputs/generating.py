@@ -72,7 +72,7 @@ class Generator:
             if len(batch) >= BATCH:
                 await emit(batch)
                 batch = []
-                await asyncio.sleep(0)
+                await self._ground.clock.sleep(0)
         if batch:
             await emit(batch)
 

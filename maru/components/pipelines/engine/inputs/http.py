@@ -43,6 +43,8 @@ class HttpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Http:
+    """A listener; each request is answered by itself."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, HttpOptions, "input")
         self._ground = ground

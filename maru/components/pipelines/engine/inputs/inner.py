@@ -35,6 +35,8 @@ class LetterOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class FromPipeline:
+    """What outputs named pipeline send to its address."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, PipelineOptions, "input")
         self._ground = ground

@@ -267,9 +267,9 @@ async def datagrams(host: str, port: int, count_max: int) -> AsyncIterator[tuple
     line: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue(count_max)
 
     class Protocol(asyncio.DatagramProtocol):
-        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        def datagram_received(self, datagram: bytes, sender: tuple[str, int]) -> None:
             with suppress(asyncio.QueueFull):
-                line.put_nowait((data, addr[0]))
+                line.put_nowait((datagram, sender[0]))
 
     try:
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Protocol, local_addr=(host, port))

@@ -59,6 +59,8 @@ class _Item:
 
 
 class Elastic:
+    """Opens its connections at the first batch that goes over HTTP."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, ElasticOptions, "output")
         if self._options.action not in ("index", "create"):

@@ -268,6 +268,8 @@ class ToHttp:
 
 
 class ToPipeline:
+    """To inputs of other pipelines here, each of which gets events of its own."""
+
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, PipelineOptions, "output")
         self._ground = ground

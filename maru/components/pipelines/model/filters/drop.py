@@ -20,6 +20,7 @@ class DropOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def build(plugin: Plugin, tools: Tools) -> Filter:
+    """Raises Invalid as options do."""
     options = options_of(plugin, DropOptions, "filter")
 
     def is_successful(event: Event) -> bool:

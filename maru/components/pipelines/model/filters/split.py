@@ -23,6 +23,7 @@ class SplitOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def build(plugin: Plugin, tools: Tools) -> Filter:
+    """Raises Invalid as options do."""
     options = options_of(plugin, SplitOptions, "filter")
     source = parse_reference(options.field)
     target = parse_reference(options.target) if options.target else source
