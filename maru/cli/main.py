@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from maru import __version__
-from maru.cli.commands import completion, doctor, down, env, image, join, logs, reset, restart, status, up
+from maru.cli.commands import completion, doctor, down, env, image, join, logs, reset, restart, search, status, up
 from maru.cli.terminal import complain
 from maru.core.errors import MaruError
 from maru.core.site import DEFAULT_DATA_DIR
@@ -30,6 +30,11 @@ COMMANDS: dict[str, tuple[ModuleType, str, str]] = {
     "status": (status, "processes, components, memory", "maru status\n  maru status -o json"),
     "env": (env, "exports for your shell", 'eval "$(maru env)"\n  maru env -o json'),
     "logs": (logs, "the log of a component or process", "maru logs scheduler -f\n  maru logs node -n 50 -o json"),
+    "search": (
+        search,
+        "documents and logs by Lucene's syntax, newest first",
+        "maru search 'level:error' --since 1h\n  maru search 'host.name:web-1' --index 'logs-*' -o json",
+    ),
     "doctor": (doctor, "what this machine has and lacks, and what mends it", "maru doctor\n  maru doctor -o json"),
     "image": (
         image,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.search.api.assembly import routes_of
 from maru.components.search.api.edge import Router, handler_of
 from maru.components.search.api.house import House
+from maru.components.search.api.passing import passing_through
 from maru.components.search.config import SearchConfig
 from maru.components.search.controllers.indexer import OwnIndexer
 from maru.components.search.controllers.indices import Indices
+from maru.components.search.controllers.lifecycle import Lifecycle
 from maru.components.search.controllers.refreshing import Refreshing
 from maru.components.search.controllers.shelves import Shelves
 from maru.components.search.controllers.templates import Templates
@@ -23,6 +25,7 @@ from maru.components.search.model.definitions import (
     INDICES,
     LEGACY_TEMPLATES,
     PIPELINES,
+    POLICIES,
     TEMPLATES,
 )
 from maru.components.search.model.ingest.pipelines import Pipelines
@@ -59,36 +62,45 @@ class Gives:
 async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape of every component
     """Answer until closed; what was acknowledged is on disk then."""
     site, config = needs.site, needs.config
+    listeners = [TcpListener(config.listen or site.listen, site.port(config.port))] if config.port else []
     folder = site.folder("search")
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     client = needs.clients.acting_as(CALLER, [GROUP_MASTERS])
     shelves = Shelves(client, needs.clock, needs.ids)
     async with background("search") as tasks:
         await shelves.open(tasks)
-        streams = shelves.of(DATA_STREAMS)
-        indices = Indices(shelves.of(INDICES), streams, folder / "indices", config, (needs.clock, needs.ids))
-        await indices.open()
-        templates = Templates(
-            indices, (shelves.of(TEMPLATES), shelves.of(COMPONENT_TEMPLATES), shelves.of(LEGACY_TEMPLATES), streams)
-        )
-        pipelines = Pipelines(shelves.of(PIPELINES).get, indices.now)
-        writing = Writing(indices, templates, pipelines, needs.ids)
-        house = House(
-            site,
-            config,
-            shelves,
-            indices,
-            templates,
-            pipelines,
-            writing,
-            needs.clock,
-            needs.ids,
-            needs.clock.monotonic_s(),
-        )
-        tasks.start(Refreshing(indices, writing, needs.clock, config).run(), "refresh")
-        listeners = [TcpListener(config.listen or site.listen, site.port(config.port))] if config.port else []
-        handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
-        async with serve(listeners, handler, name="search"):
-            yield Gives(OwnIndexer(writing))
+        house = await _assembled(needs, shelves)
+        tasks.start(Refreshing(house.indices, house.writing, needs.clock, config).run(), "refresh")
+        tasks.start(house.lifecycle.run(), "lifecycle")
+        async with AsyncExitStack() as stack:
+            if config.backend == "opensearch":
+                handler = await stack.enter_async_context(passing_through(config))
+            else:
+                handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
+            await stack.enter_async_context(serve(listeners, handler, name="search"))
+            yield Gives(OwnIndexer(house.writing))
         tasks.cancel()
-        await indices.close()
+        await house.indices.close()
+
+
+async def _assembled(needs: Needs, shelves: Shelves) -> House:
+    folder = needs.site.folder("search") / "indices"
+    streams, policies = shelves.of(DATA_STREAMS), shelves.of(POLICIES)
+    indices = Indices(shelves.of(INDICES), streams, folder, needs.config, (needs.clock, needs.ids))
+    await indices.open()
+    composable, components, legacy = (shelves.of(kind) for kind in (TEMPLATES, COMPONENT_TEMPLATES, LEGACY_TEMPLATES))
+    templates = Templates(indices, (composable, components, legacy, streams))
+    pipelines = Pipelines(shelves.of(PIPELINES).get, indices.now)
+    return House(
+        site=needs.site,
+        config=needs.config,
+        shelves=shelves,
+        indices=indices,
+        templates=templates,
+        pipelines=pipelines,
+        writing=Writing(indices, templates, pipelines, needs.ids),
+        lifecycle=Lifecycle(indices, templates, policies, needs.clock),
+        clock=needs.clock,
+        ids=needs.ids,
+        started_s=needs.clock.monotonic_s(),
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from maru.components.search.engine.shard import Operation, Shard
+from maru.components.search.engine.operations import Operation
+from maru.components.search.engine.shard import Shard
 from maru.components.search.model.analysis.analyzers import Analyzers
 from maru.components.search.model.mapping.mapping import Mapping
 from maru.components.search.model.mapping.parsing import Parser

@@ -12,10 +12,10 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, written_shards
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.writing import Outcome, Write
+from maru.components.search.engine.operations import Stored
 from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.searching.hits import source_filter
 from maru.components.search.engine.searching.rows import field_values
-from maru.components.search.engine.shard import Stored
 from maru.components.search.errors import body_of, failure, illegal, no_such_index, parsing, status_of
 from maru.components.search.model.mapping.extract import filtered
 from maru.core.errors import MaruError
@@ -293,16 +293,15 @@ class DocumentApi:
         body = call.object()
         ids = body.get("ids") or [one for one in call.arg("ids").split(",") if one]
         wanted = body.get("docs") or [{"_id": one} for one in ids]
-        docs = []
-        for one in wanted:
-            docs.append(
-                await self._vectors(
-                    call,
-                    str(one.get("_index", call.part("index"))),
-                    str(one.get("_id", "")),
-                    {**body.get("parameters", {}), **one},
-                )
+        docs = [
+            await self._vectors(
+                call,
+                str(one.get("_index", call.part("index"))),
+                str(one.get("_id", "")),
+                {**body.get("parameters", {}), **one},
             )
+            for one in wanted
+        ]
         return Reply({"docs": docs})
 
     async def _vectors(self, call: Call, name: str, doc_id: str, body: Object) -> Object:

@@ -282,16 +282,16 @@ class IndexApi:
         tokens, position, offset = [], 0, 0
         for text in texts:
             found = analyzer.tokens(str(text))
-            for token in found:
-                tokens.append(
-                    {
-                        "token": token.text,
-                        "start_offset": token.start + offset,
-                        "end_offset": token.end + offset,
-                        "type": token.kind,
-                        "position": token.position + position,
-                    }
-                )
+            tokens += [
+                {
+                    "token": token.text,
+                    "start_offset": token.start + offset,
+                    "end_offset": token.end + offset,
+                    "type": token.kind,
+                    "position": token.position + position,
+                }
+                for token in found
+            ]
             position += (found[-1].position if found else 0) + 101
             offset += len(str(text)) + 1
         if body.get("explain"):

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from maru.wire.elastic.json import Object
 
 _NOUGHT = {
-    "indexing": "index_time_in_millis index_current index_failed delete_time_in_millis delete_current noop_update_total "
-    "throttle_time_in_millis",
+    "indexing": "index_time_in_millis index_current index_failed delete_time_in_millis delete_current "
+    "noop_update_total throttle_time_in_millis",
     "get": "total time_in_millis exists_total exists_time_in_millis missing_total missing_time_in_millis current",
     "search": "open_contexts query_time_in_millis query_current fetch_time_in_millis fetch_current scroll_total "
     "scroll_time_in_millis scroll_current suggest_total suggest_time_in_millis suggest_current",
@@ -22,7 +22,8 @@ _NOUGHT = {
     "query_cache": "memory_size_in_bytes total_count hit_count miss_count cache_size cache_count evictions",
     "fielddata": "memory_size_in_bytes evictions",
     "completion": "size_in_bytes",
-    "segments": "memory_in_bytes index_writer_memory_in_bytes version_map_memory_in_bytes fixed_bit_set_memory_in_bytes",
+    "segments": "memory_in_bytes index_writer_memory_in_bytes version_map_memory_in_bytes "
+    "fixed_bit_set_memory_in_bytes",
     "translog": "operations size_in_bytes uncommitted_operations uncommitted_size_in_bytes earliest_last_modified_age",
     "request_cache": "memory_size_in_bytes evictions hit_count miss_count",
     "recovery": "current_as_source current_as_target throttle_time_in_millis",

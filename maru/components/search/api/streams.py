@@ -11,12 +11,12 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
 from maru.components.search.api.house import House
 from maru.components.search.api.templating import _named
+from maru.components.search.controllers.lifecycle import is_met
 from maru.components.search.controllers.templates import next_name
 from maru.components.search.errors import failure, illegal, missing
 from maru.components.search.model.definitions import POLICIES
 from maru.wire.elastic.dates import iso
-from maru.wire.elastic.json import Json, Object
-from maru.wire.elastic.units import duration_s, size_bytes
+from maru.wire.elastic.json import Object
 
 
 class StreamApi:
@@ -155,7 +155,10 @@ class StreamApi:
         old = self._house.indices.write_target(alias)
         assert old is not None
         conditions = body.get("conditions") or {}
-        met = {f"[{name}: {value}]": await self._is_met(old.name, name, value) for name, value in conditions.items()}
+        met = {
+            f"[{name}: {value}]": await is_met(self._house.indices, old, name, value)
+            for name, value in conditions.items()
+        }
         is_due = not conditions or any(met.values())
         fresh = (
             self._house.templates.next_stream_name(alias)
@@ -164,7 +167,7 @@ class StreamApi:
         )
         dry = call.flag("dry_run")
         if is_due and not dry:
-            await self.roll(
+            await self._house.lifecycle.roll(
                 alias, fresh, {key: value for key, value in body.items() if key in ("settings", "mappings", "aliases")}
             )
         done = is_due and not dry
@@ -179,37 +182,6 @@ class StreamApi:
                 "conditions": met,
             }
         )
-
-    async def roll(self, alias: str, fresh: str, body: Object) -> None:
-        """Make the next index of an alias or data stream, and write there from now on."""
-        house = self._house
-        if house.indices.stream(alias) is not None:
-            await house.templates.roll_stream(alias)
-            return
-        old = house.indices.write_target(alias)
-        assert old is not None
-        spec = old.aliases[alias]
-        keeps = "is_write_index" in spec
-        aliases = {**(body.get("aliases") or {}), alias: {**spec, **({"is_write_index": True} if keeps else {})}}
-        if keeps:
-            await house.indices.change(old, aliases={**old.aliases, alias: {**spec, "is_write_index": False}})
-        await house.templates.create(fresh, {**body, "aliases": aliases})
-        if not keeps:
-            await house.indices.change(old, aliases={name: one for name, one in old.aliases.items() if name != alias})
-
-    async def _is_met(self, name: str, condition: str, value: Json) -> bool:
-        index = self._house.indices.get(name)
-        assert index is not None
-        try:
-            if condition in ("max_age", "min_age"):
-                return self._house.indices.now() - int(index.spec["creation_date"]) >= duration_s(value) * 1000
-            if condition in ("max_docs", "min_docs", "max_primary_shard_docs", "min_primary_shard_docs"):
-                return int((await figures_of(index))["docs"]) >= int(value)
-            if condition in ("max_size", "max_primary_shard_size", "min_size", "min_primary_shard_size"):
-                return int((await figures_of(index))["bytes"]) >= size_bytes(value)
-        except ValueError as error:
-            raise illegal(str(error)) from error
-        raise failure(400, "x_content_parse_exception", f"[1:1] [conditions] unknown field [{condition}]")
 
     async def put_policy(self, call: Call) -> Reply:
         body = call.needs_body()
@@ -288,7 +260,7 @@ class StreamApi:
             policy = one.index.settings.get("lifecycle.name")
             entry: Object = {"index": one.index.name, "managed": policy is not None}
             if policy is not None:
-                age_ms = self._house.indices.now() - int(one.index.spec["creation_date"])
+                age_ms = self._house.lifecycle.age_s(one.index) * 1000
                 entry |= {
                     "policy": policy,
                     "index_creation_date_millis": one.index.spec["creation_date"],

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.templates import Templates
-from maru.components.search.engine.shard import PRIMARY_TERM, Operation, Shard, Written
+from maru.components.search.engine.operations import Operation, Written
+from maru.components.search.engine.shard import PRIMARY_TERM, Shard
 from maru.components.search.errors import failure, illegal, no_such_index
 from maru.components.search.model.ingest.pipelines import Dropped, Pipelines
 from maru.components.search.model.mapping.parsing import Parser

@@ -14,22 +14,22 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Files, Log, Record, encode, file_of
+from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of
+from maru.components.search.engine.operations import MakeId, Operation, ParseBytes, Snapshot, Stored, Written, conflict
 from maru.components.search.engine.partition import OFFSET, Partition, count_of
-from maru.components.search.errors import failure
 from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, ROUTING, SEQ, Column
 from maru.components.search.model.mapping.parsing import Parsed
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 
 if TYPE_CHECKING:
-    import tantivy
+    pass
 
 REBUILD_DOCS_MAX = 20_000  # a partition up to here is written anew when fields come
 PENDING_BYTES_MAX = 8 * 1024 * 1024
@@ -38,49 +38,6 @@ TOMBSTONES_MAX = 100_000
 PRIMARY_TERM = 1
 MANIFEST = "manifest.json"
 _ANYTHING = -4  # a version that is not checked
-
-
-@dataclass(slots=True)
-class Operation:
-    """One wanted write. kind: index, create, delete or nothing. id: "" to have one made.
-
-    version_type: internal, external or external_gte. if_seq: -1 not asked. parsed: what it gives the columns.
-    """
-
-    kind: str
-    id: str
-    source: bytes = b""
-    routing: str = ""
-    if_seq: int = -1
-    if_term: int = 0
-    version: int = 0
-    version_type: str = "internal"
-    parsed: Parsed | None = None
-    is_made: bool = False  # the id was made here: nothing can be there yet
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of it. result: created, updated, deleted, not_found or noop."""
-
-    id: str
-    seq: int
-    term: int
-    version: int
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A document as it stands. location: in the log."""
-
-    id: str
-    seq: int
-    term: int
-    version: int
-    routing: str
-    source: bytes
-    location: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +56,6 @@ class _Pending:
     routing: str
     overwrites: bool
     bytes: int
-
-
-@dataclass
-class Snapshot:
-    """Partitions as they stood at one refresh, and the files to read their documents from."""
-
-    partitions: Sequence[tuple[Partition, tantivy.Searcher]]
-    files: Files
-    columns: dict[str, Column] = field(default_factory=dict)
-
-    def record(self, location: int) -> Record:
-        """The stored document."""
-        return self.files.read(location)
-
-
-ParseBytes = Callable[[bytes, str], Parsed]
-MakeId = Callable[[], str]
 
 
 class Shard:
@@ -488,11 +428,6 @@ class Shard:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
-
-
-def conflict(doc_id: str, reason: str) -> MaruError:
-    """version_conflict_engine_exception."""
-    return failure(409, "version_conflict_engine_exception", f"[{doc_id}]: version conflict, {reason}")
 
 
 def _documents(one: _Pending) -> Iterator[str]:

@@ -110,20 +110,7 @@ def parse_request(
             else (Key("_shard_doc", False),)
         )
     after = body.get("search_after")
-    if after is not None and start > 0:
-        raise _invalid("`from` parameter must be set to 0 when `search_after` is used")
-    if after is not None and is_scroll:
-        raise _invalid("`search_after` cannot be used in a scroll context")
-    if after is not None and not sort:
-        raise illegal("Sort must contain at least one field.")
-    if is_scroll and start > 0:
-        raise _invalid("using [from] is not allowed in a scroll context")
-    if is_scroll and size == 0:
-        raise _invalid("[size] cannot be [0] in a scroll context")
-    if is_scroll and body.get("collapse"):
-        raise _invalid("cannot use `collapse` in a scroll context")
-    if body.get("rescore") and sort:
-        raise _invalid("Cannot use [sort] option in conjunction with [rescore].")
+    _check_together(body, sort, (start, size), is_scroll=is_scroll)
     aggs = body.get("aggs") or body.get("aggregations") or {}
     if not isinstance(aggs, dict):
         raise parsing(f"Unknown key for a {token_of(aggs)} in [aggs].")
@@ -145,6 +132,26 @@ def parse_request(
         is_typed,
         has_total_int,
     )
+
+
+def _check_together(body: Object, sort: tuple[Key, ...], page: tuple[int, int], *, is_scroll: bool) -> None:
+    """Raises for options that contradict each other."""
+    start, size = page
+    after = body.get("search_after")
+    if after is not None and start > 0:
+        raise _invalid("`from` parameter must be set to 0 when `search_after` is used")
+    if after is not None and is_scroll:
+        raise _invalid("`search_after` cannot be used in a scroll context")
+    if after is not None and not sort:
+        raise illegal("Sort must contain at least one field.")
+    if is_scroll and start > 0:
+        raise _invalid("using [from] is not allowed in a scroll context")
+    if is_scroll and size == 0:
+        raise _invalid("[size] cannot be [0] in a scroll context")
+    if is_scroll and body.get("collapse"):
+        raise _invalid("cannot use `collapse` in a scroll context")
+    if body.get("rescore") and sort:
+        raise _invalid("Cannot use [sort] option in conjunction with [rescore].")
 
 
 def check_window(request: SearchRequest, index: str, limit: int) -> None:

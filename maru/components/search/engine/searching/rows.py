@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maru.components.search.engine.log import Record
+from maru.components.search.engine.operations import Snapshot
 from maru.components.search.engine.partition import OFFSET, Partition
-from maru.components.search.engine.shard import Snapshot
 from maru.components.search.errors import failure
 from maru.components.search.model.mapping.columns import LOCATION, SEQ
 from maru.components.search.model.mapping.extract import values_at

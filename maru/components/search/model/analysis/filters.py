@@ -121,7 +121,7 @@ def fold(text: str) -> str:
         "ł": "l",
         "Ł": "L",
         "đ": "d",
-        "ı": "i",
+        "\u0131": "i",
     }
     plain = unicodedata.normalize("NFKD", "".join(table.get(letter, letter) for letter in text))
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
@@ -129,7 +129,7 @@ def fold(text: str) -> str:
 
 def possessive(text: str) -> str:
     """Without the English 's at its end."""
-    return text[:-2] if text[-2:] in ("'s", "’s", "'S", "’S") else text
+    return text[:-2] if text[-2:] in ("'s", "\u2019s", "'S", "\u2019S") else text
 
 
 _EACH: dict[str, Callable[[str], str]] = {
@@ -144,7 +144,7 @@ _EACH: dict[str, Callable[[str], str]] = {
     "apostrophe": lambda text: text.partition("'")[0],
     "classic": possessive,
     "elision": lambda text: re.sub(
-        r"^(?:l|m|t|qu|n|s|j|d|c|jusqu|quoiqu|lorsqu|puisqu)['’]", "", text, flags=re.IGNORECASE
+        r"^(?:l|m|t|qu|n|s|j|d|c|jusqu|quoiqu|lorsqu|puisqu)['\u2019]", "", text, flags=re.IGNORECASE
     ),
 }
 

@@ -15,12 +15,12 @@ from maru.wire.elastic.json import Object
 TOKEN_LENGTH_MAX = 255
 _IDEOGRAPH = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 STANDARD = re.compile(
-    rf"[{_IDEOGRAPH}]|(?:\d+(?:[.,;'’]\d+)*|"
-    rf"(?:(?![{_IDEOGRAPH}])[^\W\d_])+(?:[.:·'’](?:(?![{_IDEOGRAPH}])[^\W\d_])+)*|_)+"
+    rf"[{_IDEOGRAPH}]|(?:\d+(?:[.,;'\u2019]\d+)*|"
+    rf"(?:(?![{_IDEOGRAPH}])[^\W\d_])+(?:[.:·'\u2019](?:(?![{_IDEOGRAPH}])[^\W\d_])+)*|_)+"
 )
 NATIVE = (
-    r"[\p{Han}\p{Hiragana}]|(?:\p{N}+(?:[.,;'’]\p{N}+)*|"
-    r"[\p{L}\p{M}--[\p{Han}\p{Hiragana}]]+(?:[.:·'’][\p{L}\p{M}]+)*|_)+"
+    r"[\p{Han}\p{Hiragana}]|(?:\p{N}+(?:[.,;'\u2019]\p{N}+)*|"
+    r"[\p{L}\p{M}--[\p{Han}\p{Hiragana}]]+(?:[.:·'\u2019][\p{L}\p{M}]+)*|_)+"
 )
 """The same as an expression of tantivy's, which cuts and lowers what is indexed with the standard analyzer."""
 

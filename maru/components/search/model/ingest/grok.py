@@ -61,7 +61,8 @@ PATTERNS = {
     "SECOND": r"(?:[0-5]?\d|60)(?:[:.,]\d+)?",
     "TIME": r"%{HOUR}:%{MINUTE}(?::%{SECOND})?",
     "ISO8601_TIMEZONE": r"(?:Z|[+-]%{HOUR}(?::?%{MINUTE}))",
-    "TIMESTAMP_ISO8601": r"%{YEAR}-(?:%{MONTHNUM})-%{MONTHDAY}[T ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?",
+    "TIMESTAMP_ISO8601": r"%{YEAR}-(?:%{MONTHNUM})-%{MONTHDAY}[T ]"
+    r"%{HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?",
     "TZ": r"[A-Z]{3,4}",
     "HTTPDATE": r"%{MONTHDAY}/%{MONTH}/%{YEAR}:%{TIME} %{INT}",
     "SYSLOGTIMESTAMP": r"%{MONTH} +%{MONTHDAY} %{TIME}",
