@@ -27,7 +27,10 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a client says it signed with. expires_s: of a presigned URL, else 0; stamp: 20260102T030405Z."""
+    """What a client says it signed with. expires_s: of a presigned URL, else 0; stamp: 20260102T030405Z.
+
+    is_version_two: see wire.aws.signature_two; it has no scope.
+    """
 
     access_key: str
     date: str
@@ -39,6 +42,7 @@ class Claim:
     token: str = ""
     is_presigned: bool = False
     expires_s: int = 0
+    is_version_two: bool = False
 
     @property
     def scope(self) -> str:

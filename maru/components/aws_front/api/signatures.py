@@ -7,10 +7,12 @@ Source: IAM User Guide, "Troubleshoot signed requests"; S3 API reference, "Authe
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from maru.components.aws_front.api.head import Head
+from maru.components.aws_front.api.hosts import read_host
 from maru.contracts.aws_access import AwsCaller, AwsCredentials, Credential
+from maru.wire.aws import signature_two
 from maru.wire.aws.faults import Fault
 from maru.wire.aws.signature import (
     EMPTY_SHA256,
@@ -28,6 +30,9 @@ from maru.wire.aws.signature import (
 )
 
 KEYS_MAX = 1024
+_OF_SIGNATURE = frozenset(
+    f"x-amz-{name}" for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
+)
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
@@ -67,13 +72,19 @@ class Signatures:
                     "parameter or the Authorization header should be specified",
                     members={"ArgumentName": "Authorization", "ArgumentValue": authorization},
                 )
+            if authorization.startswith(signature_two.SCHEME):
+                return signature_two.claim_of_header(authorization, head.headers)
             return claim_of_header(authorization, head.headers)
         if "X-Amz-Algorithm" in head.parameters or "X-Amz-Credential" in head.parameters:
             return claim_of_query(head.parameters)
+        if signature_two.is_claimed(head.parameters):
+            return signature_two.claim_of_query(head.parameters)
         return None
 
     def verify(self, head: Head, claim: Claim, payload: str, now: datetime) -> Established:
         """The caller. Raises Fault, or Unauthenticated for a key that is not there."""
+        if claim.is_version_two:
+            return self._verify_two(head, claim, now)
         self._check_time(claim, now)
         credential = self._credentials.find(claim.access_key, claim.token)
         self._check_headers(head, claim)
@@ -83,6 +94,22 @@ class Signatures:
         if not is_same(sign(key, text), claim.signature):
             raise _mismatch(claim, text, canonical)
         return Established(credential.caller, claim, key)
+
+    def _verify_two(self, head: Head, claim: Claim, now: datetime) -> Established:
+        if claim.is_presigned:
+            self._check_end(datetime.fromtimestamp(claim.expires_s, UTC), now, {})
+        else:
+            moment = signature_two.moment_of(claim.stamp)
+            if moment is None:
+                raise Fault("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", 403)
+            if abs(now - moment) > timedelta(seconds=self._skew_s):
+                raise self._too_skewed(claim, now)
+        credential = self._credentials.find(claim.access_key, claim.token)
+        request = Signed(head.method, head.path, head.query, {**hoisted(head), **head.headers})
+        text = signature_two.string_to_sign(request, claim, read_host(head.host).bucket)
+        if not is_same(signature_two.sign(credential.secret, text), claim.signature):
+            raise _mismatch(claim, text, "")
+        return Established(credential.caller, claim, b"")
 
     def _key(self, credential: Credential, claim: Claim) -> bytes:
         place = (credential.secret, claim.date, claim.region, claim.service)
@@ -111,13 +138,7 @@ class Signatures:
         if abs(now - moment) <= skew:
             return
         if is_s3:
-            members = {
-                "RequestTime": claim.stamp,
-                "ServerTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                "MaxAllowedSkewMilliseconds": self._skew_s * 1000,
-            }
-            text = "The difference between the request time and the current time is too large."
-            raise Fault("RequestTimeTooSkewed", text, 403, members)
+            raise self._too_skewed(claim, now)
         minutes = self._skew_s // 60
         if moment < now:
             edge, word = now - skew, f"Signature expired: {claim.stamp} is now earlier than"
@@ -136,12 +157,22 @@ class Signatures:
             if not is_s3:
                 text = f"Signature expired: {claim.stamp} is now earlier than {now:%Y%m%dT%H%M%SZ}"
                 raise Fault("SignatureDoesNotMatch", text, 403)
-            members = {
-                "X-Amz-Expires": claim.expires_s,
-                "Expires": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
-                "ServerTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            }
-            raise Fault("AccessDenied", "Request has expired", 403, members)
+            self._check_end(ends, now, {"X-Amz-Expires": claim.expires_s})
+
+    def _check_end(self, ends: datetime, now: datetime, members: dict[str, object]) -> None:
+        """Of a presigned URL of S3."""
+        if now > ends:
+            told = {"Expires": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "ServerTime": f"{now:%Y-%m-%dT%H:%M:%SZ}"}
+            raise Fault("AccessDenied", "Request has expired", 403, {**members, **told})
+
+    def _too_skewed(self, claim: Claim, now: datetime) -> Fault:
+        members = {
+            "RequestTime": claim.stamp,
+            "ServerTime": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "MaxAllowedSkewMilliseconds": self._skew_s * 1000,
+        }
+        text = "The difference between the request time and the current time is too large."
+        return Fault("RequestTimeTooSkewed", text, 403, members)
 
     def _check_headers(self, head: Head, claim: Claim) -> None:
         """Host, and every x-amz- header that is there, must be signed."""
@@ -161,11 +192,19 @@ class Signatures:
 def payload_of(head: Head, claim: Claim) -> str:
     """S3: the digest that was signed, as the client says it."""
     said = head.headers.get("x-amz-content-sha256", "")
+    if claim.is_version_two:
+        return said or UNSIGNED
     if claim.is_presigned:
         return said or head.parameters.get("X-Amz-Content-Sha256", UNSIGNED)
     if not said:
         raise Fault("MissingSecurityHeader", "Missing required header for this request: x-amz-content-sha256")
     return said
+
+
+def hoisted(head: Head) -> dict[str, str]:
+    """The headers that stand in the query of a presigned URL, by lower-case name, as S3 takes them."""
+    pairs = ((name.lower(), value) for name, value in head.parameters.items())
+    return {name: value for name, value in pairs if name.startswith("x-amz-") and name not in _OF_SIGNATURE}
 
 
 def digest_of(body: bytes) -> str:
@@ -176,12 +215,13 @@ def digest_of(body: bytes) -> str:
 def _mismatch(claim: Claim, text: str, canonical: str) -> Fault:
     if not claim.service.startswith("s3"):
         return Fault("SignatureDoesNotMatch", _MISMATCH, 403)
-    members = {
+    members: dict[str, object] = {
         "AWSAccessKeyId": claim.access_key,
         "StringToSign": text,
         "SignatureProvided": claim.signature,
-        "StringToSignBytes": text.encode().hex(" "),
-        "CanonicalRequest": canonical,
-        "CanonicalRequestBytes": canonical.encode("utf-8", "replace").hex(" "),
+        "StringToSignBytes": text.encode("utf-8", "replace").hex(" "),
     }
+    if canonical:
+        members["CanonicalRequest"] = canonical
+        members["CanonicalRequestBytes"] = canonical.encode("utf-8", "replace").hex(" ")
     return Fault("SignatureDoesNotMatch", MISMATCH_S3, 403, members)
