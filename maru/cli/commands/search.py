@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--index", default="*", metavar="PATTERN", help="indices, aliases or data streams; all by default"
     )
     parser.add_argument(
-        "--since", type=_since, default="", metavar="AGE", help="only what is younger: 30s, 15m, 1h, 7d"
+        "--since", type=_since, default=None, metavar="AGE", help="only what is younger: 30s, 15m, 1h, 7d"
     )
     parser.add_argument("-n", "--size", type=_size, default=20, help="documents at most (20)")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")

@@ -137,7 +137,7 @@ class Indices:
         stream = self._streams.get(expression)
         if stream is not None:
             return self._all[stream["indices"][-1]]
-        name = resolved_math(expression, self.now())
+        name = self._resolved(expression)
         index = self._all.get(name)
         if index is not None:
             return index
@@ -159,7 +159,7 @@ class Indices:
         stream = self._streams.get(expression)
         if stream is not None:
             return self._all.get(stream["indices"][-1])
-        name = resolved_math(expression, self.now())
+        name = self._resolved(expression)
         index = self._all.get(name)
         if index is not None:
             return index
@@ -176,6 +176,9 @@ class Indices:
             "is_write_index=false or the alias points to "
             "multiple indices without one being designated as a write index"
         )
+
+    def _resolved(self, name: str) -> str:
+        return resolved_math(name, self.now()) if name.startswith("<") else name
 
     async def targets(self, named: Sequence[Named], routing: str = "") -> list[Target]:
         """What a search goes over. Raises index_closed_exception and what keeps an engine from opening."""

@@ -83,10 +83,11 @@ class Writing:
         """All of them, in order within an index; each has its own outcome."""
         outcomes = [Outcome(write, write.target) for write in writes]
         groups: dict[str, list[Outcome]] = {}
+        own: dict[str, list[str]] = {}  # the pipelines that an index has of its own
         for outcome in outcomes:
             try:
                 self._check(outcome.write)
-                target = await self._piped(outcome)
+                target = await self._piped(outcome, own)
                 if target:
                     groups.setdefault(target, []).append(outcome)
             except MaruError as error:
@@ -130,7 +131,7 @@ class Writing:
     # Own.
 
     def _check(self, write: Write) -> None:
-        if len(write.id.encode()) > ID_BYTES_MAX:
+        if len(write.id) * 4 > ID_BYTES_MAX and len(write.id.encode()) > ID_BYTES_MAX:
             raise failure(
                 400,
                 "action_request_validation_exception",
@@ -167,18 +168,18 @@ class Writing:
                 else f"ifSeqNo is unassigned, but primary term is [{write.if_term}]"
             )
 
-    async def _piped(self, outcome: Outcome) -> str:
+    async def _piped(self, outcome: Outcome, own: dict[str, list[str]]) -> str:
         """Run the pipelines; the index it goes to, "" where one dropped it."""
         write = outcome.write
         if write.kind in ("update", "delete"):
             return write.target
-        index = self._indices.write_target(write.target)
-        settings = index.settings if index is not None else self._templates.settings_for(write.target)
-        names = [
-            write.pipeline or str(settings.get("default_pipeline", "_none")),
-            str(settings.get("final_pipeline", "_none")),
-        ]
-        names = [name for name in names if name not in ("", "_none")]
+        found = own.get(write.target)
+        if found is None:
+            index = self._indices.write_target(write.target)
+            settings = index.settings if index is not None else self._templates.settings_for(write.target)
+            found = [str(settings.get(name, "_none")) for name in ("default_pipeline", "final_pipeline")]
+            own[write.target] = found
+        names = [name for name in (write.pipeline or found[0], found[1]) if name not in ("", "_none")]
         if not names:
             return write.target
         try:

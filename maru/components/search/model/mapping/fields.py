@@ -88,6 +88,8 @@ class Field:
     null_value: Json = None
     multi: tuple[Field, ...] = ()
     copy_to: tuple[str, ...] = ()
+    family: str = ""
+    direct: str = ""  # the one column that a scalar goes to as it is converted; "" where there is more to do
 
     @property
     def column(self) -> str:
@@ -110,7 +112,7 @@ class Field:
 
     def scalar(self, value: Json) -> Json:
         """One value as its (first) column holds it. Raises ValueError."""
-        return _CONVERT[_family(self.kind)](self, value)
+        return _CONVERT[self.family or _family(self.kind)](self, value)
 
     def keyed(self, value: str) -> str:
         """A keyword in its normalised form."""
@@ -164,7 +166,15 @@ def make_field(path: str, params: Object, source: str, nested: str, analyzers: A
         null_value=params.get("null_value"),
         multi=fields,
         copy_to=(copies,) if isinstance(copies, str) else tuple(copies),
+        family=family,
+        direct=column_name(path) if _is_direct(kind, family, params) and not fields and not copies else "",
     )
+
+
+def _is_direct(kind: str, family: str, params: Object) -> bool:
+    if family == "keyword":
+        return kind == "keyword" and "ignore_above" not in params
+    return family in ("whole", "decimal", "date", "boolean", "ip", "unsigned")
 
 
 def _columns(path: str, kind: str, params: Object, analyzer: Analyzer | None) -> tuple[Column, ...]:

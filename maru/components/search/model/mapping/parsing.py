@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from maru.components.search.errors import failure
 from maru.components.search.model.mapping.columns import FIELDS, column_name
-from maru.components.search.model.mapping.fields import Field, Out, family_of
+from maru.components.search.model.mapping.fields import Field, Out
 from maru.components.search.model.mapping.mapping import Mapping, Node
 from maru.core.errors import MaruError
 from maru.wire.elastic.dates import DateError, Format
@@ -113,6 +113,9 @@ class Parser:
         return "string", {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
 
 
+_SCALARS = (str, int, float, bool)
+
+
 class _Walk:
     """One walk through one document."""
 
@@ -130,6 +133,12 @@ class _Walk:
             if known is None:
                 self._unknown(name, value, node, out)
             elif isinstance(known, Field):
+                if known.direct and value.__class__ in _SCALARS:
+                    try:
+                        out.setdefault(known.direct, []).append(known.scalar(value))
+                        continue
+                    except (ValueError, TypeError, OverflowError):
+                        pass  # said properly below
                 if value is not None or known.null_value is not None:
                     self.field(value, known, out)
             else:
@@ -174,7 +183,7 @@ class _Walk:
         elif kind in _SPECIAL:
             _SPECIAL[kind](known, value, out)
             return
-        family = family_of(kind)
+        family = known.family
         if family == "geo":
             latitude, longitude = known.scalar(value)
             out.setdefault(known.columns[0].name, []).append(latitude)
