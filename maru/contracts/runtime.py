@@ -85,11 +85,22 @@ class RuntimeChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockFigure:
+    """What one operation did to one device. operation: as the kernel names it, Read (version 1) or read (2)."""
+
+    major: int
+    minor: int
+    operation: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a container uses. cpu_ns: total since start; memory working set excludes inactive file pages.
 
     cpu_user_ns, cpu_system_ns: parts of it; memory_limit_bytes, pids_limit: 0 for none. memory: the
-    kernel's own figures by name, bytes.
+    kernel's own figures by name, bytes. block_bytes, block_requests: per device and operation. throttling:
+    scheduler periods, those in which it was held back, and for how many nanoseconds.
     """
 
     cpu_ns: int
@@ -101,6 +112,9 @@ class Usage:
     memory_limit_bytes: int = 0
     pids_limit: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
+    block_bytes: Sequence[BlockFigure] = ()
+    block_requests: Sequence[BlockFigure] = ()
+    throttling: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

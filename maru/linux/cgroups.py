@@ -38,10 +38,21 @@ _MEMBER_KEYS = ("memory", "pids", "freezer", "name=systemd", UNIFIED)
 
 
 @dataclass(frozen=True, slots=True)
+class BlockUsage:
+    """What one operation did to one device. operation: as the kernel names it (Read, Total; read with version 2)."""
+
+    major: int
+    minor: int
+    operation: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupUsage:
     """cpu_ns: since the group was made; bytes as the kernel counts them; limits 0 for none.
 
-    memory: the kernel's figures by its own names, bytes (and counts of page faults).
+    memory: the kernel's figures by its own names, bytes (and counts of page faults). block_bytes, block_requests:
+    per device and operation. throttling: periods, those in which it was held back, and for how many nanoseconds.
     """
 
     cpu_ns: int
@@ -53,6 +64,9 @@ class GroupUsage:
     memory_limit_bytes: int = 0
     pids_limit: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
+    block_bytes: Sequence[BlockUsage] = ()
+    block_requests: Sequence[BlockUsage] = ()
+    throttling: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,9 @@ class Cgroups:
             memory_limit_bytes=0 if limit_bytes >= _NO_LIMIT else limit_bytes,
             pids_limit=_number(self.file("pids", group, "pids.max")),
             memory=figures,
+            block_bytes=self._block_usage(group, "io_service_bytes", "bytes"),
+            block_requests=self._block_usage(group, "io_serviced", "ios"),
+            throttling=self._throttling(group),
         )
 
     def out_of_memory_kills(self, group: str) -> int:
@@ -200,6 +217,20 @@ class Cgroups:
             return ticks.get("user", 0) * scale, ticks.get("system", 0) * scale
         figures = _entries(self.file(UNIFIED, group, "cpu.stat"))
         return figures.get("user_usec", 0) * 1000, figures.get("system_usec", 0) * 1000
+
+    def _block_usage(self, group: str, name: str, unit: str) -> Sequence[BlockUsage]:
+        if "blkio" in self.mounts:
+            # Newer kernels count for throttling only once some limit is set on the disk; BFQ where it is the scheduler.
+            files = [self.file("blkio", group, f"blkio.{policy}.{name}_recursive") for policy in ("throttle", "bfq")]
+            found = [_version_1_devices(_text(file)) for file in files if file is not None]
+            return next((each for each in found if each), ())
+        file = self.file("io", group, "io.stat")
+        return _version_2_devices(_text(file) if file is not None else "", unit)
+
+    def _throttling(self, group: str) -> tuple[int, int, int]:
+        figures = _entries(self.file("cpu", group, "cpu.stat"))
+        held_ns = figures.get("throttled_time", figures.get("throttled_usec", 0) * 1000)
+        return figures.get("nr_periods", 0), figures.get("nr_throttled", 0), held_ns
 
     def _cpu_ns(self, group: str) -> int:
         if "cpuacct" in self.mounts:
@@ -237,6 +268,27 @@ def group_of(pid: int, cgroups: Cgroups) -> str:
         if key in entries and key in cgroups.mounts:
             return entries[key]
     return ""
+
+
+def _version_1_devices(text: str) -> tuple[BlockUsage, ...]:
+    """Lines `8:0 Read 4096`; the last one, a sum over all devices, is left out."""
+    found = []
+    for words in (line.split() for line in text.splitlines()):
+        if len(words) == 3:
+            major, _, minor = words[0].partition(":")
+            found.append(BlockUsage(int(major), int(minor), words[1], int(words[2])))
+    return tuple(found)
+
+
+def _version_2_devices(text: str, unit: str) -> tuple[BlockUsage, ...]:
+    """Lines `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`; unit: bytes or ios."""
+    found = []
+    for device, *words in (line.split() for line in text.splitlines() if ":" in line):
+        major, _, minor = device.partition(":")
+        figures = dict(word.partition("=")[::2] for word in words)
+        for operation, letter in (("read", "r"), ("write", "w")):
+            found.append(BlockUsage(int(major), int(minor), operation, int(figures.get(f"{letter}{unit}", 0))))
+    return tuple(found)
 
 
 def _text(file: Path) -> str:

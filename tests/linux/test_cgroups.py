@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maru.linux.cgroups import UNIFIED, Cgroups, GroupUsage, detect, group_of
+from maru.linux.cgroups import UNIFIED, BlockUsage, Cgroups, GroupUsage, detect, group_of
 
 
 def tree(root: Path, files: Mapping[str, str]) -> None:
@@ -42,6 +42,27 @@ def test_usage_of_version_2(tmp_path: Path) -> None:
     groups.thaw("/pod/a")
     assert not groups.is_frozen("/pod/a")
     assert groups.usage("/pod/absent") is None
+
+
+def test_block_usage_and_throttling_are_read_in_both_versions(tmp_path: Path) -> None:
+    files = {
+        "two/pod/io.stat": "8:0 rbytes=4096 wbytes=512 rios=2 wios=1 dbytes=0 dios=0\n252:16 \n",
+        "two/pod/cpu.stat": "usage_usec 1\nnr_periods 9\nnr_throttled 4\nthrottled_usec 2\n",
+        "blkio/pod/blkio.throttle.io_service_bytes_recursive": "Total 0\n",
+        "blkio/pod/blkio.bfq.io_service_bytes_recursive": "8:0 Read 4096\n8:0 Total 4096\nTotal 4096\n",
+        "blkio/pod/blkio.throttle.io_serviced_recursive": "8:0 Write 3\nTotal 3\n",
+        "cpu/pod/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_time 2000\n",
+    }
+    tree(tmp_path, files)
+    two = Cgroups({UNIFIED: str(tmp_path / "two")}, frozenset({"cpu", "io"})).usage("/pod")
+    one = Cgroups({name: str(tmp_path / name) for name in ("blkio", "cpu")}).usage("/pod")
+    assert two is not None
+    assert one is not None
+    assert two.block_bytes[:2] == (BlockUsage(8, 0, "read", 4096), BlockUsage(8, 0, "write", 512))
+    assert [each.count for each in two.block_requests] == [2, 1, 0, 0]
+    assert one.block_bytes == (BlockUsage(8, 0, "Read", 4096), BlockUsage(8, 0, "Total", 4096))
+    assert one.block_requests == (BlockUsage(8, 0, "Write", 3),)
+    assert one.throttling == two.throttling == (9, 4, 2000)
 
 
 def test_usage_of_version_1(tmp_path: Path) -> None:

@@ -64,12 +64,14 @@ from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.front.listener import UnixListener
 from maru.core.front.server import Bounds, serve
+from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import Ids
 from maru.core.lifecycle import Background, background
 from maru.core.log import Log
 from maru.core.site import Site
 
 CALLER = "system:maru:docker"
+ENVIRONMENT_KEY = "environment.key"  # with it containers' environments are sealed; kept with backups of the store
 STALL_S = 3600.0  # a client may look at its terminal for as long without reading
 
 
@@ -101,7 +103,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     await asyncio.to_thread(site.folder("docker").chmod, 0o711)
     await asyncio.to_thread(site.run_dir.mkdir, parents=True, exist_ok=True)
     client = needs.clients.acting_as(CALLER, [GROUP_MASTERS])
-    documents = Documents(client, needs.clock, needs.ids, site.node_name)
+    sealer = await asyncio.to_thread(RootKeySealer.open_blocking, site.folder("docker") / ENVIRONMENT_KEY)
+    documents = Documents(client, needs.clock, needs.ids, site.node_name, sealer)
     async with background("docker") as tasks:
         engine, adopting = await _assembled(needs, documents, tasks)
         kept = EventFile(site.folder("docker") / "events.jsonl", needs.config.events_kept)

@@ -32,6 +32,7 @@ from maru.core.client import DeleteOptions
 from maru.core.clock import SystemClock
 from maru.core.front.listener import UnixListener
 from maru.core.front.server import serve
+from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import SystemIds
 from maru.core.lifecycle import background
 from maru.core.log import Log
@@ -88,7 +89,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         dock = Dock(
             site, config, facts, FakeRuntime(), FakeImages(tmp_path), network, client, clock, ids, events, tasks, log
         )
-        boxes, documents = Boxes(), Documents(client, clock, ids, "here")
+        boxes, documents = Boxes(), Documents(client, clock, ids, "here", RootKeySealer(bytes(32)))
         networks = Networks(dock, boxes, documents, Networking(dock, boxes))
         tasks.start(NetworkDocuments(dock, networks).run())
         overlays = Overlays(dock, boxes, networks, Membership(dock, "1"))

@@ -73,6 +73,20 @@ async def test_content_with_another_digest_is_refused_and_not_kept(registry: Reg
         assert (response.status, code_of(body)) == (400, "DIGEST_INVALID")
 
 
+async def test_upload_whose_digest_was_wrong_is_finished_with_its_own_or_cancelled(registry: Registry) -> None:
+    wrong = digest_of(b"other")
+    location = await begun(registry)
+    response, _ = await registry.ask("PUT", f"{location}?digest={wrong}", data=b"hello")
+    assert response.status == 400
+    response, _ = await registry.ask("PUT", f"{location}?digest={digest_of(b'hello')}")
+    assert response.status == 201
+    assert registry.has(digest_of(b"hello"))
+    location = await begun(registry)
+    await registry.ask("PUT", f"{location}?digest={wrong}", data=b"hello")
+    response, _ = await registry.ask("DELETE", location)
+    assert response.status == 204
+
+
 async def test_cancelled_upload_is_gone(registry: Registry) -> None:
     location = await begun(registry)
     response, _ = await registry.ask("DELETE", location)

@@ -2,7 +2,7 @@
 
 What was asked for is written before an answer says so. How it stands is written behind, newest first
 only: the runtime knows it too, and it is put right after a restart. A document that somebody deletes
-takes its container with it.
+takes its container with it. Environments of containers are sealed on the way there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import msgspec
 
 from maru.components.docker.model.container import Container, State
 from maru.components.docker.model.definitions import CONTAINERS, NETWORKS, VOLUMES, definitions
-from maru.core.client import Client
+from maru.components.docker.model.sealing import is_clear, opened, sealed_spec
+from maru.contracts.sealer import Sealer
+from maru.core.client import Client, PatchKind
 from maru.core.clock import Clock
 from maru.core.document import Resource, Value
 from maru.core.errors import AlreadyExists, Conflict, MaruError, NotFound
@@ -34,8 +36,9 @@ StateOf = Callable[[str], State | None]
 class Documents:
     """Writes and reads them as one caller. state_of: the state of a container by id, None if it is gone."""
 
-    def __init__(self, client: Client, clock: Clock, ids: Ids, node: str) -> None:
+    def __init__(self, client: Client, clock: Clock, ids: Ids, node: str, sealer: Sealer) -> None:
         self._client = client
+        self._sealer = sealer
         self._clock = clock
         self._node = node
         self._log = Log("docker")
@@ -64,18 +67,23 @@ class Documents:
             if container is not None:
                 status = document.value.get("status") or {}
                 self._written[container.id] = status
+                if not opened(container, self._sealer):
+                    self._log.error("a container's environment cannot be opened", container=container.id)
+                elif is_clear(document.value["spec"]):  # of an earlier version
+                    await self.change_container(container)
                 found.append((container, msgspec.convert(status, State)))
         return found
 
     async def add_container(self, container: Container) -> None:
         """Written when this returns."""
-        body = _document(CONTAINERS, container.short_id, self._node, msgspec.to_builtins(container))
+        body = _document(CONTAINERS, container.short_id, self._node, sealed_spec(container, self._sealer))
         await self._client.create(CONTAINERS, body)
 
     async def change_container(self, container: Container) -> None:
         """What was asked for is another now."""
-        patch = {"spec": msgspec.to_builtins(container)}
-        await self._client.patch(CONTAINERS, "", container.short_id, patch)
+        # All of it: a merge would keep networks that were left.
+        patch: list[Value] = [{"op": "replace", "path": "/spec", "value": sealed_spec(container, self._sealer)}]
+        await self._client.patch(CONTAINERS, "", container.short_id, patch, kind=PatchKind.JSON)
 
     async def drop_container(self, container: Container) -> None:
         """Idempotent."""

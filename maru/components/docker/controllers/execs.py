@@ -15,7 +15,7 @@ from maru.components.docker.controllers.blueprints import Blueprints
 from maru.components.docker.controllers.boxes import Box, Boxes
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.model.failures import exec_words, failure_of
-from maru.components.docker.model.oci_spec import environment, process_of
+from maru.components.docker.model.oci_spec import environment, limits_of, process_of
 from maru.contracts.runtime import ExecSpec, Session
 from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, NotFound
@@ -137,7 +137,7 @@ class Execs:
         # Seen as the processes of the container see it: a volume may hold its users.
         root = f"/proc/{status.pid}/root" if status.pid else status.root_path
         security, user = await self._blueprints.identity_of(box, user_text, root)
-        process = process_of(security, user, wanted.words, is_terminal=is_terminal)
+        process = process_of(security, user, wanted.words, is_terminal=is_terminal) | limits_of(box.container)
         if request.get("Privileged"):
             process["capabilities"] = {name: list(CAPABILITIES_ALL) for name in ("bounding", "effective", "permitted")}
         more = [str(entry) for entry in request.get("Env") or ()]

@@ -19,10 +19,10 @@ from maru.components.docker.model.create import process_words
 from maru.components.docker.model.failures import Failure, failure_of, start_words
 from maru.components.docker.model.health import check_of
 from maru.components.docker.model.log_options import LogOptions, log_options
-from maru.components.docker.model.oci_spec import environment, process_of
+from maru.components.docker.model.oci_spec import environment, limits_of, process_of
 from maru.contracts.runtime import ContainerSpec, ContainerStatus
 from maru.core.document import Value
-from maru.core.errors import Conflict, Invalid, MaruError, NotFound, Unavailable
+from maru.core.errors import Broken, Conflict, Invalid, MaruError, NotFound, Unavailable
 
 Ended = Callable[[Box, ContainerStatus], Awaitable[None]]
 
@@ -96,6 +96,12 @@ class Starting:
 
     async def _start(self, box: Box, waiters: list[Waiter]) -> None:
         dock, state = self._dock, box.state
+        if box.container.environment:
+            raise Broken(
+                what=f"environment of container {box.name} cannot be opened",
+                why="its key is another one now",
+                fix="restore the docker component's environment.key, or make the container anew",
+            )
         await self.lay_out(box)
         netns = await self._networking.open(box)
         blueprint = await self._blueprints.of(box, netns)
@@ -139,7 +145,7 @@ class Starting:
         security, user = await self._blueprints.identity_of(
             box, box.container.config.get("User") or "", status.root_path
         )
-        process = process_of(security, user, words, is_terminal=False)
+        process = process_of(security, user, words, is_terminal=False) | limits_of(box.container)
         process["env"] = environment(box.container, user, is_terminal=False)
         process["cwd"] = box.container.config.get("WorkingDir") or "/"
         return process

@@ -46,6 +46,7 @@ class Container(msgspec.Struct, rename="camel"):
     """What was asked for. created: RFC 3339 with nanoseconds. image: as it was named; image_id: sha256:...
 
     config, host_config: as in an inspect, image defaults merged in. networks: by name, endpoint settings.
+    environment: config's Env as it was sealed, where it cannot be opened; else "".
     """
 
     id: str
@@ -59,6 +60,7 @@ class Container(msgspec.Struct, rename="camel"):
     networks: dict[str, Value] = {}
     mounts: list[MountPoint] = []
     labels: dict[str, str] = {}  # of the container itself, as in config
+    environment: str = ""
 
     @property
     def short_id(self) -> str:

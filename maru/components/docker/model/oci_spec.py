@@ -117,13 +117,10 @@ def first_process(plan: Blueprint) -> Value:
     words = process_words(container.config)
     if plan.init_path:
         words = [INIT_PATH, "--", *words]
-    process = process_of(plan.security, plan.user, words, is_terminal=container.is_terminal)
+    process = process_of(plan.security, plan.user, words, is_terminal=container.is_terminal) | limits_of(container)
     process["env"] = environment(container, plan.user, is_terminal=container.is_terminal)
     process["cwd"] = container.config.get("WorkingDir") or "/"
     process["oomScoreAdj"] = container.host_config["OomScoreAdj"]
-    limits = rlimits(container.host_config)
-    if limits:
-        process["rlimits"] = limits
     width, height = (container.host_config.get("ConsoleSize") or [0, 0])[::-1]
     if container.is_terminal and width and height:
         process["consoleSize"] = {"width": width, "height": height}
@@ -145,6 +142,12 @@ def process_of(security: Security, user: User, words: Sequence[str], *, is_termi
     if security.apparmor:
         process["apparmorProfile"] = security.apparmor
     return process
+
+
+def limits_of(container: Container) -> Value:
+    """What of an OCI process object holds for each process of a container, those of an exec included."""
+    limits = rlimits(container.host_config)
+    return {"rlimits": limits} if limits else {}
 
 
 def environment(container: Container, user: User, *, is_terminal: bool, more: Sequence[str] = ()) -> list[str]:

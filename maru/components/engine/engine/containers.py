@@ -12,9 +12,12 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
 
 from maru.components.engine.engine.holder import end_unknown_holder
 from maru.components.engine.engine.oci import OciRuntime
@@ -72,6 +75,9 @@ class Containers:
         self._listeners: set[asyncio.Queue[ContainerStatus]] = set()
         self._pidfds: dict[int, str] = {}
         self._watch: FolderWatch | None = None
+        # Replacing a file takes the disk's time, not the loop's; one thread keeps the order of records.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._written: asyncio.Future[bool] | None = None  # the newest of them
 
     async def open(self, runtimes: Mapping[str, OciRuntime]) -> None:
         """Take over what is there: adopt what runs, note what ended, clear what was half made."""
@@ -108,6 +114,7 @@ class Containers:
         self._pidfds.clear()
         if self._watch is not None:
             self._watch.close()
+        self._writer.shutdown(wait=True)
 
     def find(self, container_id: str) -> Container | None:
         return self._by_id.get(container_id)
@@ -158,18 +165,26 @@ class Containers:
         record = container.record
         self._when_ended(record.holder_pid, record.holder_ticks, container)
 
-    def save(self, container: Container) -> bool:
-        """Write the record down. False when the disk will not take it: what is in memory goes on counting,
-        and after a restart the holder's and the runtime's own files tell the same."""
+    async def write(self, container: Container) -> None:
+        """Write the record down, as it is now. Raises OSError."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, write, container.folder, container.record)
+
+    async def save(self, container: Container) -> None:
+        """Write the record down. Should the disk not take it, what is in memory goes on counting, and after a
+        restart the holder's and the runtime's own files tell the same."""
         try:
-            write(container.folder, container.record)
+            await self.write(container)
         except OSError as error:
             self._log.error("a container's record was not written", container=container.record.id, error=str(error))
-            return False
-        return True
+
+    async def until_written(self) -> None:
+        """Ends noted until now are on disk, and their exit files gone."""
+        if self._written is not None:
+            await asyncio.wait([self._written])
 
     async def scrap(self, folder: Path, cgroup: str, runtime: OciRuntime) -> None:
         """Take away whatever stands of a container: runtime state, processes, mounts, cgroup, folder."""
+        await self.until_written()
         end_unknown_holder(folder)
         await runtime.call("delete", "--force", folder.name)
         await asyncio.to_thread(self._scrap_blocking, folder, cgroup)
@@ -205,7 +220,7 @@ class Containers:
         fifo = Path(runtime.root, record.id, "exec.fifo") if runtime else None
         if fifo is not None and not fifo.exists():
             record.started_at = record.created_at
-            self.save(container)
+            await self.save(container)
 
     def _look(self, container: Container) -> bool:
         """Note the exit if there is one. True once the container has ended."""
@@ -249,15 +264,26 @@ class Containers:
     def _ended(self, container: Container, code: int, finished_at: str, reason: str) -> None:
         record = container.record
         record.exit_code = code
-        record.finished_at = finished_at
+        record.finished_at = max(finished_at, record.started_at)  # times of files are a few milliseconds behind
         record.reason = reason
         record.oom_killed = (container.folder / "oom").exists() or self._cgroups.out_of_memory_kills(record.cgroup) > 0
         container.is_paused = False
-        if self.save(container):
-            (self.exits_folder / record.id).unlink(missing_ok=True)
+        # Written behind: until it is, the exit file tells the same after a restart.
+        loop = asyncio.get_running_loop()
+        self._written = loop.run_in_executor(self._writer, self._note_end_blocking, container, replace(record))
         container.ended.set()
         for listener in self._listeners:
             listener.put_nowait(container.status)
+
+    def _note_end_blocking(self, container: Container, record: Record) -> bool:
+        try:
+            write(container.folder, record)
+        except OSError as error:  # the exit file stays
+            if container.folder.exists():
+                self._log.error("a container's end was not written", container=record.id, error=str(error))
+            return False
+        (self.exits_folder / record.id).unlink(missing_ok=True)
+        return True
 
     async def _exits(self, queue: asyncio.Queue[ContainerStatus]) -> AsyncIterator[ContainerStatus]:
         try:

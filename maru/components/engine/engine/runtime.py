@@ -27,11 +27,12 @@ from maru.components.engine.engine.containers import (
 from maru.components.engine.engine.holder import Holding, held, started
 from maru.components.engine.engine.logs import reopen
 from maru.components.engine.engine.machine import Machine
-from maru.components.engine.engine.oci import OciRuntime, message_of
+from maru.components.engine.engine.oci import OciRuntime, begin_blocking, message_of
 from maru.components.engine.engine.record import Record, write
 from maru.components.engine.engine.sessions import Ending, HolderSession, connect
 from maru.components.engine.model.specification import adapt
 from maru.contracts.runtime import (
+    BlockFigure,
     ContainerSpec,
     ContainerState,
     ContainerStatus,
@@ -43,7 +44,7 @@ from maru.contracts.runtime import (
 from maru.core.clock import Clock
 from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, NotSupported, Unavailable
-from maru.linux.cgroups import group_of
+from maru.linux.cgroups import BlockUsage, Cgroups, group_of
 from maru.linux.processes import is_running, send_signal, start_time_ticks
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -75,7 +76,7 @@ class Runtime:
                 if not container.is_laid_out_only:
                     await self._launch(entry)
                 entry.record.phase = "created"
-                write(folder, entry.record)
+                await self._containers.write(entry)
                 if not container.is_laid_out_only:
                     self._containers.watch_holder(entry)
                 return entry.status
@@ -100,11 +101,12 @@ class Runtime:
             # `start` opens the fifo only: it needs no view of control groups, and so no wrapping.
             plain = OciRuntime(record.runtime, self._runtime(record).prefix[-1:], self._runtime(record).root)
             record.started_at = moment_text(self._clock.now())
-            finished = await plain.call("start", container_id)
-            if finished.code != 0 and record.exit_code is None:
-                record.started_at = ""
-                raise Invalid(what=f"container {container_id[:12]}", why=message_of(finished.output), fix="")
-            self._containers.save(entry)
+            if not await asyncio.to_thread(begin_blocking, plain, container_id):
+                finished = await plain.call("start", container_id)
+                if finished.code != 0 and record.exit_code is None:
+                    record.started_at = ""
+                    raise Invalid(what=f"container {container_id[:12]}", why=message_of(finished.output), fix="")
+            await self._containers.save(entry)
             return entry.status
 
     async def launch(self, container_id: str, spec: Value) -> ContainerStatus:
@@ -239,6 +241,9 @@ class Runtime:
             memory_limit_bytes=found.memory_limit_bytes,
             pids_limit=found.pids_limit,
             memory=found.memory,
+            block_bytes=_figures(found.block_bytes),
+            block_requests=_figures(found.block_requests),
+            throttling=found.throttling,
         )
 
     def _record(self, container: ContainerSpec) -> Record:
@@ -305,6 +310,7 @@ class Runtime:
         before = msgspec.structs.replace(record)
         if not record.is_laid_out:
             await self._containers.until_holder_ended(entry)
+            await self._containers.until_written()  # the end of the run before takes the exit file with it
             await self._runtime(record).call("delete", "--force", record.id)
         await asyncio.to_thread(self._clear_remains_blocking, entry)
         record.started_at = record.finished_at = record.reason = ""
@@ -316,7 +322,7 @@ class Runtime:
             entry.record, entry.ended = before, ended
             raise
         record.is_laid_out = False
-        self._containers.save(entry)
+        await self._containers.save(entry)
         self._containers.watch_holder(entry)
 
     def _clear_remains_blocking(self, entry: Container) -> None:
@@ -359,10 +365,8 @@ class Runtime:
         """Take everything away; the entry is no longer registered."""
         if not entry.record.is_laid_out:
             await self._containers.until_holder_ended(entry)
-        for pid in self._machine.cgroups.processes(entry.record.cgroup) if entry.record.cgroup else ():
-            ticks = start_time_ticks(pid)
-            if ticks is not None:
-                send_signal(pid, ticks, signals.SIGKILL)
+        if entry.record.cgroup:
+            await asyncio.to_thread(_kill_all_blocking, self._machine.cgroups, entry.record.cgroup)
         await self._containers.scrap(entry.folder, entry.record.cgroup, self._runtime(entry.record))
 
     def _runtime(self, record: Record) -> OciRuntime:
@@ -375,6 +379,17 @@ class Runtime:
             why = f"it is {state}"
             raise Conflict(what=f"container {container_id[:12]}", why=why, fix="")
         return entry
+
+
+def _kill_all_blocking(cgroups: Cgroups, group: str) -> None:
+    for pid in cgroups.processes(group):
+        ticks = start_time_ticks(pid)
+        if ticks is not None:
+            send_signal(pid, ticks, signals.SIGKILL)
+
+
+def _figures(found: Sequence[BlockUsage]) -> Sequence[BlockFigure]:
+    return [BlockFigure(each.major, each.minor, each.operation, each.count) for each in found]
 
 
 def _write_config_blocking(folder: Path, spec: Value) -> None:

@@ -112,8 +112,7 @@ class UploadApi:
     async def _keep(self, session: Session, digest: str) -> None:
         try:
             await self._shelf.keep_blob(session.repository, digest, session.content)
-        except Invalid as error:
-            await self._uploads.end(session)
+        except Invalid as error:  # the upload stays: it can be finished with its own digest, or cancelled
             raise refusal("DIGEST_INVALID", "provided digest did not match uploaded content", str(error)) from error
 
 
