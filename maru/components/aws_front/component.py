@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from maru.components.aws_front.api.desks import Desks
 from maru.components.aws_front.api.edge import Edge, Tools
 from maru.components.aws_front.api.hooks import Hooks, WellKnown
+from maru.components.aws_front.api.records import Records
 from maru.components.aws_front.api.signatures import Signatures
 from maru.components.aws_front.config import AwsFrontConfig
 from maru.components.aws_front.engine.models import Models
@@ -17,6 +18,7 @@ from maru.contracts.aws_service import AwsService
 from maru.core.clock import Clock
 from maru.core.front.listener import TcpListener
 from maru.core.front.server import serve
+from maru.core.identity.audit import AuditLog
 from maru.core.ids import Ids
 from maru.core.site import PORT_AWS, Site
 
@@ -29,6 +31,7 @@ class Needs:
     authorizer: AwsAuthorizer
     clock: Clock
     ids: Ids
+    audit: AuditLog
     config: AwsFrontConfig
 
 
@@ -45,7 +48,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     signatures = Signatures(needs.credentials, needs.config.clock_skew_s)
     if needs.site.has_test_hooks:
         signatures = Signatures(WellKnown(needs.credentials), needs.config.clock_skew_s)
-    edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config))
+    edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config, Records(needs.audit)))
     listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS))
     answer = Hooks(needs.services, edge.answer).answer if needs.site.has_test_hooks else edge.answer
     async with serve([listener], answer, name="aws_front", bug_answer=edge.bug_answer):

@@ -72,8 +72,6 @@ class ChunkDecoder:
 
     def finish(self) -> None:
         """The body ended. Raises Fault IncompleteBody if it is not whole."""
-        if self._state == "trailer":  # some clients leave the last empty line out
-            self._end()
         if self._state != "done":
             raise Fault("IncompleteBody", "The request body terminated unexpectedly")
 

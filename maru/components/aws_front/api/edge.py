@@ -13,8 +13,9 @@ from typing import cast
 from maru.components.aws_front.api.desks import Desk, Desks
 from maru.components.aws_front.api.head import Head, read_head
 from maru.components.aws_front.api.payloads import STREAMING, broken_off, open_payload
+from maru.components.aws_front.api.records import Outcome, Records
 from maru.components.aws_front.api.routing import Meant, Routing
-from maru.components.aws_front.api.signatures import Established, Signatures, digest_of, payload_of
+from maru.components.aws_front.api.signatures import Established, Signatures, digest_of, hoisted, payload_of
 from maru.components.aws_front.api.throttle import Throttle
 from maru.components.aws_front.config import AwsFrontConfig
 from maru.components.aws_front.errors import fault_of, named
@@ -41,6 +42,7 @@ class Tools:
     clock: Clock
     ids: Ids
     config: AwsFrontConfig
+    records: Records
 
 
 class Edge:
@@ -56,12 +58,20 @@ class Edge:
         request_id = self._tools.ids.uid()
         head = read_head(request)
         meant = Meant()
+        received_at = self._tools.clock.now()
+        code = ""
         try:
-            return await self._answer(request, head, meant, request_id)
+            answer = await self._answer(request, head, meant, request_id)
         except Fault as fault:
-            return self._refuse(head, meant, fault, request_id, {})
+            code = fault.code
+            answer = self._refuse(head, meant, fault, request_id, {})
         except MaruError as error:
-            return self._refuse(head, meant, fault_of(error), request_id, error.details.get("headers", {}))
+            raised = fault_of(error)
+            code = raised.code
+            answer = self._refuse(head, meant, raised, request_id, error.details.get("headers", {}))
+        outcome = Outcome(meant.desk.name if meant.desk else "", received_at, answer.status, code)
+        self._tools.records.pour(head, meant, _address(request), outcome)
+        return answer
 
     def bug_answer(self, request: Request) -> Answer:
         """What a client hears whose request ended in a bug: InternalFailure, in its own protocol."""
@@ -80,6 +90,8 @@ class Edge:
             if desk.is_s3:
                 said = payload_of(head, claim)
                 signed = self._tools.signatures.verify(head, claim, said, now)
+                if claim.is_presigned:
+                    head.headers = {**hoisted(head), **head.headers}
             else:
                 body = await self._body(request, body)
                 signed = self._tools.signatures.verify(head, claim, digest_of(body), now)
@@ -88,8 +100,8 @@ class Edge:
         elif desk.is_s3:
             said = head.headers.get("x-amz-content-sha256", "")
         headers = head.headers
-        caller = signed.caller if signed is not None else ANONYMOUS
-        region = claim.region if claim is not None else self._tools.config.region
+        caller = meant.caller = signed.caller if signed is not None else ANONYMOUS
+        region = (claim.region if claim is not None else "") or self._tools.config.region
         self._throttle.take(caller.account, desk.name)
         operation = _operation_of(desk, meant)
         call = AwsCall(

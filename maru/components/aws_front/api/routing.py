@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from maru.components.aws_front.api.desks import Desk, Desks
 from maru.components.aws_front.api.head import Head
 from maru.components.aws_front.api.hosts import read_host
+from maru.contracts.aws_access import ANONYMOUS, AwsCaller
 from maru.core.front.message import Request
 from maru.wire.aws import form_body
 from maru.wire.aws.faults import Fault
@@ -34,6 +35,7 @@ class Meant:
     path_values: Mapping[str, str] = field(default_factory=dict)
     is_unsigned: bool = False
     is_head: bool = False
+    caller: AwsCaller = ANONYMOUS
 
 
 class Routing:
