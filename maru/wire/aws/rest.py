@@ -118,6 +118,11 @@ def payload_of(shape: Shape | None) -> Member | None:
     return shape.members[shape.payload] if shape is not None and shape.payload else None
 
 
+def payload_name(shape: Shape | None) -> str:
+    """The name of the member that is the whole body."""
+    return shape.payload if shape is not None and shape.payload else ""
+
+
 def is_streamed(shape: Shape | None) -> bool:
     """Whether the body is a stream of bytes."""
     member = payload_of(shape)

@@ -23,6 +23,7 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _SPACES = re.compile(r" +")
 _STAMP = "%Y%m%dT%H%M%SZ"
+_STAMP_FORM = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,13 @@ class Signed:
 
 def parse_stamp(stamp: str) -> datetime | None:
     """The moment of an X-Amz-Date, None if it is none."""
+    if not _STAMP_FORM.fullmatch(stamp):
+        return None
     try:
-        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) if len(stamp) == 16 else None
+        return datetime(
+            int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8]), int(stamp[9:11]), int(stamp[11:13]), int(stamp[13:15]),
+            tzinfo=UTC,
+        )  # fmt: skip
     except ValueError:
         return None
 

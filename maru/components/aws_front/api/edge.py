@@ -12,7 +12,7 @@ from typing import cast
 
 from maru.components.aws_front.api.desks import Desk, Desks
 from maru.components.aws_front.api.head import Head, read_head
-from maru.components.aws_front.api.payloads import STREAMING, broken_off, open_payload
+from maru.components.aws_front.api.payloads import STREAMING, broken_off, open_payload, read_small
 from maru.components.aws_front.api.records import Outcome, Records
 from maru.components.aws_front.api.routing import Meant, Routing
 from maru.components.aws_front.api.signatures import Established, Signatures, digest_of, hoisted, payload_of
@@ -162,7 +162,9 @@ class Edge:
     ) -> AwsCall:
         said, signed = payload
         model = meant.model
-        opened = open_payload(request, head, said, signed)
+        opened = await read_small(request, head, said) if model is not None else None
+        if opened is None:
+            opened = open_payload(request, head, said, signed)
         if model is None:
             return _with(call, dict(meant.path_values), opened.pieces, opened.size_bytes)
         parameters = rest.read_places(model.input, rest.Arrived(meant.path_values, head.pairs, head.headers))
@@ -171,8 +173,11 @@ class Edge:
         if rest.is_streamed(model.input):
             if opened.size_bytes < 0 and said not in STREAMING:
                 raise Fault("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
+            if opened.whole is not None:
+                parameters[rest.payload_name(model.input)] = opened.whole
+                return _with(call, parameters, None, opened.size_bytes)
             return _with(call, parameters, opened.pieces, opened.size_bytes)
-        whole = await self._gathered(opened.pieces)
+        whole = opened.whole if opened.whole is not None else await self._gathered(opened.pieces)
         parameters |= rest.read_body(model.input, whole, is_xml=True)
         _require_s3(model.input, parameters)
         return _with(call, parameters)

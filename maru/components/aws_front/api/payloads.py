@@ -27,16 +27,50 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 STREAMING = frozenset((SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER))
 _WRONG_LENGTH = "You did not provide the number of bytes specified by the Content-Length HTTP header"
 _TWO_SUMS = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+SMALL_BYTES_MAX = 64 * 1024
+"""A body that says it is no larger is read whole, without the machinery of streams."""
 _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """pieces: the decoded body. size_bytes: -1 if unknown. algorithm: of a trailing checksum, "" for none."""
+    """pieces: the decoded body. size_bytes: -1 if unknown. algorithm: of a trailing checksum, "" for none.
+
+    whole: a small body that was read and found good, in place of its pieces.
+    """
 
     pieces: AsyncIterator[bytes]
     size_bytes: int
     algorithm: str = ""
+    whole: bytes | None = None
+
+
+async def read_small(request: Request, head: Head, said: str) -> Payload | None:
+    """A body that is small and not chunked; None for any other. What is wrong with it is raised when it is read."""
+    length = _length(head.headers.get("content-length"))
+    if "transfer-encoding" in head.headers:
+        return None
+    is_digest = len(said) == 64 and _HEX.issuperset(said)
+    if length > SMALL_BYTES_MAX or not (is_digest or said in ("", UNSIGNED)):
+        return None
+    try:
+        whole = await request.body(SMALL_BYTES_MAX) if length > 0 else b""
+    except MaruError as error:
+        return Payload(_raising(_broken_off(error)), length)
+    computed = hashlib.sha256(whole).hexdigest() if is_digest and whole else EMPTY_SHA256
+    if is_digest and computed != said:
+        return Payload(_raising(_wrong_digest(said, computed)), length)
+    return Payload(_nothing(), max(length, 0), whole=whole)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def _raising(error: MaruError) -> AsyncIterator[bytes]:
+    raise error
+    yield b""
 
 
 def open_payload(request: Request, head: Head, said: str, signed: Established | None) -> Payload:
@@ -105,9 +139,13 @@ async def _digested(arriving: AsyncIterator[bytes], said: str) -> AsyncIterator[
         yield piece
     computed = digest.hexdigest()
     if computed != said:
-        members = {"ClientComputedContentSHA256": said, "S3ComputedContentSHA256": computed}
-        text = "The provided 'x-amz-content-sha256' header does not match what was computed."
-        raise refused(Fault("XAmzContentSHA256Mismatch", text, members=members))
+        raise _wrong_digest(said, computed)
+
+
+def _wrong_digest(said: str, computed: str) -> MaruError:
+    members = {"ClientComputedContentSHA256": said, "S3ComputedContentSHA256": computed}
+    text = "The provided 'x-amz-content-sha256' header does not match what was computed."
+    return refused(Fault("XAmzContentSHA256Mismatch", text, members=members))
 
 
 async def _decoded(arriving: AsyncIterator[bytes], check: _Check, size_bytes: int) -> AsyncIterator[bytes]:

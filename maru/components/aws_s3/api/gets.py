@@ -100,6 +100,9 @@ class Gets:
 
     async def open_body(self, found: Found, data_key: bytes, start: int, end: int) -> object:
         """The bytes: whole where they stand in the index, else a stream."""
+        whole = self._reach.shelf.whole(found, data_key)
+        if whole is not None:
+            return whole[start:end]
         pieces = self._reach.shelf.read(found, data_key, start, end)
         if all(segment.is_inline for segment in found.version.about.segments):
             return b"".join([piece async for piece in pieces])

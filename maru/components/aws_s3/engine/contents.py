@@ -107,6 +107,10 @@ class Contents:
         for segment in segments:
             self._fresh.discard(segment.id)
 
+    def opened(self, segment: Segment, data_key: bytes, stored: bytes) -> bytes:
+        """The bytes of content that stands in the index."""
+        return Cipher(data_key, segment.salt).open(0, stored, is_last=True)
+
     def read(
         self, segment: Segment, data_key: bytes, stored: bytes | None, start: int, end: int
     ) -> AsyncIterator[bytes]:

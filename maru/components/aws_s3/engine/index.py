@@ -87,12 +87,19 @@ class Index:
         except sqlite3.Error as error:
             raise translated(self._path, error) from error
 
-    async def change(self, work: Callable[[Rows], T]) -> T:
-        """Do `work` on the writing thread; returns once it is durable. What it raises undoes it alone."""
+    async def change(self, work: Callable[[Rows], T], ended: Callable[[], None] | None = None) -> T:
+        """Do `work` on the writing thread; returns once it is durable. What it raises undoes it alone.
+
+        ended: called when it is done or refused, before the caller goes on, and also if the caller went away.
+        """
         if len(self._waiting) >= QUEUE_MAX:
+            if ended is not None:
+                ended()
             raise Unavailable(what="Please reduce your request rate.", why="", code="SlowDown", status=503)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        if ended is not None:
+            future.add_done_callback(lambda _: ended())
         self._waiting.append((work, future))  # type: ignore[arg-type] # a future of what work gives
         if not self._is_draining:
             self._is_draining = True

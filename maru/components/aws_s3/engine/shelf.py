@@ -16,6 +16,7 @@ from maru.components.aws_s3.engine import listing, uploads, versions
 from maru.components.aws_s3.engine.contents import Contents, Written
 from maru.components.aws_s3.engine.digests import Digests
 from maru.components.aws_s3.engine.index import Index, Rows
+from maru.components.aws_s3.engine.recent import Recent
 from maru.components.aws_s3.engine.uploads import Part, Upload
 from maru.components.aws_s3.engine.versions import Check, Draft, Place
 from maru.components.aws_s3.errors import refusal
@@ -25,6 +26,7 @@ from maru.core.errors import MaruError
 from maru.core.ids import Ids
 
 ROOM_FOR_VERSIONS = "Enabled"
+_RECENT_SEGMENTS_MAX = 4  # of an object that is kept in memory; those of many parts tell too much
 T = TypeVar("T")
 
 
@@ -53,6 +55,7 @@ class Shelf:
         self._clock = clock
         self._ids = ids
         self._closed: set[str] = set()
+        self._recent: Recent[Found] = Recent()
 
     def now_ms(self) -> int:
         """Since the epoch."""
@@ -82,7 +85,7 @@ class Shelf:
             versions.put(rows, place, version_id, draft, gone)
             return version_id
 
-        return await self._change(work, [segment for segment, _ in draft.fresh])
+        return await self._change(work, [segment for segment, _ in draft.fresh], place)
 
     async def find(self, place: Place, version_id: str | None) -> Found | None:
         """The version, or the latest; delete markers too."""
@@ -93,7 +96,16 @@ class Shelf:
                 return None
             return Found(version, versions.inline_bytes(rows, version.about.segments))
 
-        return await self.index.read(work)
+        if version_id is not None:
+            return await self.index.read(work)
+        known = self._recent.get(place)
+        if known is not None:
+            return known
+        mark = self._recent.mark()
+        found = await self.index.read(work)
+        if found is not None and len(found.version.about.segments) <= _RECENT_SEGMENTS_MAX:
+            self._recent.keep(place, found, mark)
+        return found
 
     async def delete(self, place: Place, versioning: str, owner: str, check: Check | None = None) -> Removed:
         """Delete without naming a version: a marker, where versions are kept; else what is there."""
@@ -112,7 +124,7 @@ class Shelf:
                 versions.remove(rows, place, before, gone)
             return Removed()
 
-        return await self._change(work)
+        return await self._change(work, place=place)
 
     async def delete_version(self, place: Place, version_id: str, check: Check) -> Removed | None:
         """Take one version away; None if there was none. check: sees the version, markers too."""
@@ -125,7 +137,7 @@ class Shelf:
             versions.remove(rows, place, version, gone)
             return Removed(version_id, version.is_marker)
 
-        return await self._change(work)
+        return await self._change(work, place=place)
 
     async def rewrite(self, place: Place, version_id: str | None, change: Callable[[Version], About]) -> Version | None:
         """Change what is told of a version; the version as it was, None if it is not there. `change` may refuse."""
@@ -136,7 +148,7 @@ class Shelf:
                 versions.rewrite(rows, place, version, change(version))
             return version
 
-        return await self._change(work)
+        return await self._change(work, place=place)
 
     async def list_objects(self, bucket: str, asked: listing.Range) -> listing.Page:
         """See listing.objects."""
@@ -159,7 +171,7 @@ class Shelf:
             self._expect_open(place.bucket)
             uploads.begin(rows, upload)
 
-        await self._change(work)
+        await self._change(work, place=place)
         return upload
 
     async def find_upload(self, place: Place, upload_id: str) -> Upload:
@@ -169,7 +181,9 @@ class Shelf:
     async def put_part(self, upload: Upload, part: Part, stored: bytes | None) -> None:
         """Raises NoSuchUpload when it ended meanwhile."""
         segments = part.facts.segments
-        await self._change(lambda rows, gone: uploads.put_part(rows, upload, part, stored, gone), segments)
+        await self._change(
+            lambda rows, gone: uploads.put_part(rows, upload, part, stored, gone), segments, upload.place
+        )
 
     async def parts(self, upload: Upload, after: int = 0, count: int = 10_000) -> Sequence[Part]:
         """Ascending."""
@@ -195,11 +209,13 @@ class Shelf:
             uploads.end(rows, upload, kept, gone)
             return draft, version_id
 
-        return await self._change(work)
+        return await self._change(work, place=upload.place)
 
     async def abort(self, place: Place, upload_id: str) -> None:
         """Raises NoSuchUpload."""
-        await self._change(lambda rows, gone: uploads.end(rows, uploads.find(rows, place, upload_id), (), gone))
+        await self._change(
+            lambda rows, gone: uploads.end(rows, uploads.find(rows, place, upload_id), (), gone), place=place
+        )
 
     async def close_bucket(self, bucket: str, name: str) -> None:
         """Nothing can be put there from now on. Raises BucketNotEmpty."""
@@ -234,6 +250,12 @@ class Shelf:
         text = "SELECT 1 FROM versions WHERE bucket = ? LIMIT 1"
         return await self.index.read(lambda rows: rows.execute(text, (bucket,)).fetchone() is None)
 
+    def whole(self, found: Found, data_key: bytes) -> bytes | None:
+        """All the bytes of an object that stands in the index in one piece; None of any other."""
+        segments = found.version.about.segments
+        stored = found.inline.get(segments[0].id) if len(segments) == 1 else None
+        return self.contents.opened(segments[0], data_key, stored) if stored is not None else None
+
     async def read(self, found: Found, data_key: bytes, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes of an object from `start` up to `end` (exclusive)."""
         segments = found.version.about.segments
@@ -248,11 +270,14 @@ class Shelf:
                         yield piece
                 begins = ends
 
-    async def _change(self, work: Callable[[Rows, list[int]], T], fresh: Sequence[Segment] = ()) -> T:
-        """fresh: content that was written for this change; it goes if the change is refused."""
+    async def _change(
+        self, work: Callable[[Rows, list[int]], T], fresh: Sequence[Segment] = (), place: Place | None = None
+    ) -> T:
+        """fresh: content written for this change; it goes if the change is refused. place: what changes, None: all."""
         gone: list[int] = []
+        self._recent.begin(place)
         try:
-            result = await self.index.change(lambda rows: work(rows, gone))
+            result = await self.index.change(lambda rows: work(rows, gone), lambda: self._recent.end(place))
         except MaruError:
             self._give_up(fresh)
             raise
