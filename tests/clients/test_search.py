@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ from elasticsearch8 import helpers as helpers8
 from elasticsearch9 import helpers as helpers9
 
 from maru.core.site import PORT_ELASTIC
-from tests.clients.platform import Kubectl, Platform, wait_until
+from tests.clients.platform import ROOT, Kubectl, Platform, wait_until
 
 
 def url_of(platform: Platform) -> str:
@@ -157,3 +158,15 @@ def _is_up(platform: Platform) -> bool:
             return bool(client.ping())
     except elasticsearch8.TransportError:
         return False
+
+
+def test_example_runs(platform: Platform) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "search" / "logs.py")],
+        env={**os.environ, "ELASTICSEARCH_URL": url_of(platform)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "{'error': 2, 'info': 1}"

@@ -14,6 +14,7 @@ from maru.contracts.indexer import IndexItem
 from maru.wire.elastic.json import decode
 from tests.components.search.house import Search, running
 from tests.fakes.client import FakeClients
+from tests.suites.indexer import run_suite
 
 
 async def test_written_document_is_read_back_before_any_refresh(search: Search) -> None:
@@ -134,3 +135,7 @@ def test_log_cut_in_the_middle_of_a_record_loses_nothing_that_was_whole(tmp_path
     assert again.docs_live == 2
     again.close_blocking()
     shard.close_blocking()
+
+
+async def test_search_passes_the_suite_of_indexing(search: Search) -> None:
+    await run_suite(search.indexer)

@@ -12,7 +12,7 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House
 from maru.components.search.controllers.copying import BATCH, Tally, apply, batches
 from maru.components.search.controllers.indices import Named
-from maru.components.search.controllers.writing import Write
+from maru.components.search.controllers.outcomes import Write
 from maru.components.search.engine.searching.executing import all_shards_failed
 from maru.components.search.engine.searching.hits import source_filter
 from maru.components.search.engine.searching.rows import Row

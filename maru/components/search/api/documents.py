@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, written_shards
 from maru.components.search.controllers.index import Index
-from maru.components.search.controllers.writing import Outcome, Write
+from maru.components.search.controllers.outcomes import Outcome, Write
 from maru.components.search.engine.operations import Stored
 from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.searching.hits import source_filter

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from maru.components.search.controllers.index import Index
-from maru.components.search.controllers.writing import Write, Writing
+from maru.components.search.controllers.outcomes import Write
+from maru.components.search.controllers.writing import Writing
 from maru.components.search.engine.searching.executing import Search, Surroundings
 from maru.components.search.engine.searching.request import parse_request
 from maru.components.search.engine.searching.rows import Row, Target

@@ -124,9 +124,9 @@ class Index:
 
     async def close(self) -> None:
         """Commit and close the engine."""
-        if self.shard is not None:
-            async with self.shard.lock:
-                shard, self.shard = self.shard, None
+        shard, self.shard = self.shard, None
+        if shard is not None:
+            async with shard.lock:
                 await asyncio.to_thread(shard.close_blocking)
 
     def _parse(self, source: bytes, doc_id: str) -> Parsed:

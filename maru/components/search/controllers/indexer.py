@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.search.controllers.writing import Write, Writing
+from maru.components.search.controllers.outcomes import Write
+from maru.components.search.controllers.writing import Writing
 from maru.components.search.errors import body_of, status_of
 from maru.contracts.indexer import Indexer, IndexItem, IndexOutcome
 

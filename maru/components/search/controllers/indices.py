@@ -256,8 +256,12 @@ class Indices:
 
     async def delete(self, index: Index) -> None:
         """The definition first, then what it held."""
-        await self._shelf.delete(index.name)
         self._all.pop(index.name, None)
+        try:
+            await self._shelf.delete(index.name)
+        except MaruError:
+            self._all[index.name] = index
+            raise
         await self._drop(index)
 
     async def change(self, index: Index, **parts: Json) -> None:
