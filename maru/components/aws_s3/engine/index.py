@@ -108,19 +108,22 @@ class Index:
         return await asyncio.shield(future)
 
     def _drain_blocking(self, loop: asyncio.AbstractEventLoop) -> None:
-        batch: list[_Waiting] = []
-        while self._waiting and len(batch) < BATCH_MAX:
-            batch.append(self._waiting.popleft())
-        results = self._commit_blocking([work for work, _ in batch])
-        loop.call_soon_threadsafe(self._deliver, loop, [future for _, future in batch], results)
+        while self._waiting:
+            batch: list[_Waiting] = []
+            while self._waiting and len(batch) < BATCH_MAX:
+                batch.append(self._waiting.popleft())
+            results = self._commit_blocking([work for work, _ in batch])
+            loop.call_soon_threadsafe(self._deliver, [future for _, future in batch], results)
+        loop.call_soon_threadsafe(self._rest, loop)
 
-    def _deliver(
-        self, loop: asyncio.AbstractEventLoop, futures: list[asyncio.Future[object]], results: list[object]
-    ) -> None:
+    def _rest(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The writing thread saw nothing more to do; something may have come since."""
         if self._waiting:
             self._writer.submit(self._drain_blocking, loop)
         else:
             self._is_draining = False
+
+    def _deliver(self, futures: list[asyncio.Future[object]], results: list[object]) -> None:
         for future, result in zip(futures, results, strict=True):
             if future.done():
                 continue
