@@ -12,7 +12,6 @@ from maru.components.access.controllers.aggregation import Aggregation
 from maru.components.access.controllers.bookkeeper import Bookkeeper
 from maru.components.access.controllers.bootstrap import ensure_policy
 from maru.components.access.engine.keyring import Keyring
-from maru.contracts.sealer import Sealer
 from maru.core.access import Authorizer
 from maru.core.clock import Clock
 from maru.core.front.tls import ServerTls
@@ -44,7 +43,6 @@ class Gives:
     role_book: RoleBook  # the authorizer, with rules_for
     tokens: TokenIssuer
     authority: CertificateAuthority
-    sealer: Sealer
     audit: AuditLog
     tls: ServerTls  # the API server's certificate, kept fresh
 
@@ -73,7 +71,6 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
                 role_book=book,
                 tokens=tokens,
                 authority=keyring.authority,
-                sealer=keyring.sealer,
                 audit=audit,
                 tls=keyring.tls,
             )

@@ -35,10 +35,19 @@ class RootKeySealer:
         self._root_key = root_key
 
     @classmethod
-    def open_blocking(cls, path: Path) -> RootKeySealer:
-        """With the root key in `path`, made if it is missing. Raises Broken if it has another size."""
+    def open_blocking(cls, path: Path, *, may_make: bool = True) -> RootKeySealer:
+        """With the root key in `path`, made if it is missing and may be.
+
+        Raises Broken if it has another size, or is missing where things are sealed under it already.
+        """
         root_key = read_blocking(path)
         if root_key is None:
+            if not may_make:
+                raise Broken(
+                    what=f"root key {path}",
+                    why="it is missing, and there are secrets that only it opens",
+                    fix="restore it from a backup, or start anew: maru reset",
+                )
             root_key = secrets.token_bytes(ROOT_KEY_BYTES)
             write_private_blocking(path, root_key)
         if len(root_key) != ROOT_KEY_BYTES:

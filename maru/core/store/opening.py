@@ -11,16 +11,18 @@ from maru.core.clock import Clock
 from maru.core.lifecycle import background
 from maru.core.store.engine import Engine
 from maru.core.store.journal import SqliteJournal
+from maru.core.store.sealing import Sealing
 
 
 @asynccontextmanager
-async def open_store(path: Path, clock: Clock) -> AsyncIterator[Engine]:
-    """The store in the file `path`, made if it is not there.
+async def open_store(path: Path, clock: Clock, sealing: Sealing | None = None) -> AsyncIterator[Engine]:
+    """The store in the file `path`, made if it is not there; what `sealing` names stands sealed in it.
 
-    Writes in line when the scope ends are still committed. Raises Unavailable when another process
-    has the file or the disk refuses, Broken when it is damaged; also later, when a commit finds that out.
+    Writes in line when the scope ends are still committed. Raises Unavailable when another process has the
+    file or the disk refuses, Broken when it is damaged or its key is not the one; also later, when a commit
+    finds that out.
     """
-    journal = SqliteJournal(path)
+    journal = SqliteJournal(path, sealing)
     version, documents = await journal.open()
     try:
         engine = Engine(clock, journal, version=version, documents=documents)

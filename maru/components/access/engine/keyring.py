@@ -1,4 +1,4 @@
-"""Every key of the platform, in one folder: authority, signing key, root key, the API's certificate.
+"""The keys that access opens its doors with, in one folder: authority, signing key, the API's certificate.
 
 Opened once, off the loop. The API server's and the administrator's certificates are kept fresh by
 `rotation`; the administrator's kubeconfig is written whenever its content would differ.
@@ -22,7 +22,6 @@ from maru.core.identity.ca import CertificateAuthority, Credential
 from maru.core.identity.files import read_blocking
 from maru.core.identity.kubeconfig import admin_path, kubeconfig, write_kubeconfig_blocking
 from maru.core.identity.rotation import Kept, Rotation
-from maru.core.identity.seal import RootKeySealer
 from maru.core.identity.signing_keys import SigningKeys
 from maru.core.site import PORT_KUBERNETES, Site
 
@@ -37,7 +36,6 @@ class Keyring:
 
     authority: CertificateAuthority
     signing_keys: SigningKeys
-    sealer: RootKeySealer
     tls: ServerTls
     rotation: Rotation
 
@@ -73,7 +71,6 @@ class Keyring:
         return cls(
             authority,
             SigningKeys.open_blocking(folder),
-            RootKeySealer.open_blocking(folder / "root.key"),
             tls[0],
             rotation,
         )
