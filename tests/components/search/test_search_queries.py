@@ -64,6 +64,8 @@ async def test_queries_find_what_they_say(search: Search) -> None:
         ({"query_string": {"query": "tim:tim* OR tag:b"}}, ["1", "2"]),
         ({"query_string": {"query": "n:[2 TO *] AND NOT tag:b"}}, ["3"]),
         ({"simple_query_string": {"query": "brown + -dog", "fields": ["title"]}}, ["1"]),
+        ({"kql": {"query": "tag: (a or b) and not n >= 3"}}, ["1", "2"]),
+        ({"kql": {"query": "title: qui* or items: { k: y and v: 2 }"}}, ["1", "3"]),
         ({"term": {"tag": "a"}}, ["1", "3"]),
         ({"terms": {"n": [1, 3]}}, ["1", "3"]),
         ({"range": {"n": {"gt": 1, "lt": 2.5}}}, ["2"]),

@@ -64,6 +64,7 @@ QUERIES: Mapping[str, Compile] = {
     "combined_fields": fulltext.combined_fields,
     "query_string": strings.query_string,
     "simple_query_string": strings.simple_query_string,
+    "kql": strings.kql,
     "geo_distance": special.geo_distance,
     "geo_bounding_box": special.geo_bounding_box,
     "geo_polygon": special.geo_polygon,

@@ -22,6 +22,7 @@ from maru.components.search.model.mapping.fields import family_of
 from maru.core.errors import MaruError
 from maru.wire.elastic import lucene
 from maru.wire.elastic.json import Json, Object
+from maru.wire.elastic.kql import KqlFault, to_query
 
 if TYPE_CHECKING:
     import tantivy
@@ -210,6 +211,15 @@ class _Tree:
 
     def _shape(self) -> tuple[str, str, str]:
         return ("", str(self._params.get("time_zone", "UTC")), "intersects")
+
+
+def kql(context: Context, body: Json) -> tantivy.Query:
+    """Kibana's language."""
+    options(body, "kql", ("query", "case_insensitive", "default_field", "time_zone"))
+    try:
+        return context.boosted(context.compile(to_query(str(body.get("query", "")))), boost_of(body))
+    except KqlFault as error:
+        raise shard_failure(f"Failed to parse KQL query [{body.get('query')}]: {error}") from error
 
 
 def simple_query_string(context: Context, body: Json) -> tantivy.Query:
