@@ -113,9 +113,10 @@ class ImageStore(Protocol):
 
     def list(self) -> Sequence[Image]: ...
 
-    def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+    def pull(self, reference: str, auth: RegistryAuth | None = None, platform: str = "") -> AsyncIterator[Progress]:
         """Fetch and unpack; digests are verified. After the last Progress `find` answers.
 
+        platform: os/architecture[/variant], "" for this machine's; another one can be kept, sent on and looked at.
         Names under LOCAL_DOMAIN are only looked up. Raises NotFound, Denied (the registry refuses),
         RegistryUnreachable (at once when it is plain, within seconds when the image is here already),
         Unavailable (the registry cannot now), Invalid (digest).

@@ -85,7 +85,9 @@ class FakeImages:
     def list(self) -> Sequence[Image]:
         return list(self._images.values())
 
-    async def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+    async def pull(
+        self, reference: str, auth: RegistryAuth | None = None, platform: str = ""
+    ) -> AsyncIterator[Progress]:
         name = _parse(reference)
         self.pulls.append(reference)
         if name.domain == LOCAL_DOMAIN:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +34,6 @@ from maru.core.ids import Ids, SystemIds
 from maru.core.lifecycle import background
 from maru.core.site import Site
 from maru.linux import caps, cgroups
-from maru.wire.oci.manifest import platform_of
 
 RUN_DIR = Path("/run")
 REST_GRACE_S = 5.0  # between the two signals that end a container when the platform goes down
@@ -146,7 +144,6 @@ async def open_images(needs: Needs, containers: Stacks, images_in_use: ImagesInU
     transfer = Transfer(
         content,
         registries_of(config),
-        platform_of(os.uname().machine),
         needs.clock,
         Limits(config.pull_layers_at_once, config.pull_attempts_max),
     )

@@ -20,6 +20,8 @@ ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 
 REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
 NAME_ANNOTATION = "io.containerd.image.name"
+_SYSTEMS = frozenset({"linux", "windows", "darwin", "freebsd"})
+_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386", "armhf": "arm"}
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024  # what the distribution specification asks registries to take
 
 
@@ -29,6 +31,9 @@ class Platform(msgspec.Struct, frozen=True):
     architecture: str = ""
     os: str = ""
     variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -104,6 +109,21 @@ def platform_of(machine: str) -> Platform:
         "i686": Platform("386", "linux"),
     }
     return known.get(machine) or Platform(machine, "linux")
+
+
+def platform_named(text: str, own: Platform) -> Platform:
+    """A platform as people write it: linux/arm64/v8, arm64, linux. What is left out is `own`'s.
+
+    Source: containerd platforms, Parse.
+    """
+    first, _, rest = text.lower().partition("/")
+    if not rest:
+        if first in _SYSTEMS:
+            return Platform(own.architecture, first, own.variant)
+        first, rest = own.os, first
+    architecture, _, variant = rest.partition("/")
+    architecture = _ALIASES.get(architecture, architecture)
+    return Platform(architecture, first, variant or {"arm": "v7"}.get(architecture, ""))
 
 
 def platforms(index: Index) -> Sequence[str]:

@@ -22,6 +22,7 @@ from maru.contracts.image_store import Image, RegistryAuth, RegistryUnreachable
 from maru.core.errors import Denied, Invalid, NotFound, Unavailable
 from maru.core.site import Site
 from maru.linux.mounts import mount_blocking, unmount_blocking
+from maru.wire.oci.manifest import platform_of
 from tests.components.engine.registry_server import RegistryServer, digest_of, layer_tar
 from tests.suites.image_store import ImageStoreSuite, Remote, Use, told
 
@@ -131,7 +132,7 @@ async def test_registry_that_cannot_be_reached_is_unavailable(images: Images) ->
 
 
 async def test_index_gives_the_image_of_this_machine(images: Images, server: RegistryServer) -> None:
-    machine = images._transfer._platform.architecture
+    machine = platform_of(os.uname().machine).architecture
     mine = layer_tar({"mine": b"1"})
     server.put_image("team/app:mine", [mine])
     server.put_image("team/app:other", [layer_tar({"other": b"1"})])
@@ -139,6 +140,22 @@ async def test_index_gives_the_image_of_this_machine(images: Images, server: Reg
     assert image.layers == (digest_of(mine),)
     with pytest.raises(NotFound, match="no matching manifest"):
         await told(images.pull(server.put_index("team/app:none", {"s390x": "other"})))
+
+
+async def test_index_gives_the_image_of_another_machine_that_is_asked_for(
+    images: Images, server: RegistryServer
+) -> None:
+    other = layer_tar({"other": b"1"})
+    server.put_image("team/app:mine", [layer_tar({"mine": b"1"})])
+    server.put_image("team/app:other", [other])
+    machine = platform_of(os.uname().machine).architecture
+    reference = server.put_index("team/app:all", {machine: "mine", "s390x": "other"})
+    await told(images.pull(reference, platform="linux/s390x"))
+    image = images.find(reference)
+    assert image is not None
+    assert image.layers == (digest_of(other),)
+    with pytest.raises(NotFound, match="no matching manifest for linux/ppc64le in the manifest list entries"):
+        await told(images.pull(reference, platform="ppc64le"))
 
 
 async def test_shared_layers_are_fetched_once_and_stay_until_the_last(

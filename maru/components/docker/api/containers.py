@@ -6,6 +6,7 @@ Source: Docker Engine API v1.50, "Container".
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from maru.components.docker.api.views import Engine, view_of
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
 from maru.components.docker.model import listing
+from maru.components.docker.model.builds.options import is_platform
 from maru.components.docker.model.host_config import check_policy, check_resources
 from maru.components.docker.model.inspect import inspected, listed
 from maru.components.docker.model.resources import UPDATABLE, oci_resources
@@ -25,6 +27,7 @@ from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.docker.filters import has_labels
 from maru.wire.docker.moments import moment_of, parse_moment
+from maru.wire.oci.manifest import Platform, platform_named, platform_of
 
 _JSON = {"Content-Type": "application/json"}
 CONDITIONS = ("", "not-running", "next-exit", "removed")
@@ -69,8 +72,29 @@ class ContainerApi:
         body = await body_of(request)
         if not body:
             raise said(Invalid, "config cannot be empty in order to create a container")
+        platform = request.query_get("platform")
+        if platform and not is_platform(platform):
+            raise said(Invalid, f'"{platform}": unknown operating system or architecture: invalid argument')
+        warnings = self._platform_warnings(body, platform)
         box = await self.engine.creating.create(body, request.query_get("name"))
-        return json_answer({"Id": box.id, "Warnings": []}, 201)
+        return json_answer({"Id": box.id, "Warnings": warnings}, 201)
+
+    def _platform_warnings(self, body: Value, platform: str) -> Sequence[str]:
+        """What is said of an image for other machines. Raises NotFound when another platform was asked for."""
+        reference = str(body.get("Image") or "")
+        image = self.engine.dock.images.find(reference) if reference else None
+        if image is None:
+            return []
+        own, has = platform_of(os.uname().machine), Platform(image.architecture, image.os)
+        if platform:
+            wanted = platform_named(platform, own)
+            if (wanted.os, wanted.architecture) != (has.os, has.architecture):
+                words = f"but its platform ({has}) does not match the specified platform ({wanted})"
+                raise said(NotFound, f"image with reference {reference} was found {words}")
+        elif (own.os, own.architecture) != (has.os, has.architecture):
+            words = f"platform ({has}) does not match the detected host platform ({own})"
+            return [f"The requested image's {words} and no specific platform was requested"]
+        return []
 
     async def rename(self, request: Request, name: str) -> Answer:
         try:

@@ -6,7 +6,6 @@ Source: Docker Engine API v1.47, "Images".
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,14 +28,13 @@ from maru.components.docker.api.progress import (
 from maru.components.docker.api.uploads import received
 from maru.components.docker.controllers.boxes import Boxes
 from maru.components.docker.controllers.dock import Dock
-from maru.components.docker.model.builds.options import is_platform, is_this
+from maru.components.docker.model.builds.options import is_platform
 from maru.components.docker.model.image_filter import KINDS, ImageFilter, created_at
 from maru.contracts.image_store import Image, ImageStore, Progress
 from maru.core.document import Value
 from maru.core.errors import Conflict, Denied, Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
-from maru.wire.oci.manifest import platform_of
 from maru.wire.oci.reference import is_digest, parse_reference
 
 JSON_LINES: Mapping[str, str] = {"Content-Type": "application/json"}
@@ -101,10 +99,12 @@ class ImageApi:
         tag = request.query_get("tag")
         if tag:
             reference += ("@" if ":" in tag else ":") + tag
-        _check_platform(request.query_get("platform"))
+        platform = request.query_get("platform")
+        if platform and not is_platform(platform):
+            raise said(Invalid, f'"{platform}": unknown operating system or architecture: invalid argument')
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
         before = self.images.find(reference)
-        steps = self.images.pull(reference, auth)
+        steps = self.images.pull(reference, auth, platform)
         # Up to the manifest an error has a status of its own; from then on the answer is under way.
         try:
             first = await _first(steps, 2)
@@ -239,14 +239,3 @@ async def _first(steps: AsyncIterator[Progress], count: int) -> Sequence[Progres
         except StopAsyncIteration:
             break
     return taken
-
-
-def _check_platform(wanted: str) -> None:
-    """Raises Invalid for no platform, NotSupported for another than this machine's."""
-    if not wanted:
-        return
-    own = platform_of(os.uname().machine)
-    if not is_platform(wanted):
-        raise said(Invalid, f'"{wanted}": unknown operating system or architecture: invalid argument')
-    if not is_this(wanted, f"{own.os}/{own.architecture}"):
-        raise NotSupported(what=f"platform {wanted}", why="images are kept for this machine's platform", fix="")

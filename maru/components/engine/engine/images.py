@@ -23,7 +23,7 @@ from maru.core.clock import rfc3339
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.log import Log
 from maru.wire.oci.image import RunConfig, parse_image
-from maru.wire.oci.manifest import platform_of
+from maru.wire.oci.manifest import platform_named, platform_of
 from maru.wire.oci.reference import Reference
 
 PROGRESS_QUEUE_MAX = 1024  # steps nobody has read; byte counts beyond it are dropped, never results
@@ -68,15 +68,17 @@ class Images:
     def list(self) -> Sequence[Image]:
         return [self._view(stored) for stored in self._index.all()]
 
-    def pull(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
+    def pull(self, reference: str, auth: RegistryAuth | None = None, platform: str = "") -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
             wanted = parse(reference)
+            own = platform_of(os.uname().machine)
+            target = platform_named(platform, own) if platform else own
             is_here = self._index.find(reference) is not None
             if wanted.domain == LOCAL_DOMAIN:
                 _look_up(wanted, report, is_here=is_here)
                 return
             with self._content.pinned() as pin:
-                pulled = await self._transfer.pull(Order(wanted, auth or RegistryAuth(), is_here), report, pin)
+                pulled = await self._transfer.pull(Order(wanted, auth or RegistryAuth(), target, is_here), report, pin)
                 stored = self._keep(pulled)
                 self._name(stored, wanted, pulled.top_digest)
                 await self._save()

@@ -57,10 +57,14 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to pull, as whom. is_here: an older one is present, so nobody has to wait long for the registry."""
+    """What to pull, as whom, for which machines.
+
+    is_here: an older one is present, so nobody has to wait long for the registry.
+    """
 
     reference: Reference
     auth: RegistryAuth
+    platform: Platform
     is_here: bool = False
 
 
@@ -73,14 +77,11 @@ class Limits:
 
 
 class Transfer:
-    """Pulls images for one platform into a content store."""
+    """Pulls images into a content store."""
 
-    def __init__(
-        self, content: Content, registries: Registries, platform: Platform, clock: Clock, limits: Limits
-    ) -> None:
+    def __init__(self, content: Content, registries: Registries, clock: Clock, limits: Limits) -> None:
         self._content = content
         self._registries = registries
-        self._platform = platform
         self._clock = clock
         self._limits = limits
         self._log = Log("engine")
@@ -109,7 +110,7 @@ class Transfer:
             async with self._registries.repository(
                 reference, order.auth, hasty=order.is_here, mirror=mirror
             ) as repository:
-                return await self._pull(repository, reference, report, pin)
+                return await self._pull(repository, order, report, pin)
 
     async def push(self, delivery: Delivery, report: Report) -> str:
         """Send an image; the digest of its manifest. Raises Denied, RegistryUnreachable, Unavailable, Invalid."""
@@ -119,7 +120,8 @@ class Transfer:
                 sender = Sender(self._content, repository, self._clock, self._limits.attempts_max)
                 return await sender.send(delivery, self._limits.layers_at_once, report)
 
-    async def _pull(self, repository: Repository, reference: Reference, report: Report, pin: Pin) -> Pulled:
+    async def _pull(self, repository: Repository, order: Order, report: Report, pin: Pin) -> Pulled:
+        reference = order.reference
         what = f"image {reference}"
         if reference.digest and not reference.digest.startswith("sha256:"):
             raise NotSupported(what=what, why="only sha256 digests are verified here", fix="name it by sha256 or tag")
@@ -127,11 +129,11 @@ class Transfer:
         found = _parsed(body, what)
         digest = top_digest
         if isinstance(found, Index):
-            chosen = choose(found, self._platform)
+            chosen = choose(found, order.platform)
             if chosen is None:
-                wanted = f"{self._platform.os}/{self._platform.architecture}"
-                why = f"no matching manifest for {wanted} (there are: {', '.join(platforms(found))})"
-                raise NotFound(what=what, why=why, fix="choose an image for this machine")
+                there = ", ".join(platforms(found))
+                why = f"no matching manifest for {order.platform} in the manifest list entries (there are: {there})"
+                raise NotFound(what=what, why=why, fix="choose one of these platforms")
             body, digest = await self._manifest(repository, chosen.digest, what)
             found = _parsed(body, what)
         if isinstance(found, Index):
