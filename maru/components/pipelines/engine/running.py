@@ -19,6 +19,7 @@ from maru.components.pipelines.engine.inputs.shape import BuildInput, Input
 from maru.components.pipelines.engine.letters import Letter
 from maru.components.pipelines.engine.outputs.shape import BuildOutput, Output, Refused
 from maru.components.pipelines.engine.queues.shape import Heard, Queue
+from maru.components.pipelines.engine.refusals import REFUSED
 from maru.components.pipelines.model.conditions import compile_condition
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.filters.catalog import FILTERS
@@ -252,6 +253,12 @@ def _all_named(steps: Sequence[Step]) -> Sequence[Named]:
 
 def _built(section: str, plugin: Plugin, builders: Mapping[str, B]) -> B:
     build = builders.get(plugin.name)
+    if plugin.name in REFUSED[section]:
+        raise Invalid(
+            what=f"{section} plugin {plugin.name!r} at line {plugin.place.line}",
+            why=f"it is not supported: {REFUSED[section][plugin.name]}",
+            fix=f"choose among {', '.join(sorted(builders))}",
+        )
     if build is None:
         raise Invalid(
             what=f"{section} plugin {plugin.name!r} at line {plugin.place.line}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from maru.components.pipelines.model.conditions import Test, compile_condition
+from maru.components.pipelines.model.filters.catalog import REFUSED
 from maru.components.pipelines.model.filters.shape import Batch, Build, Filter, Tools, living
 from maru.core.errors import Invalid
 from maru.wire.logstash.syntax import Branch, Plugin, Step
@@ -34,6 +35,12 @@ def compile_filters(steps: Sequence[Step], builds: Mapping[str, Build], tools: T
 def _step(step: Step, builds: Mapping[str, Build], tools: Tools) -> Filter:
     if isinstance(step, Plugin):
         build = builds.get(step.name)
+        if step.name in REFUSED:
+            raise Invalid(
+                what=f"filter plugin {step.name!r} at line {step.place.line}",
+                why=f"it is not supported: {REFUSED[step.name]}",
+                fix="do it with other filters, or in what the output sends to",
+            )
         if build is None:
             raise Invalid(
                 what=f"filter plugin {step.name!r} at line {step.place.line}",

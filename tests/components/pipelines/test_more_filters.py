@@ -1,0 +1,132 @@
+"""Filters that look things up, take things apart or remember what went before."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maru.core.errors import Invalid
+from tests.components.pipelines.running import filtered, one
+
+FIREFOX = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0"
+AT = datetime(2026, 1, 3, 12, tzinfo=UTC)
+
+
+def written(value: object) -> bytes:
+    """A value in the data section of a MaxMind DB: maps, short texts, floats, numbers."""
+    match value:
+        case dict():
+            return bytes([0xE0 | len(value)]) + b"".join(written(key) + written(inner) for key, inner in value.items())
+        case list():
+            return bytes([len(value), 4]) + b"".join(map(written, value))
+        case float():
+            return bytes([0x68]) + struct.pack(">d", value)
+        case int():
+            return bytes([0xC4]) + struct.pack(">I", value)
+    text = str(value).encode()
+    return bytes([0x40 | len(text)]) + text
+
+
+def database(folder: Path, record: object) -> Path:
+    """A MaxMind DB of one node: every address from 128.0.0.0 on has `record`, the others none."""
+    about = {"node_count": 1, "record_size": 24, "ip_version": 4, "database_type": "Test", "languages": ["en"],
+             "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1, "description": {}}  # fmt: skip
+    node = (1).to_bytes(3, "big") + (1 + 16).to_bytes(3, "big")
+    path = folder / "city.mmdb"
+    path.write_bytes(node + bytes(16) + written(record) + b"\xab\xcd\xefMaxMind.com" + written(about))
+    return path
+
+
+def test_an_address_gets_its_place_from_the_users_own_database(tmp_path: Path) -> None:
+    record = {
+        "country": {"iso_code": "KR", "names": {"en": "South Korea"}},
+        "city": {"names": {"en": "Seoul"}},
+        "subdivisions": [{"iso_code": "11", "names": {"en": "Seoul"}}],
+        "location": {"latitude": 37.5, "longitude": 127.0},
+    }
+    path = database(tmp_path, record)
+    text = f'geoip {{ source => "[source][ip]" database => "{path}" }}'
+    geo = one(text, source={"ip": "203.0.113.9"})["source"]["geo"]
+    assert geo == {
+        "city_name": "Seoul",
+        "country_iso_code": "KR",
+        "country_name": "South Korea",
+        "region_name": "Seoul",
+        "region_iso_code": "KR-11",
+        "location": {"lat": 37.5, "lon": 127.0},
+    }
+    assert one(text, source={"ip": "10.0.0.1"})["tags"] == ["_geoip_lookup_failure"]
+    assert one(text, source={"ip": "no address"})["tags"] == ["_geoip_lookup_failure"]
+    legacy = f'geoip {{ source => "ip" database => "{path}" ecs_compatibility => disabled fields => ["CITY_NAME"] }}'
+    assert one(legacy, ip="203.0.113.9")["geoip"] == {"city_name": "Seoul"}
+    with pytest.raises(Invalid, match="no database comes with Maru"):
+        filtered('geoip { source => "[source][ip]" }', {})
+
+
+def test_a_browser_is_known_by_its_own_word() -> None:
+    found = one('useragent { source => "agent" }', agent=FIREFOX)["user_agent"]
+    assert (found["name"], found["version"], found["os"]["name"]) == ("Firefox", "115.0", "Ubuntu")
+    legacy = one('useragent { source => "agent" target => "ua" ecs_compatibility => disabled }', agent=FIREFOX)["ua"]
+    assert (legacy["name"], legacy["major"], legacy["os_name"]) == ("Firefox", "115", "Ubuntu")
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        (
+            'syslog_pri { ecs_compatibility => disabled }',
+            {"syslog_pri": "34"},
+            {"syslog_pri": "34", "syslog_facility_code": 4, "syslog_severity_code": 2,
+             "syslog_facility": "security/authorization", "syslog_severity": "critical"},
+        ),
+        ("de_dot { }", {"a.b": 1, "c": 2}, {"a_b": 1, "c": 2}),
+        ("de_dot { nested => true recursive => true }", {"a.b": {"c.d": 1}}, {"a": {"b": {"c": {"d": 1}}}}),
+        ('bytes { source => "s" target => "n" }', {"s": "1.5 MB"}, {"s": "1.5 MB", "n": 1572864}),
+        ('bytes { source => "s" target => "n" conversion_method => metric }', {"s": "2kB"}, {"s": "2kB", "n": 2000}),
+        (
+            'xml { source => "x" target => "d" remove_field => ["x"] }',
+            {"x": '<a k="v"><b>1</b><b>2</b><c><d/></c></a>'},
+            {"d": {"k": "v", "b": ["1", "2"]}},
+        ),
+        (
+            'xml { source => "x" store_xml => false xpath => { "/a/b/text()" => "t" "/a/@k" => "k" } remove_field => "x" }',
+            {"x": '<a k="v"><b>1</b></a>'},
+            {"t": ["1"], "k": ["v"]},
+        ),
+        ('xml { source => "x" target => "d" }', {"x": "<a>"}, {"x": "<a>", "tags": ["_xmlparsefailure"]}),
+        (
+            'xml { source => "x" target => "d" }',
+            {"x": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'},
+            {"x": '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "tags": ["_xmlparsefailure"]},
+        ),
+    ],
+)  # fmt: skip
+def test_filters_take_apart(text: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert one(text, **before) == after
+
+
+def test_throttle_marks_what_comes_too_often_within_a_period() -> None:
+    events = [{"host": "a", "@timestamp": AT + timedelta(seconds=second)} for second in (0, 1, 2, 70)]
+    out = filtered('throttle { key => "%{host}" after_count => 2 period => 60 add_tag => "often" }', *events)
+    assert [event.get("tags") for event in out] == [None, None, ["often"], None]
+
+
+def test_elapsed_measures_from_the_start_to_the_end_of_one_id() -> None:
+    def event(tag: str, second: int, number: int = 1) -> dict[str, Any]:
+        return {"tags": [tag], "id": number, "@timestamp": AT + timedelta(seconds=second)}
+
+    text = 'elapsed { start_tag => "s" end_tag => "e" unique_id_field => "id" }'
+    out = filtered(text, event("s", 0), event("e", 3), event("e", 4, 2))
+    assert out[1]["event"] == {"duration": 3_000_000_000}
+    assert out[1]["tags"] == ["e", "elapsed", "elapsed_match"]
+    assert out[2]["tags"] == ["e", "elapsed_end_without_start"]
+
+
+@pytest.mark.parametrize("name", ["ruby", "aggregate", "sleep"])
+def test_what_will_not_be_here_says_why(name: str) -> None:
+    with pytest.raises(Invalid, match="it is not supported"):
+        filtered(f"{name} {{ }}", {})
