@@ -134,6 +134,11 @@ _TEXTS: Mapping[str, tuple[int, str]] = {
     ),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size"),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingRequestBodyError": (400, "Request Body is empty"),
+    "ObjectNotInActiveTierError": (
+        403,
+        "The source object of the COPY operation is not in the active tier and is only stored in Amazon S3 Glacier.",
+    ),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "MissingSecurityHeader": (400, "Your request was missing a required header"),
     "UnexpectedContent": (400, "This request does not support content"),

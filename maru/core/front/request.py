@@ -44,6 +44,11 @@ class FrontRequest:
         self._must_continue = raw.headers.get("Expect", "").lower() == "100-continue"
 
     @property
+    def awaits_continue(self) -> bool:
+        """Whether the client holds its body back and was not told to send it."""
+        return self._must_continue
+
+    @property
     def method(self) -> str:
         return self._raw.method
 

@@ -98,7 +98,11 @@ class Front:
             if isinstance(answer.body, bytes):
                 if len(answer.body) > _SLICE_BYTES:
                     return await self._send_in_slices(raw, answer, answer.body)
-                return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+                response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
+                if request.awaits_continue and raw.body_exists:
+                    # It may send the body or the next request now; nobody can tell which. RFC 9110, 10.1.1.
+                    response.force_close()
+                return response
             return await self._pour(raw, exchange, answer, answer.body)
         finally:
             connection.exchange = None

@@ -108,7 +108,9 @@ def _scalar(member: Member, text: str, _form: str) -> Any:
     except Fault as fault:
         raise Fault(
             "InvalidArgument",
-            f"Provided argument for {member.wire_name} is not a valid {kind}",
+            f"Provided {member.wire_name} not an integer or within integer range"
+            if kind in ("integer", "long")
+            else f"Provided argument for {member.wire_name} is not a valid {kind}",
             members={"ArgumentName": member.wire_name, "ArgumentValue": text},
         ) from fault
 

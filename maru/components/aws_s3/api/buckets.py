@@ -9,13 +9,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 
+from maru.components.aws_s3 import quirks
 from maru.components.aws_s3.api.reach import Reach, Subject, owner_of
 from maru.components.aws_s3.errors import bad_argument, refusal
 from maru.components.aws_s3.model import acl, draft_headers
 from maru.components.aws_s3.model.bucket import Bucket, BucketSpec
 from maru.components.aws_s3.model.names import HOME, arn_of, check_bucket_name, region_for
 from maru.contracts.aws_access import CallerKind
-from maru.contracts.aws_service import AwsCall, AwsOperation, Members
+from maru.contracts.aws_service import BODY, HEADERS, AwsCall, AwsOperation, Members
 from maru.core.document import Value
 from maru.core.errors import AlreadyExists
 
@@ -88,7 +89,12 @@ class Buckets:
         """HeadBucket."""
         bucket = self._reach.bucket(call)
         self._reach.require(call, "s3:ListBucket", Subject(bucket))
-        return {"BucketRegion": bucket.spec.region, "AccessPointAlias": False, "BucketArn": arn_of(bucket.name)}
+        return {
+            "BucketRegion": bucket.spec.region,
+            "AccessPointAlias": False,
+            "BucketArn": arn_of(bucket.name),
+            HEADERS: {"Content-Type": "application/xml"},
+        }
 
     async def list(self, call: AwsCall) -> Members:
         """ListBuckets: those of the caller's account, by name."""
@@ -119,7 +125,9 @@ class Buckets:
         """GetBucketLocation: nothing for us-east-1."""
         bucket = self._reach.bucket(call)
         self._reach.require(call, "s3:GetBucketLocation", Subject(bucket))
-        return {"LocationConstraint": None if bucket.spec.region == HOME else bucket.spec.region}
+        region = "" if bucket.spec.region == HOME else bucket.spec.region
+        page: Members = {BODY: quirks.location_page(region), HEADERS: {"Content-Type": "application/xml"}}
+        return {"LocationConstraint": region or None, **page}
 
     async def versioning(self, call: AwsCall) -> Members:
         """GetBucketVersioning."""

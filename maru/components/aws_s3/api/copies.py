@@ -67,7 +67,7 @@ class Copies:
             raise refusal("InvalidRequest", text)
         require_write(self._reach, call, bucket, place.key)
         is_same = source.bucket.id == bucket.id and version.key == place.key
-        if is_same and not source.version_id and not _changes(call):
+        if is_same and not source.version_id and not _changes(call, bucket, version.about):
             text = (
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
                 "object's metadata, storage class, website redirect location or encryption attributes."
@@ -136,7 +136,7 @@ class Copies:
                 text = "The source of a copy request may not specifically refer to a delete marker by version id."
                 raise refusal("InvalidRequest", text)
             raise refusal("NoSuchKey", Key=key)
-        archives.check_readable(found.version, self._reach.shelf.now())
+        archives.check_readable(found.version, self._reach.shelf.now(), is_copy=True)
         return Source(bucket, found, version_id)
 
     def _about(self, call: AwsCall, bucket: Bucket, source: Source, encryption: Encryption) -> About:
@@ -197,8 +197,11 @@ def _bare(call: AwsCall) -> AwsCall:
     return replace(call, parameters={"Bucket": call.parameters["Bucket"], "Key": call.parameters["Key"]}, headers={})
 
 
-def _changes(call: AwsCall) -> bool:
+def _changes(call: AwsCall, bucket: Bucket, had: About) -> bool:
+    """Whether anything becomes different; a bucket's own encryption counts, and one that the copy would not have."""
     parameters = call.parameters
+    if had.encryption.kind != "AES256" or bucket.setting("ServerSideEncryptionConfiguration") is not None:
+        return True
     return parameters.get("MetadataDirective") == "REPLACE" or any(
         parameters.get(name) is not None
         for name in (

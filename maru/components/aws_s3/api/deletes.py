@@ -41,11 +41,11 @@ class Deletes:
 
     async def delete_several(self, call: AwsCall) -> Members:
         """DeleteObjects: each for itself; what is refused stands among the errors."""
-        bucket = self._reach.bucket(call)
         wanted = call.parameters["Delete"]
         entries = wanted.get("Objects") or []
         if not 1 <= len(entries) <= KEYS_MAX:
             raise refusal("MalformedXML")
+        bucket = self._reach.bucket(call)
         deleted: list[Members] = []
         errors: list[Members] = []
         for entry in entries:

@@ -109,10 +109,16 @@ class Lists:
 def page_size(asked: object, name: str) -> int:
     """What max-keys and its like allow for, at most 1000. Raises InvalidArgument."""
     count = PAGE_MAX if asked is None else int(str(asked))
-    if not 0 <= count <= 2**31 - 1:
-        text = f"Argument {name} must be an integer between 0 and 2147483647"
-        raise bad_argument(text, name, count)
+    check_count(count, name)
     return min(count, PAGE_MAX)
+
+
+def check_count(count: int, name: str) -> None:
+    """Raises InvalidArgument."""
+    if count >= 2**31:
+        raise bad_argument(f"Provided {name} not an integer or within integer range", name, count)
+    if count < 0:
+        raise bad_argument(f"Argument {name} must be an integer between 0 and 2147483647", name, count)
 
 
 def encoding_of(call: AwsCall) -> Callable[[str], str]:

@@ -53,7 +53,7 @@ class Marks:
         bucket = self._allowed(call, "s3:PutBucketTagging")
         tags = draft_headers.tags_of_set(call.parameters["Tagging"].get("TagSet"), count_max=BUCKET_TAGS_MAX)
         await self._reach.change(bucket, tags=tags)
-        return {}
+        return {STATUS: 204}
 
     async def delete_bucket_tags(self, call: AwsCall) -> Members:
         """DeleteBucketTagging."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from msgspec import structs
 
-from maru.components.aws_s3.api.lists import encoding_of, moment_of, page_size
+from maru.components.aws_s3.api.lists import check_count, encoding_of, moment_of, page_size
 from maru.components.aws_s3.api.puts import about_of_request, body_of, require_write, take_in
 from maru.components.aws_s3.api.reach import Reach, Subject, owner_of
 from maru.components.aws_s3.api.sealing import Sealing, told
@@ -21,13 +21,14 @@ from maru.components.aws_s3.engine.digests import combined
 from maru.components.aws_s3.engine.listing import Range, UploadRow
 from maru.components.aws_s3.engine.uploads import Part, PartFacts, Upload
 from maru.components.aws_s3.engine.versions import Draft
-from maru.components.aws_s3.errors import bad_argument, refusal
+from maru.components.aws_s3.errors import bad_argument, code_of, refusal
 from maru.components.aws_s3.model import draft_headers
 from maru.components.aws_s3.model.bucket import Bucket
 from maru.components.aws_s3.model.checksums import composite, type_of_upload
 from maru.components.aws_s3.model.conditions import check_write, check_write_headers
 from maru.components.aws_s3.model.entry import About, PartAbout, decode_about
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
+from maru.core.errors import NotFound
 
 PART_BYTES_MIN = 5 * 1024**2
 PART_BYTES_MAX = 5 * 1024**3
@@ -106,9 +107,14 @@ class Multipart:
 
     async def complete(self, call: AwsCall) -> Members:
         """CompleteMultipartUpload."""
-        bucket, upload = await self._find(call, "s3:PutObject")
-        check_write_headers(call.parameters)
         wanted = _wanted(call)
+        try:
+            bucket, upload = await self._find(call, "s3:PutObject")
+        except NotFound as error:
+            if code_of(error) == "NoSuchUpload" and (done := await self._done_before(call, wanted)):
+                return done
+            raise
+        check_write_headers(call.parameters)
         now_ms = self._reach.shelf.now_ms()
         asked = call.parameters.get("ChecksumType")
         if asked and upload.about.checksum_type and asked != upload.about.checksum_type:
@@ -133,22 +139,18 @@ class Multipart:
         draft, version_id = await self._reach.shelf.complete(
             upload, bucket.spec.versioning, build, lambda before: check_write(before, call.parameters)
         )
-        answer: Members = {
-            "Location": f"http://{call.host or 's3.amazonaws.com'}/{bucket.name}/{upload.place.key}",
-            "Bucket": bucket.name,
-            "Key": upload.place.key,
-            "ETag": f'"{draft.etag}"',
-            "ChecksumType": draft.about.checksum_type or None,
-            **{
-                name: value
-                for name, value in told(draft.about.encryption).items()
-                if not name.startswith("SSECustomer")
-            },
-            **{f"Checksum{name}": value for name, value in draft.about.checksums.items()},
-        }
-        if bucket.spec.versioning:
-            answer["VersionId"] = version_id
-        return answer
+        return _completed(call, bucket, (draft.etag, draft.about), version_id)
+
+    async def _done_before(self, call: AwsCall, wanted: Sequence[Wanted]) -> Members | None:
+        """The answer to a completion that comes again, as after an answer that was lost; None if it is none."""
+        bucket = self._reach.bucket(call)
+        found = await self._reach.shelf.find(self._reach.place(call, bucket), None)
+        if found is None or found.version.about.upload != call.parameters["UploadId"]:
+            return None
+        version = found.version
+        if version.etag != _etag([one.etag for one in wanted]):
+            return None
+        return _completed(call, bucket, (version.etag, version.about), version.id)
 
     async def abort(self, call: AwsCall) -> Members:
         """AbortMultipartUpload."""
@@ -162,6 +164,7 @@ class Multipart:
         """ListParts."""
         bucket, upload = await self._find(call, "s3:ListMultipartUploadParts")
         after = int(call.parameters.get("PartNumberMarker") or 0)
+        check_count(after, "part-number-marker")
         limit = page_size(call.parameters.get("MaxParts"), "max-parts")
         parts = await self._reach.shelf.parts(upload, after, limit + 1)
         shown = parts[:limit]
@@ -273,7 +276,6 @@ def _chosen(wanted: Sequence[Wanted], there: Mapping[int, Part], upload: Upload)
 
 
 def _assembled(upload: Upload, parts: Sequence[Part], now_ms: int) -> Draft:
-    digest = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False).hexdigest()
     asked = next(iter(upload.about.checksums), "")
     algorithm, kind = asked or draft_headers.DEFAULT_ALGORITHM, upload.about.checksum_type or "FULL_OBJECT"
     sums = [part.facts.checksums.get(algorithm, "") for part in parts]
@@ -293,9 +295,37 @@ def _assembled(upload: Upload, parts: Sequence[Part], now_ms: int) -> Draft:
         ),
         checksums=checksums,
         checksum_type=kind if checksums else "",
+        upload=upload.id,
     )
     size = sum(part.size_bytes for part in parts)
-    return Draft(size, f"{digest}-{len(parts)}", about, now_ms, takes_over=True)
+    return Draft(size, _etag([part.etag for part in parts]), about, now_ms, takes_over=True)
+
+
+def _etag(etags: Sequence[str]) -> str:
+    """Of the object that parts of these ETags make; "" if one of them is none."""
+    try:
+        whole = b"".join(bytes.fromhex(etag) for etag in etags)
+    except ValueError:
+        return ""
+    return f"{hashlib.md5(whole, usedforsecurity=False).hexdigest()}-{len(etags)}"
+
+
+def _completed(call: AwsCall, bucket: Bucket, made: tuple[str, About], version_id: str) -> Members:
+    """made: the ETag of the object, and what is told about it."""
+    etag, about = made
+    key = str(call.parameters["Key"])
+    answer: Members = {
+        "Location": f"http://{call.host or 's3.amazonaws.com'}/{bucket.name}/{key}",
+        "Bucket": bucket.name,
+        "Key": key,
+        "ETag": f'"{etag}"',
+        "ChecksumType": about.checksum_type or None,
+        **{name: value for name, value in told(about.encryption).items() if not name.startswith("SSECustomer")},
+        **{f"Checksum{name}": value for name, value in about.checksums.items()},
+    }
+    if bucket.spec.versioning:
+        answer["VersionId"] = version_id
+    return answer
 
 
 def _check_whole(call: AwsCall, about: About) -> None:

@@ -104,6 +104,7 @@ _NOTHING: Mapping[str, Value] = {
         "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
     },
 }
+_ACCELERATE = "AccelerateConfiguration"
 _ALWAYS_ABSENT = {
     "GetBucketReplication": ("s3:GetReplicationConfiguration", "ReplicationConfigurationNotFoundError"),
     "GetBucketMetricsConfiguration": ("s3:GetMetricsConfiguration", "NoSuchConfiguration"),
@@ -112,7 +113,6 @@ _ALWAYS_ABSENT = {
     "GetBucketIntelligentTieringConfiguration": ("s3:GetIntelligentTieringConfiguration", "NoSuchConfiguration"),
 }
 _ALWAYS_EMPTY: Mapping[str, tuple[str, Value]] = {
-    "GetBucketAccelerateConfiguration": ("s3:GetAccelerateConfiguration", {}),
     "GetBucketLogging": ("s3:GetBucketLogging", {}),
     "ListBucketMetricsConfigurations": ("s3:GetMetricsConfiguration", {"IsTruncated": False}),
     "ListBucketAnalyticsConfigurations": ("s3:GetAnalyticsConfiguration", {"IsTruncated": False}),
@@ -134,6 +134,8 @@ class Settings:
             "PutObjectLockConfiguration": AwsOperation(self.put_lock),
             "DeleteBucketReplication": AwsOperation(self.delete_replication),
             "PutBucketLogging": AwsOperation(self.put_logging),
+            "GetBucketAccelerateConfiguration": AwsOperation(self.acceleration),
+            "PutBucketAccelerateConfiguration": AwsOperation(self.put_acceleration),
         }
         for setting in _TABLE:
             for verb in setting.verbs:
@@ -160,6 +162,8 @@ class Settings:
         """PutObjectLockConfiguration: on a bucket that keeps versions."""
         bucket = self._allowed(call, "s3:PutBucketObjectLockConfiguration")
         given = call.parameters.get(locks.SETTING)
+        if given is None:
+            raise refusal("MissingRequestBodyError")
         if not given:
             raise refusal("MalformedXML")
         locks.check_configuration(given)
@@ -177,8 +181,29 @@ class Settings:
     async def put_logging(self, call: AwsCall) -> Members:
         """PutBucketLogging: it can only be turned off."""
         self._allowed(call, "s3:PutBucketLogging")
-        if (call.parameters.get("BucketLoggingStatus") or {}).get("LoggingEnabled"):
+        wanted = (call.parameters.get("BucketLoggingStatus") or {}).get("LoggingEnabled")
+        if wanted:
+            if self._reach.find(str(wanted.get("TargetBucket") or "")) is None:
+                raise refusal("InvalidTargetBucketForLogging", TargetBucket=str(wanted.get("TargetBucket") or ""))
             raise refusal("NotImplemented", "Server access logging is not implemented.")
+        return {}
+
+    async def acceleration(self, call: AwsCall) -> Members:
+        """GetBucketAccelerateConfiguration."""
+        bucket = self._allowed(call, "s3:GetAccelerateConfiguration")
+        return dict(bucket.setting(_ACCELERATE) or {})
+
+    async def put_acceleration(self, call: AwsCall) -> Members:
+        """PutBucketAccelerateConfiguration: it names another endpoint, which clients are not sent to."""
+        bucket = self._allowed(call, "s3:PutAccelerateConfiguration")
+        status = (call.parameters.get(_ACCELERATE) or {}).get("Status")
+        if status not in ("Enabled", "Suspended"):
+            raise refusal("MalformedXML")
+        if "." in bucket.name:
+            text = "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names"
+            raise refusal("InvalidRequest", text)
+        if status == "Enabled" or bucket.setting(_ACCELERATE) is not None:
+            await self._reach.set(bucket, _ACCELERATE, {"Status": status})
         return {}
 
     def _getter(self, setting: Setting) -> Perform:
@@ -204,6 +229,7 @@ class Settings:
                 asked = call.parameters.get("TransitionDefaultMinimumObjectSize")
                 answer = {"TransitionDefaultMinimumObjectSize": lifecycle.minimum_of(asked)}
             if setting.name == "NotificationConfiguration":
+                settings.check_regions(kept, bucket.spec.region)
                 self._name_targets(kept)
             await self._reach.set(bucket, setting.name, kept)
             return answer

@@ -15,9 +15,11 @@ from maru.core.document import Value
 TIERS = ("Standard", "Bulk", "Expedited")
 
 
-def check_readable(version: Version, now: datetime) -> None:
-    """Raises InvalidObjectState."""
+def check_readable(version: Version, now: datetime, *, is_copy: bool = False) -> None:
+    """Raises InvalidObjectState, of the source of a copy ObjectNotInActiveTierError."""
     if version.about.storage_class in ARCHIVES and not _is_restored(version, now):
+        if is_copy:
+            raise refusal("ObjectNotInActiveTierError")
         raise refusal("InvalidObjectState", StorageClass=version.about.storage_class)
 
 

@@ -91,6 +91,8 @@ def tags_of_header(text: object) -> dict[str, str]:
     pairs = parse_qsl(str(text), keep_blank_values=True)
     if len({name for name, _ in pairs}) != len(pairs):
         raise bad_argument(_TAGS_FORM, "x-amz-tagging", text)
+    if any(name.lower().startswith("aws:") for name, _ in pairs):
+        raise refusal("InvalidTag", "Your TagKey cannot be prefixed with aws:")
     check_tags(pairs, count_max=10)
     return dict(pairs)
 
@@ -109,8 +111,8 @@ def tags_of_set(tag_set: object, *, count_max: int) -> dict[str, str]:
 def check_tags(pairs: list[tuple[str, str]], *, count_max: int) -> None:
     """Count, lengths, characters, reserved names. Raises InvalidTag, BadRequest."""
     if len(pairs) > count_max:
-        noun = "Object" if count_max == 10 else "Bucket"
-        raise refusal("BadRequest", f"{noun} tag count cannot be greater than {count_max}")
+        noun = "Object tags" if count_max == 10 else "Bucket tag count"
+        raise refusal("BadRequest", f"{noun} cannot be greater than {count_max}")
     for name, value in pairs:
         if name.lower().startswith("aws:"):
             raise refusal("InvalidTag", "System tags cannot be added/updated by requester")

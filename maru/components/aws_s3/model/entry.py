@@ -56,7 +56,8 @@ class Retention(msgspec.Struct, frozen=True):
 class About(msgspec.Struct, frozen=True, omit_defaults=True):
     """headers: system headers by the model's names (ContentType). grants: None for the owner's alone.
 
-    restored_until: how long an archived object can be read, None before it was restored.
+    restored_until: how long an archived object can be read, None before it was restored. upload: the id of the
+    upload in parts that it was made by, "" for none.
     """
 
     owner: str
@@ -74,6 +75,7 @@ class About(msgspec.Struct, frozen=True, omit_defaults=True):
     legal_hold: str = ""
     redirect: str = ""
     restored_until: datetime | None = None
+    upload: str = ""
 
 
 @dataclass(frozen=True, slots=True)

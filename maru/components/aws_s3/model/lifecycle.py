@@ -258,6 +258,8 @@ def _checked_expiration(expiration: Value, rule: Value) -> Value:
 
 
 def _check_positive(count: object, name: str, action: str) -> None:
+    if count is None:
+        raise refusal("MalformedXML")
     if not isinstance(count, int) or count <= 0:
         raise bad_argument(f"'{name}' for {action} action must be a positive integer", name, count)
 

@@ -41,6 +41,7 @@ _EVENTS = (
     "s3:ObjectTagging:Put",
     "s3:ObjectTagging:Delete",
 )
+_NOTIFIED = ("sqs", "sns", "lambda")
 _PROTOCOLS = (
     "Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically."
 )
@@ -166,6 +167,16 @@ def check_notification(members: Value) -> Value:
     return {name: value for name, value in kept.items() if value != []}
 
 
+def check_regions(members: Value, region: str) -> None:
+    """Who is notified must be where the bucket is. Raises InvalidArgument."""
+    for targets in members.values():
+        for target in targets if isinstance(targets, list) else ():
+            for name, value in target.items():
+                if name.endswith("Arn") and str(value).split(":")[3] not in ("", region):
+                    text = "The notification destination service region is not valid for the bucket location constraint"
+                    raise bad_argument(text, name.removesuffix("Arn").removesuffix("Function"), value)
+
+
 def check_request_payment(members: Value) -> Value:
     """Of RequestPaymentConfiguration."""
     if members.get("Payer") not in ("Requester", "BucketOwner"):
@@ -188,11 +199,14 @@ def _check_routing(rule: Value) -> None:
 
 def _checked_target(target: Value, arn: str) -> Value:
     value = str(target.get(arn) or "")
-    if value.count(":") < 5 or not value.startswith("arn:"):
-        raise bad_argument("The ARN could not be parsed", arn.removesuffix("Arn").removesuffix("Function"), value)
+    parts = value.split(":")
+    if len(parts) < 6 or parts[0] != "arn" or parts[2] not in _NOTIFIED:
+        raise bad_argument("The ARN is not well formed", arn.removesuffix("Arn").removesuffix("Function"), value)
     for event in target.get("Events") or [""]:
         if event not in _EVENTS:
-            raise bad_argument("The event is not supported for notifications", "Event", event)
+            text = f"The event '{event}' is not supported for notifications. "
+            text += f"Supported events are as follows: {sorted(_EVENTS)}"
+            raise bad_argument(text, "Event", event)
     rules = ((target.get("Filter") or {}).get("Key") or {}).get("FilterRules") or []
     seen: list[str] = []
     for rule in rules:
