@@ -51,6 +51,18 @@ spec:
     input { beats { port => 5046 } }
     output { elasticsearch { index => "flood" document_id => "%{n}" } }
 """
+ACTIONS = """
+apiVersion: pipelines.maru.dev/v1
+kind: Pipeline
+metadata: {name: deeds}
+spec:
+  config: |
+    input { tcp { port => 5012 codec => json_lines } }
+    filter { mutate { rename => { "op" => "[@metadata][op]" } } }
+    output {
+      elasticsearch { index => "deeds" document_id => "%{id}" action => "%{[@metadata][op]}" doc_as_upsert => true }
+    }
+"""
 
 __all__ = ["docker"]
 
@@ -89,7 +101,7 @@ def search(platform: Platform) -> Search:
 @pytest.fixture
 def pipelines(kubectl36: Kubectl) -> Iterator[Kubectl]:
     yield kubectl36
-    kubectl36("delete", "pipelines.pipelines.maru.dev", "apache", "legacy", "flood", "--ignore-not-found")
+    kubectl36("delete", "pipelines.pipelines.maru.dev", "apache", "legacy", "flood", "deeds", "--ignore-not-found")
 
 
 def test_a_pods_lines_are_found_with_what_is_known_of_the_pod(kubectl36: Kubectl, search: Search) -> None:
@@ -174,6 +186,20 @@ def test_what_was_acknowledged_survives_a_kill_at_full_speed_once_each(
     sender.stop()
     search.ask("/flood/_refresh", {})
     assert search.ask("/flood/_count")["count"] == sender.acknowledged
+
+
+def test_documents_are_updated_and_deleted_as_an_event_says(
+    pipelines: Kubectl, platform: Platform, search: Search
+) -> None:
+    pipelines.apply(ACTIONS)
+    steps = [("index", "1", 1), ("update", "1", 2), ("update", "2", 7), ("index", "3", 1), ("delete", "3", 0)]
+    lines = "".join(json.dumps({"op": op, "id": identity, "n": number}) + "\n" for op, identity, number in steps)
+    _send(platform, 5012, lines)
+
+    def found() -> dict[str, int]:
+        return {each["id"]: each["n"] for each in search.sources("deeds", {"match_all": {}})}
+
+    wait_until(lambda: found() == {"1": 2, "2": 7}, "the deeds are done", 15)
 
 
 class Sender(threading.Thread):

@@ -108,6 +108,17 @@ class Tails:
             del self._positions[inode]
         return list(self._files.values())
 
+    def grown_blocking(self) -> Sequence[Tailed]:
+        """The open files that are not as long as what was read of them."""
+        grown: list[Tailed] = []
+        for file in self._files.values():
+            try:
+                if os.fstat(file.descriptor).st_size != file.read_bytes:
+                    grown.append(file)
+            except OSError:
+                continue
+        return grown
+
     def read_blocking(self, file: Tailed) -> Sequence[tuple[bytes, int]]:
         """Whole lines that are new, each with the offset of its end; a file that was cut begins anew."""
         try:

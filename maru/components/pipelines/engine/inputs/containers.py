@@ -9,6 +9,7 @@ Source: the kubelet's CRI logging design document.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -56,7 +57,6 @@ class Containers:
         await self._pods.wait_synced()
         clock = self._ground.clock
         found_s = saved_s = float("-inf")
-        files: Sequence[Tailed] = ()
         try:
             while True:
                 now_s = clock.monotonic_s()
@@ -67,7 +67,7 @@ class Containers:
                 if now_s - saved_s >= SAVE_S:
                     await self._save(tails)
                     saved_s = now_s
-                counts = [await self._give(tails, file, emit) for file in files]
+                counts = [await self._give(tails, file, emit) for file in await asyncio.to_thread(tails.grown_blocking)]
                 if not any(counts):
                     await clock.sleep(LOOK_S)
         finally:
@@ -77,13 +77,19 @@ class Containers:
     def _paths_blocking(self) -> Sequence[Path]:
         """Live files and rotated pieces."""
         site = self._ground.site
-        paths = list((site.folder("node") / "pods").glob("*/*/*.log*"))
-        if self._options.namespaces:
-            paths = [path for path in paths if path.parts[-3].split("_")[0] in self._options.namespaces]
+        paths = [
+            path
+            for pod in _inside(site.folder("node") / "pods")
+            if not self._options.namespaces or Path(pod).name.split("_")[0] in self._options.namespaces
+            for container in _inside(pod)
+            for path in _inside(container)
+            if ".log" in path
+        ]
         if self._options.docker:
-            paths += site.folder("docker").glob("*/*-json.log*")
-            paths += site.folder("docker").glob("containers/*/*-json.log*")
-        return paths
+            folder = site.folder("docker")
+            holders = [*_inside(folder), *_inside(folder / "containers")]
+            paths += [path for holder in holders for path in _inside(holder) if "-json.log" in path]
+        return [Path(path) for path in paths]
 
     async def _give(self, tails: Tails, file: Tailed, emit: Emit) -> int:
         lines = await asyncio.to_thread(tails.read_blocking, file)
@@ -144,6 +150,15 @@ class Containers:
             await asyncio.to_thread(tails.save_blocking)
         except OSError as error:
             self._ground.log.warning("positions of container logs cannot be kept", error=str(error))
+
+
+def _inside(folder: Path | str) -> Sequence[str]:
+    """The paths in a folder, none where there is no such folder: a glob takes ten times as long, twice a second."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries]
+    except OSError:
+        return ()
 
 
 def build(plugin: Plugin, ground: Ground) -> Input:

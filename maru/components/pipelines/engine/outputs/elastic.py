@@ -8,6 +8,7 @@ Source: Logstash reference, "Elasticsearch output plugin"; Elasticsearch Bulk AP
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import OutputOptions, options_of
 from maru.contracts.indexer import IndexItem, IndexOutcome
 from maru.core.errors import Invalid, Unavailable
+from maru.core.site import PORT_ELASTIC
 from maru.wire.logstash.syntax import Plugin
 
 DEADLINE_S = 60.0
@@ -42,6 +44,9 @@ class ElasticOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fi
     data_stream_type: str = "logs"
     data_stream_dataset: str = "generic"
     data_stream_namespace: str = "default"
+    doc_as_upsert: bool = False
+    upsert: str = ""
+    retry_on_conflict: int = 1
     manage_template: bool = False
     ilm_enabled: str = "false"
     ssl_enabled: bool = False
@@ -54,8 +59,11 @@ class ElasticOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fi
 
 @dataclass(frozen=True, slots=True)
 class _Item:
+    """action: index, create, update or delete."""
+
     event: Event
     item: IndexItem
+    action: str
 
 
 class Elastic:
@@ -63,12 +71,7 @@ class Elastic:
 
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, ElasticOptions, "output")
-        if self._options.action not in ("index", "create"):
-            raise Invalid(
-                what=f"output plugin 'elasticsearch' at line {plugin.place.line}",
-                why=f"action {self._options.action!r} is not supported here",
-                fix="index or create",
-            )
+        _check(self._options, plugin.place.line)
         self._ground = ground
         self._session: aiohttp.ClientSession | None = None
         self._next = 0
@@ -80,9 +83,9 @@ class Elastic:
         )
 
     async def deliver(self, events: Sequence[Event]) -> Sequence[Refused]:
-        items = [_Item(event, self._item(event)) for event in events]
+        items = [_Item(event, self._item(event), self._action(event)) for event in events]
         refused: list[Refused] = []
-        outcomes = await self._index([each.item for each in items])
+        outcomes = await self._index(items)
         again: list[_Item] = []
         for each, outcome in zip(items, outcomes, strict=True):
             if outcome.status in AGAIN:
@@ -99,6 +102,9 @@ class Elastic:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _action(self, event: Event) -> str:
+        return "create" if self._is_stream else event.sprintf(self._options.action)
 
     def _item(self, event: Event) -> IndexItem:
         options = self._options
@@ -117,26 +123,34 @@ class Elastic:
             index,
             event.to_json(),
             id=event.sprintf(options.document_id) if options.document_id else "",
-            is_create=options.action == "create",
+            is_create=self._action(event) == "create",
             pipeline=event.sprintf(options.pipeline) if options.pipeline else "",
             routing=event.sprintf(options.routing) if options.routing else "",
         )
 
-    async def _index(self, items: Sequence[IndexItem]) -> Sequence[IndexOutcome]:
-        if self._is_own:
+    async def _index(self, items: Sequence[_Item]) -> Sequence[IndexOutcome]:
+        # The contract knows documents that come; what changes or goes is asked for over the port, as by anyone.
+        if self._is_own and all(each.action in ("index", "create") for each in items):
             assert self._ground.indexer is not None
-            return await self._ground.indexer.index(items)
+            return await self._ground.indexer.index([each.item for each in items])
         return await self._post(items)
 
-    async def _post(self, items: Sequence[IndexItem]) -> Sequence[IndexOutcome]:
+    async def _post(self, items: Sequence[_Item]) -> Sequence[IndexOutcome]:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._options.timeout))
-        host = self._options.hosts[self._next % len(self._options.hosts)]
+            options = self._options
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=options.timeout),
+                connector=aiohttp.TCPConnector(ssl=_tls(options)),
+            )
+        site = self._ground.site
+        hosts = self._options.hosts or (f"http://{site.listen}:{site.port(PORT_ELASTIC)}",)
+        host = hosts[self._next % len(hosts)]
         self._next += 1
-        url = (host if "://" in host else f"http://{host}").rstrip("/") + "/_bulk"
+        scheme = "https" if self._options.ssl_enabled else "http"
+        url = (host if "://" in host else f"{scheme}://{host}").rstrip("/") + "/_bulk"
         headers = {"Content-Type": "application/x-ndjson", **self._options.custom_headers, **self._credentials()}
         try:
-            async with self._session.post(url, data=_bulk(items), headers=headers) as answer:
+            async with self._session.post(url, data=_bulk(items, self._options), headers=headers) as answer:
                 body = await answer.read()
                 if answer.status >= 300:
                     why = f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
@@ -155,13 +169,68 @@ class Elastic:
         return {}
 
 
-def _bulk(items: Sequence[IndexItem]) -> bytes:
+def _check(options: ElasticOptions, line: int) -> None:
+    """Raises Invalid for what would have to be ignored."""
+    what = f"output plugin 'elasticsearch' at line {line}"
+    actions = ("index", "create", "update", "delete")
+    if options.action not in actions and "%{" not in options.action:
+        raise Invalid(what=what, why=f"action {options.action!r} is not supported", fix=", ".join(actions))
+    if options.action in ("update", "delete") and not options.document_id:
+        raise Invalid(what=what, why=f"{options.action} needs a document_id", fix='document_id => "%{id}"')
+    if options.manage_template or options.ilm_enabled == "true":
+        raise Invalid(
+            what=what,
+            why="templates and ILM policies are not made by outputs here",
+            fix="manage_template => false, ilm_enabled => false, and put them by the API of the search",
+        )
+    if options.ssl_verification_mode not in ("full", "none"):
+        raise Invalid(what=what, why=f"no mode {options.ssl_verification_mode!r}", fix="full or none")
+    if options.upsert:
+        try:
+            msgspec.json.decode(options.upsert)
+        except msgspec.DecodeError as error:
+            raise Invalid(what=what, why=f"upsert is no JSON: {error}", fix="upsert => '{\"count\": 0}'") from error
+    _tls(options)
+
+
+def _tls(options: ElasticOptions) -> ssl.SSLContext | bool:
+    """What aiohttp takes. Raises Invalid: an authority that cannot be read."""
+    if options.ssl_verification_mode == "none":
+        return False
+    if not options.ssl_certificate_authorities:
+        return True
+    try:
+        context = ssl.create_default_context()
+        for path in options.ssl_certificate_authorities:
+            context.load_verify_locations(path)
+    except OSError as error:
+        raise Invalid(what="ssl_certificate_authorities", why=str(error), fix="name files of PEM") from error
+    return context
+
+
+def _bulk(items: Sequence[_Item], options: ElasticOptions) -> bytes:
     lines: list[bytes] = []
-    for item in items:
+    for each in items:
+        item = each.item
         about = {"_index": item.index, "_id": item.id, "routing": item.routing, "pipeline": item.pipeline}
-        action = "create" if item.is_create else "index"
-        lines += (msgspec.json.encode({action: {name: value for name, value in about.items() if value}}), item.source)
+        head: dict[str, object] = {name: value for name, value in about.items() if value}
+        if each.action == "update":
+            head["retry_on_conflict"] = options.retry_on_conflict
+        lines.append(msgspec.json.encode({each.action: head}))
+        if each.action == "update":
+            lines.append(_update(item.source, options))
+        elif each.action != "delete":
+            lines.append(item.source)
     return b"\n".join((*lines, b""))
+
+
+def _update(source: bytes, options: ElasticOptions) -> bytes:
+    body: dict[str, object] = {"doc": msgspec.Raw(source)}
+    if options.upsert:
+        body["upsert"] = msgspec.Raw(options.upsert.encode())
+    elif options.doc_as_upsert:
+        body["doc_as_upsert"] = True
+    return msgspec.json.encode(body)
 
 
 class _Result(msgspec.Struct):
