@@ -135,6 +135,8 @@ class Beats:
             event.metadata = {**metadata}
         event.metadata.setdefault("input", {})["beats"] = {"host": {"ip": peer}}
         event.metadata["ip_address"] = peer
+        if self._options.add_hostname and not event.has(("host",)):
+            event.put(("host",), {"name": peer})
         if self._options.include_codec_tag and self._options.codec is None:
             event.tag("beats_input_codec_plain_applied")
         return event

@@ -49,6 +49,12 @@ class Files:
                 raise Invalid(what="input plugin 'file'", why=f"path {path!r} is not absolute", fix='path => "/..."')
         if self._options.mode not in ("tail", "read"):
             raise Invalid(what="input plugin 'file'", why=f"no mode {self._options.mode!r}", fix="tail or read")
+        if self._options.file_completed_action != "log":
+            raise Invalid(
+                what="input plugin 'file'",
+                why=f"file_completed_action {self._options.file_completed_action!r} is not supported",
+                fix='file_completed_action => "log"',
+            )
         self._ground = ground
         self._dress = Dress(self._options)
         self._codec = codec_of(self._options, "plain")
@@ -82,8 +88,13 @@ class Files:
 
     def _paths_blocking(self) -> Sequence[Path]:
         found = [Path(path) for pattern in self._options.path for path in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+        oldest = self._ground.now().timestamp() - self._options.ignore_older if self._options.ignore_older else 0.0
         return [
-            path for path in found if path.is_file() and not any(path.match(each) for each in self._options.exclude)
+            path
+            for path in found
+            if path.is_file()
+            and not any(path.match(each) for each in self._options.exclude)
+            and path.stat().st_mtime >= oldest
         ]
 
     async def _give(self, tails: Tails, file: Tailed, emit: Emit) -> int:

@@ -15,6 +15,7 @@ from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.document import Value
 from maru.core.errors import Invalid, Unavailable
+from maru.kinds.cron import Schedule, parse
 from maru.wire.logstash.syntax import Plugin
 
 BATCH = 125
@@ -43,7 +44,7 @@ class HeartbeatOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ExecOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """interval: s; schedule (cron) is not done."""
+    """interval: s between two starts; or schedule: five fields of cron, in UTC."""
 
     command: str
     interval: float = 0
@@ -114,18 +115,21 @@ class Exec:
 
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, ExecOptions, "input")
-        if self._options.schedule or self._options.interval <= 0:
+        if bool(self._options.schedule) == (self._options.interval > 0):
             raise Invalid(
                 what=f"input plugin 'exec' at line {plugin.place.line}",
-                why="jdbc-like schedules are not supported here",
+                why="jointly `interval` and `schedule` options can not be used, and one of them must be",
                 fix="interval => seconds",
             )
+        self._schedule = parse(self._options.schedule) if self._options.schedule else None
         self._ground = ground
         self._dress = Dress(self._options)
         self._codec = codec_of(self._options, "plain")
 
     async def run(self, emit: Emit) -> None:
         while True:
+            if self._schedule is not None and not await self._due(self._schedule):
+                return
             started_s = self._ground.clock.monotonic_s()
             output, code = await self._output()
             took_ns = int((self._ground.clock.monotonic_s() - started_s) * 1e9)
@@ -140,7 +144,17 @@ class Exec:
                 event.metadata["input"] = {"exec": {"process": {"elapsed_time": took_ns, "exit_code": code}}}
                 events.append(event)
             await emit(events)
-            await self._ground.clock.sleep(self._options.interval)
+            if self._schedule is None:
+                took_s = self._ground.clock.monotonic_s() - started_s
+                await self._ground.clock.sleep(max(self._options.interval - took_s, 0))
+
+    async def _due(self, schedule: Schedule) -> bool:
+        """Return when the next time has come; False: there is none."""
+        now = self._ground.now()
+        at = schedule.next(now)
+        if at is not None:
+            await self._ground.clock.sleep((at - now).total_seconds())
+        return at is not None
 
     async def _output(self) -> tuple[bytes, int]:
         try:

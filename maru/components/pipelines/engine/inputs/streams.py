@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from maru.components.pipelines.model.grok.library import ECS, library
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.document import Value
 from maru.core.errors import Invalid, Unavailable
+from maru.wire.logstash.references import parse_reference
 from maru.wire.logstash.syntax import Plugin
 
 READ_BYTES = 64 * 1024
@@ -56,14 +58,13 @@ class TcpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class UdpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """buffer_size: bytes of a datagram."""
+    """buffer_size: bytes of a datagram; receive_buffer_bytes: of the kernel, 0 for its own."""
 
     port: int
     host: str = "0.0.0.0"
     buffer_size: int = 65536
     queue_size: int = DATAGRAMS_MAX
     receive_buffer_bytes: int = 0
-    workers: int = 2
     source_ip_fieldname: str = "[host][ip]"
     ecs_compatibility: str = "v8"
 
@@ -153,6 +154,8 @@ class Tcp:
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, emit: Emit) -> None:
         peer = writer.get_extra_info("peername") or ("", 0)
+        if self._options.tcp_keep_alive:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         codec = self._codec()
         with suppress(ConnectionError):
             while chunk := await reader.read(READ_BYTES):
@@ -176,10 +179,18 @@ class Udp:
 
     async def run(self, emit: Emit) -> None:
         host, port = address_of(self._ground, self._options.host, self._options.port)
-        async for datagram, peer in datagrams(host, port, self._options.queue_size):
-            values = [*(codec := self._codec()).feed(datagram), *codec.end()]
+        options = self._options
+        async for datagram, peer in datagrams(host, port, options.queue_size, options.receive_buffer_bytes):
+            values = [*(codec := self._codec()).feed(datagram[: options.buffer_size]), *codec.end()]
             now = self._ground.now()
-            await emit([self._dress.event(_from(value, peer, 0), now) for value in values])
+            await emit([self._dress.event(self._sent(value, peer), now) for value in values])
+
+    def _sent(self, value: Value, peer: str) -> Value:
+        """What was sent, with its sender under source_ip_fieldname, unless the sender says that field itself."""
+        place, event = parse_reference(self._options.source_ip_fieldname), Event({**value})
+        if not event.has(place[:1]):
+            event.put(place, peer)
+        return event.fields
 
 
 class Syslog:
@@ -262,7 +273,7 @@ class Syslog:
             event.put(("log", "syslog", "severity", "name"), self._options.severity_labels[severity])
 
 
-async def datagrams(host: str, port: int, count_max: int) -> AsyncIterator[tuple[bytes, str]]:
+async def datagrams(host: str, port: int, count_max: int, kernel_bytes: int = 0) -> AsyncIterator[tuple[bytes, str]]:
     """(datagram, sender's address) until cancelled, at most `count_max` waiting. Raises Unavailable: the port."""
     line: asyncio.Queue[tuple[bytes, str]] = asyncio.Queue(count_max)
 
@@ -275,6 +286,8 @@ async def datagrams(host: str, port: int, count_max: int) -> AsyncIterator[tuple
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Protocol, local_addr=(host, port))
     except OSError as error:
         raise port_taken(f"UDP {host}:{port}", error) from error
+    if kernel_bytes:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, kernel_bytes)
     try:
         while True:
             yield await line.get()

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.pipelines.model.event import Event, text_of
-from maru.components.pipelines.model.filters.shape import Batch, Filter, TimeIsUp, Tools, per_event
+from maru.components.pipelines.model.filters.shape import Batch, Filter, TimeIsUp, Tools, decoration_of
 from maru.components.pipelines.model.grok.compiling import Grok, compile_grok
 from maru.components.pipelines.model.grok.library import ECS, LEGACY, library, read_patterns
 from maru.components.pipelines.model.options import FilterOptions, options_of
@@ -25,7 +25,10 @@ from maru.wire.logstash.syntax import Plugin
 
 
 class GrokOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See the plugin's reference. timeout_millis: 0 for none; a second here, since other pipelines wait meanwhile."""
+    """See the plugin's reference. timeout_millis: 0 for none; a second here, since other pipelines wait meanwhile.
+
+    timeout_scope: the limit is watched over a batch, which is closer than either scope asks for.
+    """
 
     match: Mapping[str, object] = {}
     pattern_definitions: Mapping[str, str] = {}
@@ -46,6 +49,8 @@ class GrokOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_field
 def build(plugin: Plugin, tools: Tools) -> Filter:
     """Raises Invalid for a pattern that is not there or cannot be compiled."""
     options = options_of(plugin, GrokOptions, "filter")
+    if options.timeout_scope not in ("pattern", "event"):
+        raise Invalid(what="grok", why=f"no timeout_scope {options.timeout_scope!r}", fix="pattern or event")
     patterns = _patterns(options, tools)
     matches: list[tuple[Reference, Sequence[Grok]]] = []
     for field, written in options.match.items():
@@ -58,34 +63,27 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             why="nothing to match",
             fix='match => { "message" => "%{...}" }',
         )
-    run = per_event(options, _Matcher(matches, options).is_matched)
+    is_matched, decoration = _Matcher(matches, options).is_matched, decoration_of(options)
+    decorates = not decoration.is_empty
     limit_s = options.timeout_millis / 1000
 
     def limited(batch: Batch) -> Batch:
-        done: Batch = []
         left = batch
         while left:
-            position = _Position()
+            count = 0
             try:
                 with tools.limited(limit_s):
                     for event in left:
-                        run([event])
-                        position.count += 1
+                        if is_matched(event) and decorates:
+                            decoration.apply(event)
+                        count += 1
             except TimeIsUp:
-                left[position.count].tag(options.tag_on_timeout)
-                position.count += 1
-            done += left[: position.count]
-            left = left[position.count :]
-        return done
+                left[count].tag(options.tag_on_timeout)
+                count += 1
+            left = left[count:]
+        return batch
 
     return limited
-
-
-class _Position:
-    """How many events of a batch are done with."""
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 def _patterns(options: GrokOptions, tools: Tools) -> Mapping[str, str]:
