@@ -84,10 +84,14 @@ class Credential:
 
 
 class AwsCredentials(Protocol):
-    """Finds who an access key belongs to; a local read."""
+    """Finds who an access key belongs to, and remembers when it was last used."""
 
     def find(self, access_key: str, token: str) -> Credential:
         """Raises Unauthenticated with `code`: InvalidClientTokenId, ExpiredToken, or what the key's state says."""
+        ...
+
+    def used(self, caller: AwsCaller, service: str, region: str, at: datetime) -> None:
+        """A request of `caller` to `service` (a signing name) in `region` was taken. Local; written later."""
         ...
 
 
@@ -156,6 +160,7 @@ class Guardrails(Protocol):
 
         From the root down to the account, one sequence of (policy id, document) for each level; every level must
         allow. Empty: nothing binds it (no organization, the type is not enabled, or it is the management account).
+        What was answered is never changed: a change is told by another object.
         """
         ...
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book, Tools
 from maru.components.aws_iam.api.credentials import Credentials
+from maru.components.aws_iam.api.last_uses import LastUses
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.service import assemble
 from maru.components.aws_iam.config import IamConfig
@@ -54,7 +55,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     book = Book(client, Tools(needs.sealer, needs.clock, needs.ids, needs.config))
     managed = Managed(book)
     authorizer = PolicyAuthorizer(book, managed, needs.guardrails)
-    iam, sts = assemble(book, managed, authorizer, needs.tokens)
+    uses = LastUses(book)
+    iam, sts = assemble(book, managed, authorizer, needs.tokens, uses)
     async with background("aws_iam") as tasks:
         await book.open(tasks)
         await ensure_administrator(book, needs.site.data_dir)
@@ -62,4 +64,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
             roles = AccountRoles(book)
             tasks.start(roles.accounts.run(), "accounts")
             tasks.start(roles.run(), "account roles")
-        yield Gives(Credentials(book, managed), authorizer, iam, sts)
+        tasks.start(uses.run(), "last uses")
+        try:
+            yield Gives(Credentials(book, managed, uses), authorizer, iam, sts)
+        finally:
+            await uses.close()

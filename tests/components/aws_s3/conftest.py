@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ class SmallCredentials:
         if access_key != "AKIAEXAMPLE":
             raise Unauthenticated(what="no such key", why="", code="InvalidClientTokenId")
         return Credential("secret", caller())
+
+    def used(self, caller: AwsCaller, service: str, region: str, at: datetime) -> None:
+        return None
 
 
 class SmallKeys:

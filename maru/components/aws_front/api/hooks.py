@@ -7,6 +7,7 @@ Source: moto's documentation, "Server mode" (reset API).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from maru.contracts.aws_access import AwsCaller, AwsCredentials, CallerKind, Credential
 from maru.contracts.aws_service import AwsService, Resettable
@@ -32,6 +33,11 @@ class WellKnown:
         arn = f"arn:aws:iam::{ROOT_ACCOUNT}:root"
         caller = AwsCaller(CallerKind.ROOT, ROOT_ACCOUNT, arn, ROOT_ACCOUNT, access_key=access_key)
         return Credential(secret, caller, token)
+
+    def used(self, caller: AwsCaller, service: str, region: str, at: datetime) -> None:
+        """As `AwsCredentials.used`; nobody asks when a well-known key was used."""
+        if caller.access_key not in KEYS:
+            self._credentials.used(caller, service, region, at)
 
 
 class Hooks:

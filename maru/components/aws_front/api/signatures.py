@@ -30,6 +30,7 @@ from maru.wire.aws.signature import (
 )
 
 KEYS_MAX = 1024
+DEFAULT_REGION = "us-east-1"  # where SigV2, which names none, counts as used
 _OF_SIGNATURE = frozenset(
     f"x-amz-{name}" for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
 )
@@ -93,6 +94,7 @@ class Signatures:
         text = string_to_sign(claim, canonical)
         if not is_same(sign(key, text), claim.signature):
             raise _mismatch(claim, text, canonical)
+        self._credentials.used(credential.caller, claim.service, claim.region, now)
         return Established(credential.caller, claim, key)
 
     def _verify_two(self, head: Head, claim: Claim, now: datetime) -> Established:
@@ -109,6 +111,7 @@ class Signatures:
         text = signature_two.string_to_sign(request, claim, read_host(head.host).bucket)
         if not is_same(signature_two.sign(credential.secret, text), claim.signature):
             raise _mismatch(claim, text, "")
+        self._credentials.used(credential.caller, "s3", claim.region or DEFAULT_REGION, now)
         return Established(credential.caller, claim, b"")
 
     def _key(self, credential: Credential, claim: Claim) -> bytes:

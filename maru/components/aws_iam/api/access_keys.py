@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime
 
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.credentials import key_context
+from maru.components.aws_iam.api.last_uses import LastUses
 from maru.components.aws_iam.api.lookup import Lookup
 from maru.components.aws_iam.api.pages import page
 from maru.components.aws_iam.errors import limit_exceeded, no_such
@@ -24,11 +24,11 @@ KEYS_MAX = 2
 class AccessKeys:
     """See the module."""
 
-    def __init__(self, book: Book, lookup: Lookup, asker: Asker) -> None:
+    def __init__(self, book: Book, lookup: Lookup, asker: Asker, uses: LastUses) -> None:
         self._book = book
         self._lookup = lookup
         self._asker = asker
-        self.used: dict[str, tuple[datetime, str, str]] = {}  # key ID: when, service, region
+        self.uses = uses
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """By name."""
@@ -65,7 +65,9 @@ class AccessKeys:
         return {}
 
     async def delete(self, call: AwsCall) -> Members:
-        await self._book.keys.delete(self._key(call))
+        key = self._key(call)
+        await self._book.keys.delete(key)
+        await self.uses.forget(key.account, key.fields.id)
         return {}
 
     async def list_all(self, call: AwsCall) -> Members:
@@ -85,10 +87,10 @@ class AccessKeys:
         key = self._book.key(wanted)
         if key is None or key.account != call.account:
             raise no_such(f"The Access Key with id {wanted} cannot be found")
-        used = self.used.get(wanted)
+        used = self.uses.find(key.account, wanted)
         last: Members = {"ServiceName": "N/A", "Region": "N/A"}
         if used is not None:
-            last = {"LastUsedDate": used[0], "ServiceName": used[1], "Region": used[2]}
+            last = {"LastUsedDate": used.at, "ServiceName": used.service, "Region": used.region}
         return {"UserName": key.fields.user or None, "AccessKeyLastUsed": last}
 
     def of(self, account: str, user: str) -> list[Key]:

@@ -191,8 +191,10 @@ class Account:
                 columns += ["false", "N/A", "N/A", "N/A", "N/A"]
                 continue
             key = keys[place]
-            used = self._keys.used.get(key.fields.id)
-            last = [_stamp(rfc3339(used[0])), used[2], used[1]] if used is not None else ["N/A", "N/A", "N/A"]
+            used = self._keys.uses.find(key.account, key.fields.id)
+            last = ["N/A", "N/A", "N/A"]
+            if used is not None:
+                last = [_stamp(rfc3339(used.at)), used.region, used.service]
             columns += [_flag(key.fields.status == "Active"), _stamp(rfc3339(key.created_at)), *last]
         return columns
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.managed import Managed
-from maru.components.aws_iam.api.roles import Roles
 from maru.components.aws_iam.errors import access_denied, coded, malformed_policy, validation
 from maru.components.aws_iam.model.documents import Role, decoded
 from maru.components.aws_iam.model.durations import check_session_name, role_duration_s, role_named
@@ -112,11 +111,10 @@ class Wish:
 class Assuming:
     """See the module."""
 
-    def __init__(self, book: Book, authorizer: PolicyAuthorizer, sessions: Sessions, roles: Roles) -> None:
+    def __init__(self, book: Book, authorizer: PolicyAuthorizer, sessions: Sessions) -> None:
         self._book = book
         self._authorizer = authorizer
         self._sessions = sessions
-        self._roles = roles
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """By name."""
@@ -135,9 +133,9 @@ class Assuming:
         wish = Wish(role, given["RoleSessionName"], 0, narrowing, source, self._has_mfa(given, caller))
         self._check_trust(call, wish)
         duration_s = role_duration_s(given.get("DurationSeconds"), role.fields.max_session_s, caller)
-        return self.session(wish, duration_s, call.region)
+        return self.session(wish, duration_s)
 
-    def session(self, wish: Wish, duration_s: int, region: str) -> Members:
+    def session(self, wish: Wish, duration_s: int) -> Members:
         """The answer of every way to assume a role."""
         role, narrowing = wish.role, wish.narrowing
         access_key, secret = self._sessions.key(role.account)
@@ -163,7 +161,6 @@ class Assuming:
             provider=wish.provider,
             provider_facts=facts,
         )
-        self._roles.used[role.id] = (datetime.fromtimestamp(now_s, UTC), region)
         return {
             "Credentials": self._sessions.credentials(fields),
             "AssumedRoleUser": {"AssumedRoleId": fields.user_id, "Arn": fields.arn},

@@ -1,7 +1,8 @@
 """The policy engine over what is stored: finds the policies that bear on a caller and a question, and decides.
 
-What a caller's policies are is put together once and kept until something in its account changes; documents
-are compiled once for each text. So a decision is one walk over compiled statements.
+What a caller's policies are is put together once; after a change in its account it is looked at again and
+kept if nothing of it changed. Documents are compiled once for each text. A decision for which no fact of the
+request was asked is kept, too: it depends on nothing but the policies, the action and the resource.
 Source: IAM User Guide, "Policy evaluation logic".
 """
 
@@ -15,7 +16,7 @@ from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.model.documents import Group, Role, User, Written, decoded
 from maru.components.aws_iam.model.facts import RequestFacts, Surroundings
-from maru.components.aws_iam.model.policy.evaluation import Decision, Layers, Levels, evaluate
+from maru.components.aws_iam.model.policy.evaluation import ALLOWED, Decision, Layers, Levels, evaluate
 from maru.components.aws_iam.model.policy.request import Principal, Request
 from maru.components.aws_iam.model.policy.statements import CompiledPolicy, compile_policy
 from maru.components.aws_iam.model.policy.wording import account_of
@@ -38,6 +39,7 @@ RCP_SERVICES = frozenset(
 _CODES = {"iam": "AccessDenied", "sts": "AccessDenied", "s3": "AccessDenied", "ec2": "UnauthorizedOperation"}
 STANDINGS_MAX = 10_000
 COMPILED_MAX = 20_000
+DECISIONS_MAX = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,20 @@ class Standing:
     """What binds a caller wherever it asks. caller: of whom it was made."""
 
     caller: AwsCaller
-    edition: int
     principal: Principal
     identity: Sequence[CompiledPolicy] = ()
     boundary: CompiledPolicy | None = None
     session: Sequence[CompiledPolicy] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A decision that no fact of the request bore on. The rest is held so that its ids stay its own."""
+
+    decision: Decision
+    standing: Standing
+    layers: Layers
 
 
 class PolicyAuthorizer:
@@ -60,40 +70,41 @@ class PolicyAuthorizer:
         self._book = book
         self._managed = managed
         self._guardrails = guardrails
-        self._standings: OrderedDict[tuple[str, str], Standing] = OrderedDict()
+        self._standings: OrderedDict[tuple[str, str], tuple[int, Standing]] = OrderedDict()
         self._texts: OrderedDict[tuple[str, str], CompiledPolicy] = OrderedDict()
         self._values: OrderedDict[int, tuple[Policy, CompiledPolicy]] = OrderedDict()
+        self._compiled_levels: dict[tuple[str, str], tuple[Sequence[object], Levels]] = {}
+        self._settled: dict[tuple[int, str, str, str, int, int, int, bool], Settled] = {}
 
     def decide(self, caller: AwsCaller, question: Question, circumstances: Circumstances) -> Verdict:
         """A local read."""
-        decision, request = self.evaluate(caller, question, circumstances)
+        standing = self.standing(caller)
+        decision = self._decision(standing, question, circumstances)
         if decision.is_allowed:
             return Verdict(True, decision.kind, "", _labels(decision))
-        return Verdict(False, decision.kind, account_of(decision, request), _labels(decision))
+        said = account_of(decision, self.request(standing, question, circumstances))
+        return Verdict(False, decision.kind, said, _labels(decision))
 
     def require(self, caller: AwsCaller, question: Question, circumstances: Circumstances) -> None:
         """Raises Denied in AWS's words."""
-        decision, request = self.evaluate(caller, question, circumstances)
-        if not decision.is_allowed:
+        standing = self.standing(caller)
+        decision = self._decision(standing, question, circumstances)
+        if decision.kind != ALLOWED:
             code = _CODES.get(question.action.split(":", 1)[0], "AccessDeniedException")
             status = 400 if code == "AccessDeniedException" else 403
-            raise Denied(what=account_of(decision, request), why="", code=code, status=status)
-
-    def evaluate(self, caller: AwsCaller, question: Question, circumstances: Circumstances) -> tuple[Decision, Request]:
-        """The decision itself, for those who want the statements."""
-        return self._held_against(self.standing(caller), question, circumstances)
+            said = account_of(decision, self.request(standing, question, circumstances))
+            raise Denied(what=said, why="", code=code, status=status)
 
     def allows_provider(self, provider: str, question: Question, circumstances: Circumstances) -> bool:
         """Whether a resource's policy (a role's trust) lets in whom identity provider `provider` vouches for."""
-        standing = Standing(ANONYMOUS, 0, Principal("", "", provider=provider, is_anonymous=True))
-        return self._held_against(standing, question, circumstances)[0].is_allowed
+        standing = Standing(ANONYMOUS, Principal("", "", provider=provider, is_anonymous=True))
+        return self._decision(standing, question, circumstances).is_allowed
 
-    def _held_against(
-        self, standing: Standing, question: Question, circumstances: Circumstances
-    ) -> tuple[Decision, Request]:
+    def request(self, standing: Standing, question: Question, circumstances: Circumstances) -> Request:
+        """A question as policies are held against it."""
         caller = standing.caller
         around = Surroundings(standing.tags, self._organization_of, self._path_of)
-        request = Request(
+        return Request(
             standing.principal,
             question.action,
             question.action.lower(),
@@ -101,82 +112,116 @@ class PolicyAuthorizer:
             question.account or caller.account,
             RequestFacts(caller, question, circumstances, around),
         )
+
+    def layers(self, standing: Standing, question: Question) -> Layers:
+        """Every policy that bears on a question."""
         resource = question.resource_policy
-        layers = Layers(
+        compiled = self._of_value("the resource's policy", resource) if resource is not None else None
+        return Layers(
             standing.identity,
             standing.boundary,
             standing.session,
-            self._of_value("the resource's policy", resource) if resource is not None else None,
-            self._scps(standing.principal) if self._guardrails else (),
-            self._rcps(request) if self._guardrails else (),
+            compiled,
+            self._scps(standing.principal),
+            self._rcps(standing.principal, question, question.account or standing.caller.account),
             question.delegates,
         )
-        return evaluate(request, layers), request
+
+    def _decision(self, standing: Standing, question: Question, circumstances: Circumstances) -> Decision:
+        policy = question.resource_policy
+        if policy is None:
+            resource_id = 0
+        else:
+            have = self._values.get(id(policy))
+            resource_id = id((have or self._value_compiled("the resource's policy", policy))[1])
+        scps: Levels = ()
+        rcps: Levels = ()
+        if self._guardrails:
+            scps = self._scps(standing.principal)
+            rcps = self._rcps(standing.principal, question, question.account or standing.caller.account)
+        place = (
+            id(standing), question.action, question.resource, question.account, resource_id, id(scps), id(rcps),
+            question.delegates,
+        )  # fmt: skip
+        settled = self._settled.get(place)
+        if settled is not None:
+            return settled.decision
+        request, layers = self.request(standing, question, circumstances), self.layers(standing, question)
+        decision = evaluate(request, layers)
+        facts = request.facts
+        assert isinstance(facts, RequestFacts)
+        if not facts.was_asked:
+            if len(self._settled) >= DECISIONS_MAX:
+                self._settled.clear()
+            self._settled[place] = Settled(decision, standing, layers)
+        return decision
 
     def standing(self, caller: AwsCaller) -> Standing:
-        """What binds `caller`, as of now."""
+        """What binds `caller`, as of now; the same object as long as it is the same."""
         place = (caller.arn, caller.access_key)
         edition = self._book.edition(caller.account)
-        have = self._standings.get(place)
-        if have is not None and have.edition == edition and (have.caller is caller or have.caller == caller):
-            return have
-        standing = self._made(caller, edition)
-        self._standings[place] = standing
+        kept = self._standings.get(place)
+        if kept is not None and kept[0] == edition and (kept[1].caller is caller or kept[1].caller == caller):
+            return kept[1]
+        standing = self._made(caller)
+        if kept is not None and _is_same(kept[1], standing):
+            standing = kept[1]
+        self._standings[place] = (edition, standing)
         if len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
         return standing
 
-    def _made(self, caller: AwsCaller, edition: int) -> Standing:
+    def _made(self, caller: AwsCaller) -> Standing:
         session = caller.session
         bounds: Sequence[CompiledPolicy] | None = None
         if session is not None and (session.policies or caller.kind is CallerKind.FEDERATED):
             bounds = [self._of_value("a session policy", policy) for policy in session.policies]
         match caller.kind:
             case CallerKind.USER:
-                return self._of_user(caller, edition, bounds)
+                return self._of_user(caller, bounds)
             case CallerKind.ROLE:
-                return self._of_role(caller, edition, bounds)
+                return self._of_role(caller, bounds)
             case CallerKind.FEDERATED:
-                return self._of_federated(caller, edition, bounds)
+                return self._of_federated(caller, bounds)
             case CallerKind.ROOT:
                 principal = Principal(caller.account, caller.arn, user_id=caller.user_id, is_root=True)
             case CallerKind.SERVICE:
                 principal = Principal("", caller.arn, service=caller.service, user_id=caller.user_id)
             case _:
                 principal = Principal("", "", is_anonymous=True)
-        return Standing(caller, edition, principal, session=bounds)
+        return Standing(caller, principal, session=bounds)
 
-    def _of_user(self, caller: AwsCaller, edition: int, bounds: Sequence[CompiledPolicy] | None) -> Standing:
+    def _of_user(self, caller: AwsCaller, bounds: Sequence[CompiledPolicy] | None) -> Standing:
         principal = Principal(caller.account, caller.arn, user_id=caller.user_id)
         user = self._book.users.find(caller.account, caller.arn.rsplit("/", 1)[-1])
         if user is None or user.id != caller.user_id:
-            return Standing(caller, edition, principal, session=bounds)
+            return Standing(caller, principal, session=bounds)
         policies = self.policies_of_user(user)
         boundary = self.boundary(caller.account, user.fields.boundary)
-        return Standing(caller, edition, principal, policies, boundary, bounds, user.fields.tags)
+        return Standing(caller, principal, policies, boundary, bounds, user.fields.tags)
 
-    def _of_federated(self, caller: AwsCaller, edition: int, bounds: Sequence[CompiledPolicy] | None) -> Standing:
+    def _of_federated(self, caller: AwsCaller, bounds: Sequence[CompiledPolicy] | None) -> Standing:
         assert caller.session is not None
         principal = Principal(caller.account, caller.arn, user_id=caller.user_id, is_federated=True)
         maker = caller.session.issuer_arn
         if maker.endswith(":root"):
             everything = (_EVERYTHING,)
-            return Standing(caller, edition, principal, everything, None, bounds)
+            return Standing(caller, principal, everything, None, bounds)
         user = self._book.users.find(caller.account, maker.rsplit("/", 1)[-1])
         if user is None or user.arn != maker:
-            return Standing(caller, edition, principal, session=bounds)
+            return Standing(caller, principal, session=bounds)
         boundary = self.boundary(caller.account, user.fields.boundary)
-        return Standing(caller, edition, principal, self.policies_of_user(user), boundary, bounds)
+        return Standing(caller, principal, self.policies_of_user(user), boundary, bounds)
 
-    def _of_role(self, caller: AwsCaller, edition: int, bounds: Sequence[CompiledPolicy] | None) -> Standing:
+    def _of_role(self, caller: AwsCaller, bounds: Sequence[CompiledPolicy] | None) -> Standing:
         issuer = caller.session.issuer_arn if caller.session is not None else ""
         role = self._book.roles.find(caller.account, issuer.rsplit("/", 1)[-1])
         is_linked = role is not None and bool(role.fields.service)
         principal = Principal(caller.account, caller.arn, issuer, user_id=caller.user_id, is_service_linked=is_linked)
         if role is None or role.id != caller.user_id.split(":", 1)[0]:
-            return Standing(caller, edition, principal, session=bounds)
+            return Standing(caller, principal, session=bounds)
         boundary = self.boundary(caller.account, role.fields.boundary)
-        return Standing(caller, edition, principal, self.policies_of_role(role), boundary, bounds, role.fields.tags)
+        return Standing(caller, principal, self.policies_of_role(role), boundary, bounds, role.fields.tags)
 
     def policies_of_user(self, user: User) -> Sequence[CompiledPolicy]:
         """Inline, attached, and those of its groups."""
@@ -225,32 +270,39 @@ class PolicyAuthorizer:
         return found
 
     def _of_value(self, name: str, policy: Policy) -> CompiledPolicy:
-        """By identity: the entry holds the policy, so that no other can have its id."""
         have = self._values.get(id(policy))
-        if have is not None:
-            return have[1]
-        compiled = compile_policy(name, policy)
-        self._values[id(policy)] = (policy, compiled)
+        return have[1] if have is not None else self._value_compiled(name, policy)[1]
+
+    def _value_compiled(self, name: str, policy: Policy) -> tuple[Policy, CompiledPolicy]:
+        """By identity: the entry holds the policy, so that no other can have its id."""
+        entry = self._values[id(policy)] = (policy, compile_policy(name, policy))
         if len(self._values) > COMPILED_MAX:
             self._values.popitem(last=False)
-        return compiled
+        return entry
 
     def _scps(self, principal: Principal) -> Levels:
         if not principal.account or principal.is_service_linked:
             return ()
         return self._levels(principal.account, SCP)
 
-    def _rcps(self, request: Request) -> Levels:
-        if request.principal.is_service_linked or request.action.split(":", 1)[0] not in RCP_SERVICES:
+    def _rcps(self, principal: Principal, question: Question, account: str) -> Levels:
+        if principal.is_service_linked or question.action.split(":", 1)[0] not in RCP_SERVICES:
             return ()
-        return self._levels(request.resource_account, RCP)
+        return self._levels(account, RCP)
 
     def _levels(self, account: str, kind: str) -> Levels:
-        return [
-            [self._of_value(policy_id, policy) for policy_id, policy in level]
-            for guardrails in self._guardrails
-            for level in guardrails.above(account, kind)
+        """The same object as long as the guardrails answer the same ones."""
+        found = [guardrails.above(account, kind) for guardrails in self._guardrails]
+        kept = self._compiled_levels.get((account, kind))
+        if kept is not None and all(one is other for one, other in zip(kept[0], found, strict=True)):
+            return kept[1]
+        levels = [
+            [self._of_value(policy_id, policy) for policy_id, policy in level] for several in found for level in several
         ]
+        if len(self._compiled_levels) >= STANDINGS_MAX:
+            self._compiled_levels.clear()
+        self._compiled_levels[account, kind] = (found, levels)
+        return levels
 
     def _organization_of(self, account: str) -> str:
         return next((found for one in self._guardrails if account and (found := one.organization_of(account))), "")
@@ -266,3 +318,20 @@ _EVERYTHING = compile_policy(
 
 def _labels(decision: Decision) -> Sequence[str]:
     return tuple(statement.label for statement in decision.statements)
+
+
+def _is_same(one: Standing, other: Standing) -> bool:
+    """Whether two standings bind alike; policies are compared by identity, as they are compiled once."""
+    return (
+        one.caller == other.caller
+        and one.principal == other.principal
+        and one.boundary is other.boundary
+        and (one.session is None) == (other.session is None)
+        and _are_same(one.identity, other.identity)
+        and _are_same(one.session or (), other.session or ())
+        and one.tags == other.tags
+    )
+
+
+def _are_same(some: Sequence[CompiledPolicy], others: Sequence[CompiledPolicy]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))

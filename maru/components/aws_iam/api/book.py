@@ -1,7 +1,8 @@
 """The book: all of IAM's documents in memory, found by account and name, and written through.
 
 Everything here is of one account; no lookup crosses accounts but those by access key. An account's `edition`
-goes up with every change of its documents, so that what was derived from them knows when it is stale.
+goes up with every change that can bear on who somebody is or what they may do, so that what was derived from
+its documents knows when to look again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from maru.components.aws_iam.model.documents import (
     ROLE,
     SETTING,
     SETTING_NAME,
+    USE,
     USER,
     CertificateFields,
     DeviceFields,
@@ -39,6 +41,7 @@ from maru.components.aws_iam.model.documents import (
     ProviderFields,
     RoleFields,
     SettingFields,
+    UseFields,
     UserFields,
     definitions,
 )
@@ -157,7 +160,11 @@ class Book:
         self.settings: Shelf[SettingFields] = Shelf(client, SETTING, clock, ids)
         self._editions: dict[str, int] = {}
         self.keys.kept.index(BY_KEY, lambda key: (key.fields.id,))
-        for kept in self._every():
+        self.uses: Shelf[UseFields] = Shelf(client, USE, clock, ids)
+        bearing: Sequence[Followed] = (
+            self.users.kept, self.groups.kept, self.roles.kept, self.policies.kept, self.keys.kept,
+        )  # fmt: skip
+        for kept in bearing:
             kept.on_change(self._changed)
 
     def _every(self) -> Sequence[Followed]:
@@ -172,6 +179,7 @@ class Book:
             self.providers.kept,
             self.certificates.kept,
             self.settings.kept,
+            self.uses.kept,
         )
 
     async def open(self, tasks: Background) -> None:
@@ -193,7 +201,7 @@ class Book:
         await self.keys.kept.clear(lambda key: key.account == ROOT_ACCOUNT and not key.fields.user)
 
     def edition(self, account: str) -> int:
-        """Goes up with every change of the account's documents."""
+        """Goes up with every change of the account's users, groups, roles, policies and access keys."""
         return self._editions.get(account, 0)
 
     def key(self, access_key: str) -> Entity[KeyFields] | None:

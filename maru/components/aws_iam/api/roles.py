@@ -6,10 +6,10 @@ Source: IAM API reference, CreateRole, UpdateRole, UpdateAssumeRolePolicy, PutRo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.book import Book
+from maru.components.aws_iam.api.last_uses import LastUses
 from maru.components.aws_iam.api.lookup import Lookup
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.pages import page, under
@@ -28,12 +28,12 @@ LINKED_PATH = "/aws-service-role/"
 class Roles:
     """See the module."""
 
-    def __init__(self, book: Book, lookup: Lookup, asker: Asker, managed: Managed) -> None:
+    def __init__(self, book: Book, lookup: Lookup, asker: Asker, managed: Managed, uses: LastUses) -> None:
         self._book = book
         self._lookup = lookup
         self._asker = asker
         self._managed = managed
-        self.used: dict[str, tuple[datetime, str]] = {}  # role ID: when, region; since this process started
+        self._uses = uses
 
     def operations(self) -> Mapping[str, AwsOperation]:
         """By name."""
@@ -87,8 +87,8 @@ class Roles:
 
     def described(self, role: Role) -> Members:
         """A role with when it was last used."""
-        used = self.used.get(role.id)
-        last: Members = {"LastUsedDate": used[0], "Region": used[1]} if used is not None else {}
+        used = self._uses.find(role.account, role.id)
+        last: Members = {"LastUsedDate": used.at, "Region": used.region} if used is not None else {}
         return {**role_members(role, with_tags=True), "RoleLastUsed": last}
 
     async def update(self, call: AwsCall) -> Members:
@@ -126,6 +126,7 @@ class Roles:
         if role.fields.policies:
             raise delete_conflict("Cannot delete entity, must delete policies first.")
         await self._book.roles.delete(role)
+        await self._uses.forget(role.account, role.id)
         return {}
 
     async def list_all(self, call: AwsCall) -> Members:

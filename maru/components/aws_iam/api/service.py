@@ -22,6 +22,7 @@ from maru.components.aws_iam.api.devices import Devices
 from maru.components.aws_iam.api.groups import Groups
 from maru.components.aws_iam.api.identity import Identity
 from maru.components.aws_iam.api.inline import Inline, holders
+from maru.components.aws_iam.api.last_uses import LastUses
 from maru.components.aws_iam.api.linked import Linked
 from maru.components.aws_iam.api.logins import Logins
 from maru.components.aws_iam.api.lookup import Lookup
@@ -64,12 +65,12 @@ class Service:
 
 
 def assemble(
-    book: Book, managed: Managed, authorizer: PolicyAuthorizer, tokens: TokenIssuer
+    book: Book, managed: Managed, authorizer: PolicyAuthorizer, tokens: TokenIssuer, uses: LastUses
 ) -> tuple[Service, Service]:
     """(iam, sts)."""
     lookup, asker = Lookup(book), Asker(book)
-    keys = AccessKeys(book, lookup, asker)
-    roles = Roles(book, lookup, asker, managed)
+    keys = AccessKeys(book, lookup, asker, uses)
+    roles = Roles(book, lookup, asker, managed, uses)
     policies = Policies(book, managed, asker)
     every = holders(book, lookup, asker, roles)
     iam = (
@@ -91,7 +92,7 @@ def assemble(
         Simulation(book, authorizer, asker),
     )
     sessions = Sessions(book, managed)
-    assuming = Assuming(book, authorizer, sessions, roles)
+    assuming = Assuming(book, authorizer, sessions)
     sts = (Identity(), assuming, Tokens(book, sessions), WebIdentity(book, authorizer, sessions, assuming, tokens))
     return Service("iam", _merged(iam), book), Service("sts", _merged(sts), book)
 

@@ -63,7 +63,7 @@ class WebIdentity:
         if not self._authorizer.allows_provider(provider.arn, question, call.circumstances):
             raise access_denied(f"Not authorized to perform {_ACTION}")
         duration_s = role_duration_s(given.get("DurationSeconds"), role.fields.max_session_s, ANONYMOUS)
-        answer = self._assuming.session(wish, duration_s, call.region)
+        answer = self._assuming.session(wish, duration_s)
         audience = claims.get("aud")
         return {
             **answer,

@@ -31,6 +31,7 @@ DEVICES = Resource(IAM, "v1", "mfadevices", "MfaDevice", namespaced=True)
 PROVIDERS = Resource(IAM, "v1", "identityproviders", "IdentityProvider", namespaced=True)
 CERTIFICATES = Resource(IAM, "v1", "servercertificates", "ServerCertificate", namespaced=True)
 SETTINGS = Resource(IAM, "v1", "accountsettings", "AccountSetting", namespaced=True)
+USES = Resource(IAM, "v1", "lastuses", "LastUse", namespaced=True)
 
 Written = str | dict[str, object]
 """A policy as it stands in a spec: the text a client sent, or (applied by hand) the object itself."""
@@ -216,6 +217,18 @@ class SettingFields(msgspec.Struct, frozen=True, rename="camel"):
 
 
 F_co = TypeVar("F_co", covariant=True)
+
+
+class UseFields(msgspec.Struct, frozen=True, rename="camel"):
+    """When and for what an access key or role was last used. name: its ID; role: the role's name, "" for a key."""
+
+    name: str
+    at: str
+    service: str
+    region: str
+    role: str = ""
+
+
 F = TypeVar("F")
 
 
@@ -293,6 +306,7 @@ DEVICE = KindOfEntity(DEVICES, DeviceFields, "", "mfa")
 PROVIDER = KindOfEntity(PROVIDERS, ProviderFields, "", "oidc-provider")
 CERTIFICATE = KindOfEntity(CERTIFICATES, CertificateFields, "ASCA", "server-certificate")
 SETTING = KindOfEntity(SETTINGS, SettingFields, "", "settings")
+USE = KindOfEntity(USES, UseFields, "", "last-use")
 
 _COLUMNS: Mapping[Resource, tuple[type[msgspec.Struct], tuple[tuple[str, str], ...]]] = {
     USERS: (UserFields, (("Path", ".spec.path"), ("Groups", ".spec.groups"))),
@@ -305,6 +319,7 @@ _COLUMNS: Mapping[Resource, tuple[type[msgspec.Struct], tuple[tuple[str, str], .
     PROVIDERS: (ProviderFields, (("Kind", ".spec.kind"), ("URL", ".spec.url"))),
     CERTIFICATES: (CertificateFields, (("Path", ".spec.path"), ("Expires", ".spec.expiresAt"))),
     SETTINGS: (SettingFields, (("Alias", ".spec.alias"),)),
+    USES: (UseFields, (("ID", ".spec.name"), ("At", ".spec.at"), ("Service", ".spec.service"))),
 }
 
 

@@ -32,9 +32,9 @@ class Surroundings:
 
 
 class RequestFacts:
-    """The facts of one request; calling it looks one up."""
+    """The facts of one request; calling it looks one up. was_asked: whether anybody did."""
 
-    __slots__ = ("_around", "_caller", "_circumstances", "_own", "_question")
+    __slots__ = ("_around", "_caller", "_circumstances", "_own", "_question", "was_asked")
 
     def __init__(
         self, caller: AwsCaller, question: Question, circumstances: Circumstances, around: Surroundings
@@ -44,8 +44,10 @@ class RequestFacts:
         self._circumstances = circumstances
         self._around = around
         self._own: dict[str, Fact] | None = None
+        self.was_asked = False
 
     def __call__(self, name: str) -> Values:
+        self.was_asked = True
         if name.startswith(_PRINCIPAL_TAG):
             return self._principal_tag(name.removeprefix(_PRINCIPAL_TAG))
         own = self._own

@@ -34,6 +34,8 @@ Naming = Callable[[Principal], Closeness]
 def compile_principal(element: object) -> Naming:
     """Of Principal."""
     namings = tuple(_named(kind, name) for kind, name in _names(element))
+    if len(namings) == 1:
+        return namings[0]
 
     def closeness(principal: Principal) -> Closeness:
         return max((naming(principal) for naming in namings), default=Closeness.NOT)

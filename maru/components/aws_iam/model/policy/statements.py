@@ -142,6 +142,8 @@ def _any_of(texts: Iterable[str]) -> Matcher:
     patterns = tuple(glob(text) for text in every if is_pattern(text))
     if not patterns:
         return exact.__contains__
+    if not exact and len(patterns) == 1:
+        return patterns[0]
 
     def matches(value: str) -> bool:
         if value in exact:
