@@ -8,7 +8,7 @@ from importlib import import_module
 
 from bench.report import Table, as_json, as_text, progress
 
-SECTIONS = ("start", "api", "many", "pods", "services", "store", "docker", "runtimes", "search", "aws")
+SECTIONS = ("start", "api", "many", "pods", "services", "store", "docker", "runtimes", "search", "pipelines", "aws")
 
 
 def main() -> int:
