@@ -31,6 +31,9 @@ from maru.wire.aws.shapes import Shape
 
 SERVER_ID = "bWFydQ"  # x-amz-id-2: which of S3's hosts answered; there is one
 
+Arrived = tuple[Members, AsyncIterator[bytes] | None, int]
+"""What a request brought: its members, its body where it streams, and the body's size (-1: unknown)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -104,14 +107,14 @@ class Edge:
         region = (claim.region if claim is not None else "") or self._tools.config.region
         self._throttle.take(caller.account, desk.name)
         operation = _operation_of(desk, meant)
+        parameters, pieces, size_bytes = await self._read(request, head, meant, (body, said, signed))
         call = AwsCall(
-            desk.name, meant.operation, {}, caller, region, request_id,
+            desk.name, meant.operation, parameters, caller, region, request_id,
             Circumstances(
                 now, region, _address(request), False, headers.get("user-agent", ""), headers.get("referer", ""),
             ),
-            headers=head.headers, host=head.host, method=head.method, raw_target=head.raw_target,
+            pieces, size_bytes, headers, head.host, head.method, head.raw_target,
         )  # fmt: skip
-        call = await self._read(request, head, meant, call, (body, said, signed))
         if operation.asks is not None:
             for question in operation.asks(call):
                 self._tools.authorizer.require(caller, question, call.circumstances)
@@ -131,16 +134,15 @@ class Edge:
         request: Request,
         head: Head,
         meant: Meant,
-        call: AwsCall,
         payload: tuple[bytes | None, str, Established | None],
-    ) -> AwsCall:
-        """The call with its members, and the body where it streams."""
+    ) -> Arrived:
+        """The members, and the body where it streams."""
         body, said, signed = payload
         model = meant.model
         desk = meant.desk
         assert desk is not None
         if model is None or desk.is_s3:
-            return await self._read_s3(request, head, meant, call, (said, signed))
+            return await self._read_s3(request, head, meant, (said, signed))
         protocol = desk.model.protocol
         if protocol == "json":
             shape = model.input
@@ -155,18 +157,18 @@ class Edge:
         found = constraints.broken(model.input, parameters)
         if found:
             raise Fault("ValidationException", constraints.text_of(found))
-        return _with(call, parameters)
+        return parameters, None, -1
 
     async def _read_s3(
-        self, request: Request, head: Head, meant: Meant, call: AwsCall, payload: tuple[str, Established | None]
-    ) -> AwsCall:
+        self, request: Request, head: Head, meant: Meant, payload: tuple[str, Established | None]
+    ) -> Arrived:
         said, signed = payload
         model = meant.model
         opened = await read_small(request, head, said) if model is not None else None
         if opened is None:
             opened = open_payload(request, head, said, signed)
         if model is None:
-            return _with(call, dict(meant.path_values), opened.pieces, opened.size_bytes)
+            return dict(meant.path_values), opened.pieces, opened.size_bytes
         parameters = rest.read_places(model.input, rest.Arrived(meant.path_values, head.pairs, head.headers))
         if opened.algorithm and "ChecksumAlgorithm" in (model.input.members if model.input else {}):
             parameters.setdefault("ChecksumAlgorithm", opened.algorithm.upper())
@@ -175,12 +177,12 @@ class Edge:
                 raise Fault("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
             if opened.whole is not None:
                 parameters[rest.payload_name(model.input)] = opened.whole
-                return _with(call, parameters, None, opened.size_bytes)
-            return _with(call, parameters, opened.pieces, opened.size_bytes)
+                return parameters, None, opened.size_bytes
+            return parameters, opened.pieces, opened.size_bytes
         whole = opened.whole if opened.whole is not None else await self._gathered(opened.pieces)
         parameters |= rest.read_body(model.input, whole, is_xml=True)
         _require_s3(model.input, parameters)
-        return _with(call, parameters)
+        return parameters, None, -1
 
     async def _gathered(self, pieces: AsyncIterator[bytes]) -> bytes:
         parts: list[bytes] = []
@@ -219,15 +221,6 @@ def _require_s3(shape: object, parameters: Members) -> None:
     assert shape is None or isinstance(shape, Shape)
     if shape is not None and shape.payload and shape.payload in shape.required and shape.payload not in parameters:
         raise Fault("MissingRequestBodyError", "Request Body is empty")
-
-
-def _with(
-    call: AwsCall, parameters: Members, body: AsyncIterator[bytes] | None = None, size_bytes: int = -1
-) -> AwsCall:
-    return AwsCall(
-        call.service, call.operation, parameters, call.caller, call.region, call.request_id, call.circumstances,
-        body, size_bytes, call.headers, call.host, call.method, call.raw_target,
-    )  # fmt: skip
 
 
 def _address(request: Request) -> str:
