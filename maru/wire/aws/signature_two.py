@@ -120,7 +120,7 @@ def string_to_sign(request: Signed, claim: Claim, bucket: str) -> str:
         date = "" if "x-amz-date" in headers else headers.get("date", "")
     lines = [request.method, headers.get("content-md5", ""), headers.get("content-type", ""), date]
     names = sorted(name for name in headers if name.startswith("x-amz-"))
-    lines += [f"{name}:{' '.join(headers[name].split())}" for name in names]
+    lines += [f"{name}:{headers[name].strip()}" for name in names]
     return "\n".join(lines) + "\n" + _resource(request, bucket)
 
 

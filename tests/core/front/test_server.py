@@ -551,3 +551,15 @@ async def test_head_request_gets_no_body(start, dial):
     reader, writer = await dial(await start(handler))
     writer.write(b"HEAD /s HTTP/1.1\r\nHost: x\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert (await asyncio.wait_for(reader.read(), 5)).count(b"\r\n\r\n") == 2
+
+
+async def test_a_refusal_before_the_body_was_asked_for_closes_the_connection(start, dial):
+    async def refuse(request):
+        return Answer(403, b"no")
+
+    front = await start(refuse)
+    reader, writer = await dial(front)
+    writer.write(b"PUT /a HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+    head = await head_of(reader)
+    assert head.startswith("HTTP/1.1 403")
+    assert "connection: close" in head.lower()
