@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import msgspec
+
 from maru.components.pipelines.engine.house import House
 from maru.components.pipelines.model.definitions import (
     BEATS,
@@ -26,6 +28,7 @@ from maru.core.lifecycle import Background
 from maru.core.reconcile import Loop
 
 RUNNING, FAILED = "Running", "Failed"
+LINES_BATCH = 2000  # the index syncs each batch: a burst of lines wants few of them
 
 
 class Documents:
@@ -43,7 +46,9 @@ class Documents:
         tasks.start(self._kept.run(), "pipeline documents")
         await self._kept.wait_synced()
         if container_logs:
-            await self._ensure(CONTAINER_LOGS, PipelineSpec(CONTAINER_LOGS_CONFIG, dead_letter_queue=True))
+            await self._ensure(
+                CONTAINER_LOGS, PipelineSpec(CONTAINER_LOGS_CONFIG, batch_size=LINES_BATCH, dead_letter_queue=True)
+            )
         await self._ensure(BEATS, PipelineSpec(BEATS_CONFIG, queue=PERSISTED, dead_letter_queue=True))
         self._kept.on_change(self._changed)
         tasks.start(self._loop.run(), "pipelines")
@@ -51,7 +56,7 @@ class Documents:
     async def _ensure(self, name: str, spec: PipelineSpec) -> None:
         if self._kept.get("", name) is not None:
             return
-        value = {"config": spec.config, "queue": spec.queue, "deadLetterQueue": spec.dead_letter_queue}
+        value = msgspec.to_builtins(spec)
         with suppress(AlreadyExists):
             await self._kept.create({"metadata": {"name": name}, "spec": value})
 
