@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from maru import __version__
-from maru.cli.commands import completion, doctor, down, env, image, join, logs, reset, restart, search, status, up
+from maru.cli.commands import aws, completion, doctor, down, env, image, join, logs, reset, restart, search, status, up
 from maru.cli.terminal import complain
 from maru.core.errors import MaruError
 from maru.core.site import DEFAULT_DATA_DIR
@@ -34,6 +34,12 @@ COMMANDS: dict[str, tuple[ModuleType, str, str]] = {
         search,
         "documents and logs by Lucene's syntax, newest first",
         "maru search 'level:error' --since 1h\n  maru search 'host.name:web-1' --index 'logs-*' -o json",
+    ),
+    "aws": (
+        aws,
+        "AWS here: why somebody may or may not, and how much of each service is done",
+        "maru aws explain arn:aws:iam::123456789012:user/ann s3:GetObject arn:aws:s3:::photos/a.jpg\n"
+        "  maru aws coverage iam",
     ),
     "doctor": (doctor, "what this machine has and lacks, and what mends it", "maru doctor\n  maru doctor -o json"),
     "image": (

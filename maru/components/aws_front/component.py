@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from maru.components.aws_front.api.coverage import telling
 from maru.components.aws_front.api.desks import Desks
 from maru.components.aws_front.api.edge import Edge, Tools
 from maru.components.aws_front.api.hooks import Hooks, WellKnown
@@ -51,5 +52,5 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config, Records(needs.audit)))
     listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS))
     answer = Hooks(needs.services, edge.answer).answer if needs.site.has_test_hooks else edge.answer
-    async with serve([listener], answer, name="aws_front", bug_answer=edge.bug_answer):
+    async with telling(needs.site, desks), serve([listener], answer, name="aws_front", bug_answer=edge.bug_answer):
         yield Gives()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book, Tools
 from maru.components.aws_iam.api.credentials import Credentials
+from maru.components.aws_iam.api.explaining import Explainer, explaining
 from maru.components.aws_iam.api.last_uses import LastUses
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.service import assemble
@@ -66,6 +67,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
             tasks.start(roles.run(), "account roles")
         tasks.start(uses.run(), "last uses")
         try:
-            yield Gives(Credentials(book, managed, uses), authorizer, iam, sts)
+            async with explaining(needs.site, Explainer(book, authorizer)):
+                yield Gives(Credentials(book, managed, uses), authorizer, iam, sts)
         finally:
             await uses.close()

@@ -83,6 +83,7 @@ class Bench:
     keys: SigningKeys = field(default_factory=lambda: SigningKeys(ec.generate_private_key(ec.SECP256R1())))
 
     def needs(self) -> Needs:
+        (self.data_dir / "run").mkdir(exist_ok=True)
         return Needs(
             site=Site(self.data_dir, "node"),
             clients=self.clients,

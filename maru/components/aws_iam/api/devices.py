@@ -56,7 +56,7 @@ class Devices:
         path = check_path(given.get("Path") or "/")
         check_name("virtualMFADeviceName", name)
         if self._book.devices.find(call.account, name) is not None:
-            raise already_exists("MFA device already exists.")
+            raise already_exists("MFADevice entity at the same path and name already exists.")
         noise = self._book.tools.ids.secret(SEED_CHARACTERS).encode()[: SEED_CHARACTERS * 5 // 8]
         sealed = base64.b64encode(self._book.tools.sealer.seal(noise, seed_context(name))).decode()
         spec = {"name": name, "path": path, "sealed": sealed, "tags": check_tags(given.get("Tags"))}
@@ -127,7 +127,7 @@ class Devices:
         device = self._lookup.device(call)
         wanted = call.parameters.get("UserName")
         if not device.fields.user or (wanted and wanted.lower() != device.fields.user.lower()):
-            raise no_such(f"MFA Device with serial number {device.arn} does not exist.")
+            raise no_such(f"VirtualMFADevice with serial number {device.arn} doesn't exist.")
         return {
             "UserName": None if device.fields.user == ROOT_USER else device.fields.user,
             "SerialNumber": device.arn,
@@ -157,7 +157,7 @@ class Devices:
         for device in self._book.devices.list(call.account):
             if device.arn == wanted and device.fields.user.lower() == owner.lower():
                 return device
-        raise no_such(f"MFA Device with serial number {wanted} does not exist.")
+        raise no_such(f"VirtualMFADevice with serial number {wanted} doesn't exist.")
 
     def _check_codes(self, call: AwsCall, device: Device) -> None:
         given = call.parameters

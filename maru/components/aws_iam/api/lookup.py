@@ -60,7 +60,7 @@ class Lookup:
         for device in self._book.devices.list(call.account):
             if device.arn == wanted:
                 return device
-        raise no_such(f"MFA Device with serial number {wanted} does not exist.")
+        raise no_such(f"VirtualMFADevice with serial number {wanted} doesn't exist.")
 
     def oidc(self, call: AwsCall) -> Provider:
         """The OpenID Connect provider that OpenIDConnectProviderArn names."""

@@ -111,7 +111,7 @@ def check_trust(document: str) -> None:
             raise malformed_policy("AssumeRole policy may only specify STS AssumeRole actions.")
     if not _passes_legacy(statements):
         raise malformed_policy(_LEGACY)
-    if characters(document) > 2 * TRUST_CHARACTERS_MAX:
+    if characters(document) > TRUST_CHARACTERS_MAX:
         raise limit_exceeded(f"Cannot exceed quota for ACLSizePerRole: {TRUST_CHARACTERS_MAX}")
 
 
