@@ -124,6 +124,15 @@ def string_to_sign(request: Signed, claim: Claim, bucket: str) -> str:
     return "\n".join(lines) + "\n" + _resource(request, bucket)
 
 
+def strings_to_sign(request: Signed, claim: Claim, bucket: str) -> tuple[str, ...]:
+    """What may have been signed: SDKs send a bucket's own path as /bucket and sign it as /bucket/, as S3 allows."""
+    text = string_to_sign(request, claim, bucket)
+    if bucket or request.path.count("/") != 1 or request.path == "/":
+        return (text,)
+    whole = Signed(request.method, request.path + "/", request.query, request.headers)
+    return text, string_to_sign(whole, claim, bucket)
+
+
 def sign(secret: str, text: str) -> str:
     """The signature, in base64."""
     return base64.b64encode(hmac.digest(secret.encode(), text.encode("utf-8", "surrogateescape"), "sha1")).decode()

@@ -62,3 +62,13 @@ def test_what_is_no_claim_is_refused_in_the_words_of_s3() -> None:
         signature_two.claim_of_header("AWS nothing", {})
     assert signature_two.moment_of("yesterday") is None
     assert not signature_two.is_claimed({"Signature": "b"})
+
+
+def test_the_path_of_a_bucket_may_be_signed_with_a_slash_that_is_not_sent() -> None:
+    request = AWSRequest("GET", "http://localhost:4566/bucket?list-type=2", auth_path="/bucket/")
+    HmacV1Auth(CREDENTIALS).add_auth(request)
+    headers = header_names([(name, str(value)) for name, value in request.headers.items()])
+    claim = signature_two.claim_of_header(headers["authorization"], headers)
+    texts = signature_two.strings_to_sign(Signed("GET", "/bucket", "list-type=2", headers), claim, "")
+    assert claim.signature in [signature_two.sign(SECRET, text) for text in texts]
+    assert len(signature_two.strings_to_sign(Signed("GET", "/bucket/key", "", headers), claim, "")) == 1

@@ -108,9 +108,9 @@ class Signatures:
                 raise self._too_skewed(claim, now)
         credential = self._credentials.find(claim.access_key, claim.token)
         request = Signed(head.method, head.path, head.query, {**hoisted(head), **head.headers})
-        text = signature_two.string_to_sign(request, claim, read_host(head.host).bucket)
-        if not is_same(signature_two.sign(credential.secret, text), claim.signature):
-            raise _mismatch(claim, text, "")
+        texts = signature_two.strings_to_sign(request, claim, read_host(head.host).bucket)
+        if not any(is_same(signature_two.sign(credential.secret, text), claim.signature) for text in texts):
+            raise _mismatch(claim, texts[0], "")
         self._credentials.used(credential.caller, "s3", claim.region or DEFAULT_REGION, now)
         return Established(credential.caller, claim, b"")
 

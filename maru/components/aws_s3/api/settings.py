@@ -133,6 +133,7 @@ class Settings:
             "GetObjectLockConfiguration": AwsOperation(self.lock),
             "PutObjectLockConfiguration": AwsOperation(self.put_lock),
             "DeleteBucketReplication": AwsOperation(self.delete_replication),
+            "PutBucketReplication": AwsOperation(self.put_replication),
             "PutBucketLogging": AwsOperation(self.put_logging),
             "GetBucketAccelerateConfiguration": AwsOperation(self.acceleration),
             "PutBucketAccelerateConfiguration": AwsOperation(self.put_acceleration),
@@ -177,6 +178,14 @@ class Settings:
         """DeleteBucketReplication: there is none."""
         self._allowed(call, "s3:PutReplicationConfiguration")
         return {}
+
+    async def put_replication(self, call: AwsCall) -> Members:
+        """PutBucketReplication: not done, but what is asked first is asked."""
+        bucket = self._allowed(call, "s3:PutReplicationConfiguration")
+        if bucket.spec.versioning != "Enabled":
+            text = "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
+            raise refusal("InvalidRequest", text)
+        raise refusal("NotImplemented", "Replication is not implemented.")
 
     async def put_logging(self, call: AwsCall) -> Members:
         """PutBucketLogging: it can only be turned off."""
