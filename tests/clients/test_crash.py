@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from maru.boot.holding import holder
+from maru.boot.processes import PROCESSES
 from maru.boot.site_file import read, site
 from maru.core.site import Site
 from tests.clients.platform import Kubectl, Platform, wait_until
@@ -104,7 +105,7 @@ async def test_nothing_acknowledged_is_lost_and_what_runs_goes_on(
         for number in range(1, KILLS + 1):
             await _until_written(book, number * CREATES // (KILLS + 1))
             killed = await asyncio.to_thread(kill_all, own)
-            assert len(killed) == 4
+            assert len(killed) == len(PROCESSES) + 1  # and the supervisor
             await asyncio.to_thread(_assert_serves, address)
             await asyncio.to_thread(own.up)
         await _until_written(book, CREATES)

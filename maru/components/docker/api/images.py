@@ -179,7 +179,9 @@ class ImageApi:
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
         lines = pushed_lines(repository, [(each, self.images.push(each, auth)) for each in wanted])
         for each in wanted:
-            tell_image(self.dock, "push", self._want(each), repository.familiar_name, familiar(each))
+            image = self.images.find(each)
+            if image is not None:
+                tell_image(self.dock, "push", image, repository.familiar_name, familiar(each))
         return Answer(200, as_lines(lines), JSON_LINES)
 
     async def remove(self, request: Request, name: str) -> Answer:
