@@ -29,6 +29,7 @@ Requests = Callable[[Account], Sequence[bytes]]
 def measure(say: Say) -> Sequence[Table]:
     """One table; each figure of all servers after another, so that what the machine does meanwhile hits all."""
     table = Table("AWS, raw signed HTTP")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # all start as installed packages do, from compiled modules
     with ExitStack() as stack:
         say("Maru")
         servers = [stack.enter_context(maru())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,10 +63,11 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     service, keys = assemble(vault, needs.authorizer)
     written = definitions()
     async with background("aws_kms") as tasks:
-        for kept in (shelves.keys, shelves.aliases, shelves.grants):
-            await kept.ensure_kind(written[kept.resource])
+        every = (shelves.keys, shelves.aliases, shelves.grants)
+        await asyncio.gather(*(kept.ensure_kind(written[kept.resource]) for kept in every))
+        for kept in every:
             tasks.start(kept.run(), kept.resource.plural)
-        for kept in (shelves.keys, shelves.aliases, shelves.grants):
+        for kept in every:
             await kept.wait_synced()
         tasks.start(Deadlines(vault).run(), "deadlines")
         yield Gives(service, keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         shelves.requests,
     )
     async with background("aws_organizations") as tasks:
+        await asyncio.gather(*(kept.ensure_kind(definitions[kept.resource]) for kept in every))
         for kept in every:
-            await kept.ensure_kind(definitions[kept.resource])
             tasks.start(kept.run(), kept.resource.plural)
         for kept in every:
             await kept.wait_synced()

@@ -7,6 +7,7 @@ its documents knows when to look again.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -185,8 +186,8 @@ class Book:
     async def open(self, tasks: Background) -> None:
         """See that the kinds are served, and return when all documents are in memory."""
         written: Mapping[Resource, Value] = definitions()
+        await asyncio.gather(*(kept.ensure_kind(written[kept.resource]) for kept in self._every()))
         for kept in self._every():
-            await kept.ensure_kind(written[kept.resource])
             tasks.start(kept.run(), kept.resource.plural)
         for kept in self._every():
             await kept.wait_synced()
