@@ -45,6 +45,10 @@ class Routes:
                 self._routes.setdefault(operation.method, []).append(_route(operation))
         for routes in self._routes.values():
             routes.sort(key=lambda route: route.rank)
+        self._without_query = {
+            method: [route for route in routes if not route.operation.literals and not route.needs_query]
+            for method, routes in self._routes.items()
+        }
 
     def find(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
@@ -54,7 +58,7 @@ class Routes:
         Raises UnicodeDecodeError for a path that is not UTF-8.
         """
         segments = path.split("/")[1:]
-        for route in self._routes.get(method, ()):
+        for route in (self._routes if query else self._without_query).get(method, ()):
             if not _has_query(route, query) or any(name not in headers for name in route.needs_headers):
                 continue
             values = _bound(route.segments, segments)
