@@ -226,6 +226,7 @@ async def test_a_port_that_is_taken_is_taken_over_once_it_is_free(tmp_path: Path
         other.close()
         await other.wait_closed()
         await _index_one(house, port, shelf)
+    assert len(shelf.documents) == 1
 
 
 async def _index_one(house: House, port: int, shelf: Shelf) -> None:
