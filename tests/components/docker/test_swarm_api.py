@@ -256,6 +256,7 @@ async def test_a_service_whose_document_is_deleted_goes(api: Api, house: House) 
         return not await api.get("/tasks") and not await api.get("/containers/json?all=1")
 
     await until(gone)
+    assert await gone()
 
 
 async def test_another_nodes_swarm_is_not_joined(house: House) -> None:
@@ -360,6 +361,7 @@ async def test_replicas_made_at_once_still_count_against_each_other(api: Api) ->
         return any("host-mode port already in use" in (task["Status"].get("Err") or "") for task in tasks)
 
     await until(taken)
+    assert await taken()
 
 
 async def test_a_lost_key_takes_the_swarm_and_not_the_containers(house: House) -> None:

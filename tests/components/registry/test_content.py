@@ -186,6 +186,20 @@ async def test_collection_spares_what_manifests_name_and_what_is_young(registry:
     assert response.status == 404
 
 
+async def test_an_image_that_nothing_holds_any_more_leaves_no_bytes_on_disk(registry: Registry) -> None:
+    image = await registry.push_image("team/app", "v1", "layer")
+    layer = digest_of(b"layer")
+    registry.images.add(layer)  # a container or a Pod stands on it
+    await registry.ask("DELETE", f"/v2/team/app/manifests/{image}")
+    await registry.shelf.collect(-1.0)
+    assert registry.has(layer)
+    registry.images.clear()
+    await registry.shelf.collect(-1.0)
+    registry.content.keep_only_blocking((), ())
+    folder = registry.content.blob(layer).parents[2]
+    assert [file for file in folder.rglob("*") if file.is_file()] == []
+
+
 async def test_crash_between_content_and_row_leaves_nothing(registry: Registry) -> None:
     kept = await registry.push_image("team/app", "v1")
     half = await registry.shelf.content.put(HOLDER, b"half way")

@@ -85,6 +85,7 @@ class BuildApi:
                         is_changed = True
         left = {layer for image in images.list() for layer in image.layers}
         freed = sum(size for layer, size in before.items() if layer not in left)
+        self.dock.events.publish("builder", "prune", "", {"reclaimed": str(freed)})
         return json_answer({"CachesDeleted": list(dict.fromkeys(gone)), "SpaceReclaimed": freed})
 
     async def history(self, _: Request, name: str) -> Answer:

@@ -77,6 +77,7 @@ class Networks:
                 except (Denied, Invalid, NotFound):  # a service has it; somebody joined it, or removed it, just now
                     continue
                 gone.append(network.name)
+        self._dock.events.publish("network", "prune", "", {"reclaimed": "0"})
         return gone
 
     async def connect(self, reference: str, container: str, settings: Value) -> None:

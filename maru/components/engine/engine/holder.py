@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +22,11 @@ import msgspec
 from maru.components.engine.engine.oci import ENVIRONMENT, OciRuntime, message_of
 from maru.core.errors import Deadline, Invalid, Unavailable
 from maru.linux.cgroups import Cgroups
-from maru.linux.processes import Command, readable, send_signal, spawn, start_time_ticks
+from maru.linux.processes import Command, open_process, readable, send_signal, spawn, start_time_ticks
 
 _LINE_BYTES_MAX = 64 * 1024
+_ROUNDS_MAX = 5  # a process that is ended may just have made another one
+_END_DEADLINE_S = 1.0
 
 
 class _Word(msgspec.Struct):
@@ -161,6 +164,23 @@ def end_unknown_holder(folder: Path) -> None:
         ticks = start_time_ticks(pid)
         if ticks is not None and _works_in(pid, folder):
             send_signal(pid, ticks, signal.SIGKILL)
+
+
+def end_workers_blocking(folder: Path) -> None:
+    """End every process that works in a container's folder, and wait for that: of a start that was broken off
+    nobody may know the numbers, and what goes on would make anew what is cleared away."""
+    for _ in range(_ROUNDS_MAX):
+        found = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+        working = [pid for pid in found if _works_in(pid, folder)]
+        if not working:
+            return
+        for pid in working:
+            descriptor = open_process(pid, start_time_ticks(pid) or 0)
+            if descriptor is not None:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], _END_DEADLINE_S)
+                os.close(descriptor)
 
 
 def _works_in(pid: int, folder: Path) -> bool:

@@ -24,7 +24,7 @@ from maru.components.engine.engine.containers import (
     moment_text,
     mount_root_blocking,
 )
-from maru.components.engine.engine.holder import Holding, held, started
+from maru.components.engine.engine.holder import Holding, end_workers_blocking, held, started
 from maru.components.engine.engine.logs import reopen
 from maru.components.engine.engine.machine import Machine
 from maru.components.engine.engine.oci import OciRuntime, begin_blocking, message_of
@@ -365,6 +365,8 @@ class Runtime:
         """Take everything away; the entry is no longer registered."""
         if not entry.record.is_laid_out:
             await self._containers.until_holder_ended(entry)
+        if entry.record.phase != "created":
+            await asyncio.to_thread(end_workers_blocking, entry.folder)
         if entry.record.cgroup:
             await asyncio.to_thread(_kill_all_blocking, self._machine.cgroups, entry.record.cgroup)
         await self._containers.scrap(entry.folder, entry.record.cgroup, self._runtime(entry.record))

@@ -84,6 +84,7 @@ class Building:
         await say({"stream": f"{image_id}\n"}) if work.options.is_quiet else await work.tell(
             f"Successfully built {image_id[SHORT]}\n"
         )
+        self.dock.events.publish("image", "create", image_id, {"name": image_id})
         for shown in names:
             await self.dock.images.tag(image_id, shown)
             self.dock.events.publish("image", "tag", image_id, {"name": shown})
