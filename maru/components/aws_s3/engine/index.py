@@ -23,6 +23,7 @@ READERS = 3
 QUEUE_MAX = 20_000
 _FORMAT = 1
 _LOCK_WAIT_S = 2.0
+_CHECKPOINT_PAGES = 8192  # 32 MiB of 4 KiB pages: puts rewrite the same pages, which then go to the file once
 _TABLES = """
 CREATE TABLE versions (
   bucket TEXT NOT NULL, key TEXT NOT NULL, rank INTEGER NOT NULL, id TEXT NOT NULL,
@@ -167,6 +168,7 @@ class Index:
         rows = self._connect_blocking()
         rows.execute("PRAGMA journal_mode = WAL")
         rows.execute("PRAGMA journal_size_limit = 67108864")
+        rows.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         (found,) = rows.execute("PRAGMA user_version").fetchone()
         if found == 0:
             rows.execute("BEGIN IMMEDIATE")

@@ -64,12 +64,14 @@ def put(rows: Rows, place: Place, version_id: str, draft: Draft, gone: list[int]
     before = latest(rows, place)
     _claim(rows, draft)
     if before is not None:
+        replaced: Version | None = None
         if version_id == NULL:
             replaced = before if before.id == NULL else by_id(rows, place, NULL)
             if replaced is not None:
                 _drop(rows, place, replaced, gone)
-        unset = "UPDATE versions SET latest = 0 WHERE bucket = ? AND key = ? AND rank = ?"
-        rows.execute(unset, (place.bucket, place.key, before.rank))
+        if replaced is not before:
+            unset = "UPDATE versions SET latest = 0 WHERE bucket = ? AND key = ? AND rank = ?"
+            rows.execute(unset, (place.bucket, place.key, before.rank))
     rank = before.rank - 1 if before is not None else 0
     about = draft.about
     sums = " ".join([*about.checksums, about.checksum_type]) if about.checksums else ""
