@@ -76,3 +76,27 @@ def test_a_user_applied_with_kubectl_is_a_user(aws: Aws, kubectl36: Kubectl) -> 
     decisions = {one["EvalActionName"]: one["EvalDecision"] for one in simulated["EvaluationResults"]}
     assert decisions == {"iam:GetUser": "allowed", "iam:ListUsers": "implicitDeny"}
     assert key["Status"] == "Active"
+
+
+def test_maru_explains_who_may_and_counts_what_is_done(aws: Aws, platform: Platform) -> None:
+    iam, name = aws.client("iam"), fresh("user")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=json.dumps(READ))
+    told = platform.maru("aws", "explain", arn, "iam:GetUser", arn).stdout
+    assert f"allowed: iam:GetUser on {arn} is allowed by {arn}, inline policy read, statement 1" in told
+    refused = platform.maru("aws", "explain", arn, "iam:DeleteUser", arn, "-o", "json", check=False)
+    assert refused.returncode == 1
+    assert msgspec.json.decode(refused.stdout)["decision"] == "implicitDeny"
+    (counted,) = msgspec.json.decode(platform.maru("aws", "coverage", "iam", "-o", "json").stdout)
+    assert "CreateUser" in counted["done"]
+    assert set(counted["missing"]).isdisjoint(counted["done"])
+
+
+def test_the_last_use_of_a_key_is_told(aws: Aws) -> None:
+    iam, name = aws.client("iam"), fresh("user")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    aws.named(key["AccessKeyId"], key["SecretAccessKey"]).client("sts", "eu-west-1").get_caller_identity()
+    told = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
+    assert (told["ServiceName"], told["Region"]) == ("sts", "eu-west-1")
+    assert told["LastUsedDate"]

@@ -14,12 +14,12 @@ from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.errors import access_denied, coded, malformed_policy, validation
-from maru.components.aws_iam.model.documents import Role, decoded
+from maru.components.aws_iam.model.documents import Role
 from maru.components.aws_iam.model.durations import check_session_name, role_duration_s, role_named
 from maru.components.aws_iam.model.grammar import check_session_policy
 from maru.components.aws_iam.model.identifiers import SESSION_KEY, key_id, secret_key
 from maru.components.aws_iam.model.sessions import SessionFields, packed_percent, seal
-from maru.contracts.aws_access import AwsCaller, CallerKind, Circumstances, Fact, Question
+from maru.contracts.aws_access import AwsCaller, CallerKind, Circumstances, Fact, Policy, Question
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 
 SESSION_POLICY_CHARACTERS_MAX = 2048
@@ -186,7 +186,8 @@ class Assuming:
         if given.get("SourceIdentity"):
             actions.append("sts:SetSourceIdentity")
         for action in actions:
-            self.require_trust(call.caller, trust_question(action, wish.role, facts), call.circumstances)
+            question = trust_question(action, wish.role, self._book.trust(wish.role), facts)
+            self.require_trust(call.caller, question, call.circumstances)
 
     def _check_caller(self, caller: AwsCaller) -> None:
         if caller.kind is CallerKind.ROOT and not self._book.tools.config.root_assumes_roles:
@@ -203,12 +204,12 @@ class Assuming:
         return True
 
 
-def trust_question(action: str, role: Role, facts: Mapping[str, Fact]) -> Question:
+def trust_question(action: str, role: Role, policy: Policy, facts: Mapping[str, Fact]) -> Question:
     """May it be done to the role, as its trust policy has it."""
     every: dict[str, Fact] = {f"aws:ResourceTag/{key}": value for key, value in role.fields.tags.items()}
     every |= {f"iam:ResourceTag/{key}": value for key, value in role.fields.tags.items()}
     every.update(facts)
-    return Question(action, role.arn, role.account, decoded(role.fields.trust), delegates=True, facts=every)
+    return Question(action, role.arn, role.account, policy, delegates=True, facts=every)
 
 
 def trust_facts(wish: Wish) -> dict[str, Fact]:

@@ -39,6 +39,7 @@ RCP_SERVICES = frozenset(
 _CODES = {"iam": "AccessDenied", "sts": "AccessDenied", "s3": "AccessDenied", "ec2": "UnauthorizedOperation"}
 STANDINGS_MAX = 10_000
 COMPILED_MAX = 20_000
+VALUES_MAX = 4_096
 DECISIONS_MAX = 8_192
 
 
@@ -276,7 +277,7 @@ class PolicyAuthorizer:
     def _value_compiled(self, name: str, policy: Policy) -> tuple[Policy, CompiledPolicy]:
         """By identity: the entry holds the policy, so that no other can have its id."""
         entry = self._values[id(policy)] = (policy, compile_policy(name, policy))
-        if len(self._values) > COMPILED_MAX:
+        if len(self._values) > VALUES_MAX:
             self._values.popitem(last=False)
         return entry
 

@@ -40,10 +40,12 @@ from maru.components.aws_iam.model.documents import (
     PolicyFields,
     ProfileFields,
     ProviderFields,
+    Role,
     RoleFields,
     SettingFields,
     UseFields,
     UserFields,
+    decoded,
     definitions,
 )
 from maru.contracts.aws_access import AwsCaller, CallerKind
@@ -61,6 +63,7 @@ from maru.kinds.aws import ROOT_ACCOUNT, document_name, namespace_of
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 BY_NAME = "name"
 BY_KEY = "key"
+TRUSTS_MAX = 1_024
 ROOT_USER = ":root"
 """Who an MFA device of the account's root user is of."""
 
@@ -160,6 +163,7 @@ class Book:
         self.certificates: Shelf[CertificateFields] = Shelf(client, CERTIFICATE, clock, ids)
         self.settings: Shelf[SettingFields] = Shelf(client, SETTING, clock, ids)
         self._editions: dict[str, int] = {}
+        self._trusts: dict[str, Value] = {}
         self.keys.kept.index(BY_KEY, lambda key: (key.fields.id,))
         self.uses: Shelf[UseFields] = Shelf(client, USE, clock, ids)
         bearing: Sequence[Followed] = (
@@ -208,6 +212,18 @@ class Book:
     def key(self, access_key: str) -> Entity[KeyFields] | None:
         """An access key of any account, by its ID."""
         return next(iter(self.keys.kept.by_index(BY_KEY, access_key)), None)
+
+    def trust(self, role: Role) -> Value:
+        """Its trust policy, decoded; the same object for the same text, compiled once so. Never change it."""
+        written = role.fields.trust
+        if not isinstance(written, str):
+            return written
+        policy = self._trusts.get(written)
+        if policy is None:
+            if len(self._trusts) >= TRUSTS_MAX:
+                self._trusts.clear()
+            policy = self._trusts[written] = decoded(written)
+        return policy
 
     def setting(self, account: str) -> SettingFields:
         """An account's settings; the defaults while nothing was set."""

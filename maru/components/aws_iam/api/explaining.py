@@ -143,7 +143,7 @@ class Explainer:
         if service == "iam" and kind == "role" and asked.action.lower().startswith("sts:"):
             role = self._book.roles.find(account, name.rsplit("/", 1)[-1])
             if role is not None and role.arn == asked.resource:
-                return Owned(account, decoded(role.fields.trust), delegates=True)
+                return Owned(account, self._book.trust(role), delegates=True)
         return Owned(account)
 
 

@@ -59,7 +59,8 @@ class WebIdentity:
         facts = _facts(provider, claims)
         narrowing = self._sessions.narrowing(given, account)
         wish = Wish(role, given["RoleSessionName"], 0, narrowing, "", False, provider.arn, facts)
-        question = trust_question(_ACTION, role, {**trust_facts(wish), **facts, "aws:FederatedProvider": provider.arn})
+        every = {**trust_facts(wish), **facts, "aws:FederatedProvider": provider.arn}
+        question = trust_question(_ACTION, role, self._book.trust(role), every)
         if not self._authorizer.allows_provider(provider.arn, question, call.circumstances):
             raise access_denied(f"Not authorized to perform {_ACTION}")
         duration_s = role_duration_s(given.get("DurationSeconds"), role.fields.max_session_s, ANONYMOUS)
