@@ -76,8 +76,9 @@ class Writing:
         """What was written is found when this returns."""
         shard = await index.engine()
         if shard.is_dirty:
-            async with shard.lock:
-                await asyncio.to_thread(shard.refresh_blocking)
+            async with shard.refreshing:
+                if shard.is_dirty:
+                    await asyncio.to_thread(shard.refresh_blocking)
             index.stats["refreshes"] = index.stats.get("refreshes", 0) + 1
 
     async def durable(self, index: Index, shard: Shard) -> None:

@@ -3,7 +3,7 @@
 An operation gets its number and version, is appended to the log and kept as pending; `sync` makes it durable,
 `refresh` puts what is pending into the partitions and makes it found. After a crash the log is read from where
 the last refresh stood; doing an operation twice changes nothing. Calls block and come one at a time for writes
-(the caller holds `lock`); a Snapshot is read at any time.
+(the caller holds `lock`); writes go on while a refresh commits; a Snapshot is read at any time.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 REBUILD_DOCS_MAX = 20_000  # a partition up to here is written anew when fields come
 PENDING_BYTES_MAX = 8 * 1024 * 1024
 PENDING_OPERATIONS_MAX = 20_000
+PENDING_TIMES_MAX = 4  # of the two before, while a commit runs
 TOMBSTONES_MAX = 100_000
 PRIMARY_TERM = 1
 MANIFEST = "manifest.json"
@@ -66,7 +67,10 @@ class Shard:
     ) -> None:
         self.folder = folder
         self.lock = asyncio.Lock()  # writes in the order in which they were parsed
-        self._guard = threading.RLock()  # a caller may be cancelled while its thread still writes
+        self.refreshing = asyncio.Lock()  # who asks for a refresh while one runs waits here, not in a thread
+        self._guard = threading.RLock()  # numbers, log and what is pending; a cancelled caller's thread still writes
+        self._shaping = threading.RLock()  # partitions and their writers; taken before `_guard`, never inside it
+        self._looking = threading.Lock()  # the snapshot
         self._writer_bytes = writer_bytes
         self._parse = parse
         self._columns = columns
@@ -76,6 +80,8 @@ class Shard:
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._recent: dict[str, _Known] = {}
+        self._committing: dict[str, _Known] = {}  # what was recent when the commit that runs now began
+        self._is_refreshing = False
         self._tombstones: dict[str, _Known] = {}
         self._applied = 0  # operations put into partitions and not committed
         self.seq = -1  # the last number given
@@ -112,7 +118,7 @@ class Shard:
 
     def close_blocking(self) -> None:
         """Everything is committed and closed."""
-        with self._guard:
+        with self._shaping, self._guard:
             self.refresh_blocking()
             for partition in self._partitions:
                 partition.release_blocking()
@@ -123,7 +129,15 @@ class Shard:
     def write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
         """Number, check and append `operations`; durable only after `sync_blocking`."""
         with self._guard:
-            return self._write_blocking(operations, make_id)
+            results = self._write_blocking(operations, make_id)
+            load = max(self._pending_bytes / PENDING_BYTES_MAX, len(self._pending) / PENDING_OPERATIONS_MAX)
+        # While a commit runs writes go on, up to where memory ends: then they wait for it.
+        if load > 1 and self._shaping.acquire(blocking=load > PENDING_TIMES_MAX):
+            try:
+                self._apply_blocking()
+            finally:
+                self._shaping.release()
+        return results
 
     def _write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
         results: list[Written | MaruError] = []
@@ -159,8 +173,6 @@ class Shard:
         for (pending, version), location in zip(made, locations, strict=True):
             pending.location = location
             self._accept(pending, version)
-        if self._pending_bytes > PENDING_BYTES_MAX or len(self._pending) > PENDING_OPERATIONS_MAX:
-            self._apply_blocking()
         return results
 
     def sync_blocking(self) -> None:
@@ -172,30 +184,46 @@ class Shard:
             self._log.note_synced(pinned)
 
     def refresh_blocking(self) -> bool:
-        """What is pending is found from now on. Says whether there was anything."""
-        with self._guard:
-            self._apply_blocking()
-            if not self._applied:
-                return False
-            end, seq = self._log.location, self.seq
-            self._log.sync_blocking()
-            for partition in self._partitions:
-                partition.commit_blocking()
-            self._applied = 0
-            self._recent.clear()
-            self._checkpoint = end
-            self._save_blocking(seq)
-            self._snapshot = None
+        """What was written before the call is found from now on. Says whether there was anything.
+
+        Others may write meanwhile. On an error what was taken is pending again, and raised is what went wrong.
+        """
+        with self._shaping:
+            with self._guard:
+                if not (self._pending or self._applied):
+                    return False
+                batch, end, seq = self._take(), self._log.location, self.seq
+                self._committing = self._recent
+                self._recent = {}
+                self._is_refreshing = True
+                pinned = self._log.pinned()
+            try:
+                self._put_blocking(batch)
+                pinned.sync_blocking()
+                for partition in self._partitions:
+                    partition.commit_blocking()
+                self._applied = 0
+                self._checkpoint = end
+                self._save_blocking(seq)
+            except BaseException:
+                with self._guard:
+                    self._recent = {**self._committing, **self._recent}
+                    self._committing, self._is_refreshing = {}, False
+                raise
+            with self._guard:
+                self._log.note_synced(pinned)
+                self._committing, self._is_refreshing = {}, False
+            self._forget_snapshot()
             return True
 
     @property
     def is_dirty(self) -> bool:
         """Whether a refresh would show something new."""
-        return bool(self._pending or self._applied)
+        return bool(self._pending or self._applied or self._is_refreshing)
 
     def release_blocking(self) -> None:
         """Give writers' memory back while nothing is written."""
-        with self._guard:
+        with self._shaping:
             for partition in self._partitions:
                 if partition.has_writer() and not partition.written:
                     partition.release_blocking()
@@ -212,16 +240,17 @@ class Shard:
 
     def snapshot(self) -> Snapshot:
         """What is found now."""
-        if self._snapshot is None:
-            columns = self._columns()
-            partitions = self._partitions or [Partition(None, columns)]
-            self._snapshot = Snapshot([(one, one.searcher) for one in partitions], self._log.files.fork(), columns)
-        return self._snapshot
+        with self._looking:
+            if self._snapshot is None:
+                columns = self._columns()
+                partitions = self._partitions or [Partition(None, columns)]
+                self._snapshot = Snapshot([(one, one.searcher) for one in partitions], self._log.files.fork(), columns)
+            return self._snapshot
 
     def forget_snapshot(self) -> None:
         """The mapping changed: an empty index checks queries against the new one."""
         if not self._partitions:
-            self._snapshot = None
+            self._forget_snapshot()
 
     def bytes_on_disk(self) -> int:
         return self._log.bytes_on_disk() + sum(partition.bytes_on_disk() for partition in self._partitions)
@@ -233,7 +262,7 @@ class Shard:
 
     def compact_blocking(self) -> int:
         """Write what is alive in the emptiest old file anew and remove the file; how many bytes were freed."""
-        with self._guard:
+        with self._shaping, self._guard:
             numbers = self._log.numbers()[:-1]
             committed = [number for number in numbers if number < file_of(self._checkpoint)]
             for number in committed:
@@ -320,11 +349,11 @@ class Shard:
         return operation.version
 
     def _lookup(self, ids: Sequence[str]) -> dict[str, _Known]:
-        """What is known of each id: pending, deleted a while ago, or in a partition."""
+        """What is known of each id: pending, being committed, deleted a while ago, or in a partition."""
         found: dict[str, _Known] = {}
         ask = []
         for doc_id in ids:
-            known = self._recent.get(doc_id) or self._tombstones.get(doc_id)
+            known = self._recent.get(doc_id) or self._committing.get(doc_id) or self._tombstones.get(doc_id)
             if known is not None:
                 found[doc_id] = known
             else:
@@ -352,18 +381,35 @@ class Shard:
 
     def _apply_blocking(self) -> None:
         """Put what is pending into partitions, without a commit."""
-        if not self._pending:
+        with self._guard:
+            batch = self._take()
+        self._put_blocking(batch)
+
+    def _take(self) -> list[_Pending]:
+        batch, self._pending, self._pending_bytes = self._pending, [], 0
+        return batch
+
+    def _put_blocking(self, batch: list[_Pending]) -> None:
+        if not batch:
             return
-        pending, self._pending, self._pending_bytes = self._pending, [], 0
-        target = self._target_blocking()
-        last = {one.id: one.seq for one in pending}
-        for one in pending:
-            if one.overwrites or one.parsed is None or last[one.id] != one.seq:
-                for partition in self._partitions:
-                    partition.delete_blocking(one.id, self._writer_bytes)
-            if one.parsed is not None and last[one.id] == one.seq:
-                target.add_blocking(_documents(one), self._writer_bytes)
-        self._applied += len(pending)
+        try:
+            target = self._target_blocking()
+            last = {one.id: one.seq for one in batch}
+            for one in batch:
+                if one.overwrites or one.parsed is None or last[one.id] != one.seq:
+                    for partition in self._partitions:
+                        partition.delete_blocking(one.id, self._writer_bytes)
+                if one.parsed is not None and last[one.id] == one.seq:
+                    target.add_blocking(_documents(one), self._writer_bytes)
+        except BaseException:
+            # Some may be there already: what is tried again takes them away first.
+            for one in batch:
+                one.overwrites = True
+            with self._guard:
+                self._pending = batch + self._pending
+                self._pending_bytes = sum(one.bytes for one in self._pending)
+            raise
+        self._applied += len(batch)
 
     def _target_blocking(self) -> Partition:
         """The partition that takes documents of the mapping of now."""
@@ -381,9 +427,9 @@ class Shard:
                 one = _Pending(record.seq, record.id, location, parsed, record.routing, False, 0)
                 fresh.add_blocking(_documents(one), self._writer_bytes)
             fresh.commit_blocking()
-            self._partitions.remove(newest)
+            self._partitions = [one for one in self._partitions if one is not newest]  # readers keep the list they have
             self._save_blocking(self._saved_seq())
-            self._snapshot = None
+            self._forget_snapshot()
             newest.remove_blocking()
             return fresh
         return self._add_partition(columns)
@@ -391,8 +437,12 @@ class Shard:
     def _add_partition(self, columns: dict[str, Column]) -> Partition:
         self._number += 1
         partition = Partition(self.folder / f"part-{self._number:06d}", columns)
-        self._partitions.append(partition)
+        self._partitions = [*self._partitions, partition]
         return partition
+
+    def _forget_snapshot(self) -> None:
+        with self._looking:
+            self._snapshot = None
 
     def _live_of(self, partition: Partition) -> Iterator[tuple[int, Record]]:
         import tantivy
