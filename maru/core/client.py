@@ -66,7 +66,9 @@ class Client(Protocol):
     All methods raise NotFound, AlreadyExists, Conflict, Invalid, Denied, Gone, Unavailable or Deadline.
     """
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Value: ...
+    async def get(self, resource: Resource, namespace: str, name: str, *, subresource: str = "") -> Value:
+        """The document, or its Scale (subresource scale)."""
+        ...
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Page:
         """All that match the selectors (in their query string form)."""

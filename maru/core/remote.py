@@ -112,8 +112,8 @@ class RemoteClient:
         self._url = url
         self._headers = list(headers)
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Value:
-        return await self._ask("GET", resource.path(namespace, name))
+    async def get(self, resource: Resource, namespace: str, name: str, *, subresource: str = "") -> Value:
+        return await self._ask("GET", resource.path(namespace, name, subresource))
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Page:
         body = await self._exchange("GET", resource.path(namespace), _selectors(labels, fields))

@@ -14,6 +14,7 @@ from maru.boot.site_file import Told, site
 from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform
 
 PORT_OFFSET = 20000 + os.getpid() % 1000 * 10
+CONFIG = "workloads: {autoscaler_sync_s: 1}\n"  # so that a test need not wait for the usual 15 s
 _numbers = itertools.count(1)
 
 
@@ -32,6 +33,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     assert (BINARIES / "v36" / "kubectl").exists(), "the clients are not unpacked: run `make test`"
     # Unix socket paths are short, and pytest's folders are not.
     folder = Path(f"/tmp/maru-clients-{os.getpid()}")
+    folder.mkdir(exist_ok=True)
+    (folder / "config.yaml").write_text(CONFIG)
     running = Platform(folder, PORT_OFFSET)
     running.up()
     yield running

@@ -115,9 +115,10 @@ class FakeClient:
         self._api = api
         self.user = user
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Value:
+    async def get(self, resource: Resource, namespace: str, name: str, *, subresource: str = "") -> Value:
         self._api.maybe_fail()
-        return copy.deepcopy(self._document(key_of(resource, namespace, name)).value)
+        value = self._document(key_of(resource, namespace, name)).value
+        return _scale(value) if subresource == "scale" else copy.deepcopy(value)
 
     async def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Page:
         self._api.maybe_fail()
@@ -243,6 +244,10 @@ class FakeClient:
         elif (resource.storage, subresource) == ("namespaces", "finalize"):
             old["spec"] = value["spec"]
             value = old
+        elif subresource == "scale":
+            value, replicas = copy.deepcopy(old), value["spec"]["replicas"]
+            value["spec"]["replicas"] = replicas
+            self._carry_over(resource, value, old)
         elif subresource in ("", "ephemeralcontainers", "resize"):
             self._carry_over(resource, value, old)
         else:
@@ -317,6 +322,15 @@ class FakeClient:
 
 def _copied(value: Value, resource: Resource) -> Value:
     return {**copy.deepcopy(value), "apiVersion": resource.api_version, "kind": resource.kind}
+
+
+def _scale(value: Value) -> Value:
+    """The Scale of a kind that keeps its replicas as Deployments do."""
+    metadata = {name: value["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    labels = (value["spec"].get("selector") or {}).get("matchLabels") or {}
+    selector = ",".join(f"{key}={text}" for key, text in sorted(labels.items()))
+    status = {"replicas": (value.get("status") or {}).get("replicas", 0), "selector": selector}
+    return {"metadata": metadata, "spec": {"replicas": value["spec"].get("replicas", 1)}, "status": status}
 
 
 def _matches(value: Value, labels: str, fields: str) -> bool:

@@ -16,6 +16,7 @@ from maru.components.workloads.controllers.endpoints import Endpoints
 from maru.components.workloads.controllers.ephemeral_volumes import EphemeralVolumes
 from maru.components.workloads.controllers.finished_jobs import FinishedJobs
 from maru.components.workloads.controllers.garbage_collector import GarbageCollector
+from maru.components.workloads.controllers.horizontal_pod_autoscalers import HorizontalPodAutoscalers
 from maru.components.workloads.controllers.jobs import Jobs
 from maru.components.workloads.controllers.kit import Kit, Runner
 from maru.components.workloads.controllers.namespaces import Namespaces
@@ -29,6 +30,7 @@ from maru.components.workloads.controllers.stateful_sets import StatefulSets
 from maru.components.workloads.controllers.taint_evictions import TaintEvictions
 from maru.components.workloads.controllers.volumes import Volumes
 from maru.contracts.kinds_served import KindsServed
+from maru.contracts.usage import UsageSource
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.ids import Ids
@@ -50,6 +52,7 @@ class Needs:
     clock: Clock
     ids: Ids
     kinds: KindsServed
+    usage: UsageSource
     config: WorkloadsConfig
 
 
@@ -65,11 +68,13 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - every comp
     async with background("workloads") as tasks:
         for controller in controllers(kit, needs.kinds, needs.config, needs.site):
             tasks.start(controller.run(), name=controller.name)
+        scaler = HorizontalPodAutoscalers(kit, needs.kinds, needs.usage, needs.config)
+        tasks.start(scaler.run(), name=scaler.name)
         yield Gives()
 
 
 def controllers(kit: Kit, kinds: KindsServed, config: WorkloadsConfig, site: Site) -> list[Runner]:
-    """All of them, not yet running."""
+    """All that need documents alone, not yet running."""
     return [
         Deployments(kit),
         ReplicaSets(kit),

@@ -71,8 +71,10 @@ class LocalClient:
         self._caller = caller
         self._manager = caller.name.removeprefix("system:").replace("controller:", "").replace(":", "-")
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Value:
-        call = self._call(resource, namespace, name)
+    async def get(self, resource: Resource, namespace: str, name: str, *, subresource: str = "") -> Value:
+        call = self._call(resource, namespace, name, subresource)
+        if subresource == "scale":
+            return self._scales.shown(call)
         document = self._house.store.get(call.key)
         if document is None:
             raise not_found(call.served.resource, name)

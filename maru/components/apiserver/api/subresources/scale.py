@@ -51,7 +51,7 @@ class Scales:
         form = choose(request.headers.get("Accept", ""), ONE_SHAPES)
         renderer = Renderer(self._served, form, self._house.clock.now(), include=request.query_get("includeObject"))
         if verb == "get":
-            shown = scale_of(call.served, self._current(call).value)
+            shown = self.shown(call)
         elif verb == "update":
             call.options = read_write(request.query_get)
             decoded = await read_body(request)
@@ -66,6 +66,10 @@ class Scales:
         document = Document(call.key, msgspec.json.encode(shown), version, shown)
         body = await renderer.one(document)
         return answers.of_bytes(body, content_type=form.content_type, warnings=call.warnings)
+
+    def shown(self, call: Call) -> Value:
+        """The Scale as it is. Raises NotFound."""
+        return scale_of(call.served, self._current(call).value)
 
     async def patch(self, call: Call, body: object, kind: PatchKind, duplicates: tuple[str, ...] = ()) -> Value:
         """The Scale after a patch."""
