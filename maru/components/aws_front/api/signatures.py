@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from maru.components.aws_front.api.head import Head
 from maru.components.aws_front.api.hosts import read_host
 from maru.contracts.aws_access import AwsCaller, AwsCredentials, Credential
+from maru.core.errors import Unauthenticated
 from maru.wire.aws import signature_two
 from maru.wire.aws.faults import Fault
 from maru.wire.aws.signature import (
@@ -87,7 +88,7 @@ class Signatures:
         if claim.is_version_two:
             return self._verify_two(head, claim, now)
         self._check_time(claim, now)
-        credential = self._credentials.find(claim.access_key, claim.token)
+        credential = self._credential(claim)
         self._check_headers(head, claim)
         key = self._key(credential, claim)
         canonical = canonical_request(Signed(head.method, head.path, head.query, head.headers), claim, payload)
@@ -106,13 +107,21 @@ class Signatures:
                 raise Fault("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", 403)
             if abs(now - moment) > timedelta(seconds=self._skew_s):
                 raise self._too_skewed(claim, now)
-        credential = self._credentials.find(claim.access_key, claim.token)
+        credential = self._credential(claim)
         request = Signed(head.method, head.path, head.query, {**hoisted(head), **head.headers})
         texts = signature_two.strings_to_sign(request, claim, read_host(head.host).bucket)
         if not any(is_same(signature_two.sign(credential.secret, text), claim.signature) for text in texts):
             raise _mismatch(claim, texts[0], "")
         self._credentials.used(credential.caller, "s3", claim.region or DEFAULT_REGION, now)
         return Established(credential.caller, claim, b"")
+
+    def _credential(self, claim: Claim) -> Credential:
+        try:
+            return self._credentials.find(claim.access_key, claim.token)
+        except Unauthenticated as error:
+            if claim.service.startswith("s3") and error.details.get("code") == "InvalidClientTokenId":
+                error.details["members"] = {"AWSAccessKeyId": claim.access_key}
+            raise
 
     def _key(self, credential: Credential, claim: Claim) -> bytes:
         place = (credential.secret, claim.date, claim.region, claim.service)
