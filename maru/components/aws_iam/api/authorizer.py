@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.managed import Managed
@@ -293,9 +294,13 @@ class PolicyAuthorizer:
 
     def _levels(self, account: str, kind: str) -> Levels:
         """The same object as long as the guardrails answer the same ones."""
+        if not self._guardrails:
+            return ()
         found = [guardrails.above(account, kind) for guardrails in self._guardrails]
         kept = self._compiled_levels.get((account, kind))
-        if kept is not None and all(one is other for one, other in zip(kept[0], found, strict=True)):
+        if kept is not None and (
+            kept[0][0] is found[0] if len(found) == 1 else all(map(is_, kept[0], found))  # the usual one, quickly
+        ):
             return kept[1]
         levels = [
             [self._of_value(policy_id, policy) for policy_id, policy in level] for several in found for level in several
