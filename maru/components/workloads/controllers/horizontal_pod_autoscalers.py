@@ -82,6 +82,7 @@ class HorizontalPodAutoscalers(Controller):
             )
         except MaruError as error:
             text = _text(error)
+            self._selected.pop(place, None)
             self.event(scaler, WARNING, "FailedGetScale", text)
             why = f"the HPA controller was unable to get the target's current scale: {text}"
             conditions = self._with(scaler, {ABLE: (False, ("FailedGetScale", why))})
