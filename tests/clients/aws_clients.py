@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.config import Config
 
 from tests.clients.platform import ROOT, Platform
 
@@ -36,15 +37,20 @@ class Aws:
         keys = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret}
         return Aws({**self.environment, **keys, **({"AWS_SESSION_TOKEN": token} if token else {})})
 
-    def client(self, service: str, region: str = "us-east-1"):  # type: ignore[no-untyped-def] # boto3 has no types
-        """A boto3 client."""
+    @property
+    def endpoint(self) -> str:
+        """Of all services."""
+        return self.environment["AWS_ENDPOINT_URL"]
+
+    def client(self, service: str, region: str = "us-east-1", **options: object):  # type: ignore[no-untyped-def] # boto3 has no types
+        """A boto3 client; options: of botocore's Config."""
         session = boto3.Session(
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=self.environment.get("AWS_SESSION_TOKEN"),
             region_name=region,
         )
-        return session.client(service, endpoint_url=self.environment["AWS_ENDPOINT_URL"])
+        return session.client(service, endpoint_url=self.endpoint, config=Config(**options))
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The aws command line; its output is JSON."""

@@ -16,12 +16,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.clients.aws import Aws, aws_of
+from tests.clients.aws_clients import Aws
 
 
 @pytest.fixture(scope="module")
 def aws(platform) -> Aws:
-    return aws_of(platform)
+    return Aws.of(platform)
 
 
 def send(aws, method="POST", path="/", body=b"", headers=None):
@@ -50,12 +50,13 @@ def signed(aws, service, body, headers, *, at=None, secret=None):
 
 
 TARGET = {"X-Amz-Target": "TrentService.ListKeys", "Content-Type": "application/x-amz-json-1.1"}
+ONCE = {"total_max_attempts": 1}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 WHO = b"Action=GetCallerIdentity&Version=2011-06-15"
 
 
 def test_command_line_is_answered(aws):
-    told = json.loads(aws.run("sts", "get-caller-identity").stdout)
+    told = json.loads(aws.cli("sts", "get-caller-identity").stdout)
     assert told["Account"] == "123456789012"
 
 
@@ -66,7 +67,7 @@ def test_wrong_secret_is_refused_in_each_family_s_words(aws):
         ("s3", lambda client: client.list_buckets(), "SignatureDoesNotMatch", 403),
     ):
         with pytest.raises(ClientError) as raised:
-            call(aws.client(service, secret="wrong"))
+            call(aws.named(aws.environment["AWS_ACCESS_KEY_ID"], "wrong").client(service, retries=ONCE))
         assert raised.value.response["Error"]["Code"] == code
         assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
         assert raised.value.response["ResponseMetadata"]["RequestId"]
@@ -79,7 +80,7 @@ def test_unknown_key_is_refused_in_each_family_s_words(aws):
         ("s3", lambda client: client.list_buckets(), "InvalidAccessKeyId"),
     ):
         with pytest.raises(ClientError) as raised:
-            call(aws.client(service, access_key="AKIAIOSFODNN7EXAMPLE", secret="x"))
+            call(aws.named("AKIAIOSFODNN7EXAMPLE", "x").client(service, retries=ONCE))
         assert raised.value.response["Error"]["Code"] == code
 
 
@@ -166,7 +167,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(aws):
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
 def test_presigned_urls_are_good_until_they_expire(aws, version):
-    s3 = aws.client("s3", config={"signature_version": version})
+    s3 = aws.client("s3", signature_version=version)
     aws.client("s3").create_bucket(Bucket="front-presigned")
     aws.client("s3").put_object(Bucket="front-presigned", Key="a b/ü", Body=b"content")
     place = {"Bucket": "front-presigned", "Key": "a b/ü", "ResponseContentType": "a/b"}
