@@ -67,6 +67,16 @@ def test_the_command_line_copies_syncs_and_removes(aws: Aws, bucket: str, tmp_pa
     assert "NoSuchBucket" in aws.cli("s3", "ls", f"s3://{bucket}", check=False).stderr
 
 
+def test_urls_presigned_by_default_are_opened(aws: Aws, bucket: str) -> None:
+    s3 = aws.client("s3")
+    s3.put_object(Bucket=bucket, Key="a b?c", Body=b"kept")
+    asked = {"Bucket": bucket, "Key": "a b?c", "ResponseContentType": "text/x"}
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked)) as answer:
+        assert (answer.read(), answer.headers["Content-Type"]) == (b"kept", "text/x")
+    with urllib.request.urlopen(aws.cli("s3", "presign", f"s3://{bucket}/a b?c").stdout.strip()) as answer:
+        assert answer.read() == b"kept"
+
+
 def test_browsers_post_forms_and_read_sites(aws: Aws, bucket: str) -> None:
     s3 = aws.client("s3")
     post = s3.generate_presigned_post(bucket, "site/${filename}", Conditions=[["content-length-range", 1, 9]])

@@ -87,6 +87,8 @@ async def test_codes_of_what_is_missing_or_too_much(s3: World) -> None:
     target = {"LoggingEnabled": {"TargetBucket": "no-such-bucket", "TargetPrefix": ""}}
     wanted = await s3.refused("PutBucketLogging", Bucket=bucket, BucketLoggingStatus=target)
     assert wanted == "InvalidTargetBucketForLogging"
+    rules = {"Role": "arn:aws:iam::123456789012:role/r", "Rules": []}
+    assert await s3.refused("PutBucketReplication", Bucket=bucket, ReplicationConfiguration=rules) == "InvalidRequest"
     many = {"TagSet": [{"Key": str(number), "Value": ""} for number in range(11)]}
     with pytest.raises(MaruError, match="Object tags cannot be greater than 10"):
         await s3("PutObjectTagging", Bucket=bucket, Key="k", Tagging=many)

@@ -184,7 +184,7 @@ class Settings:
         bucket = self._allowed(call, "s3:PutReplicationConfiguration")
         if bucket.spec.versioning != "Enabled":
             text = "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
-            raise refusal("InvalidRequest", text)
+            raise refusal("InvalidRequest", text, BucketName=bucket.name)
         raise refusal("NotImplemented", "Replication is not implemented.")
 
     async def put_logging(self, call: AwsCall) -> Members:
