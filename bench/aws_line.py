@@ -64,6 +64,7 @@ class Line:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self.connections_total = 0
         self._socket = self._connected()
         self._unread = bytearray()
         self._want_bytes = -1  # of the answer under way, -1 while its head is not here; 0: until its last chunk
@@ -113,6 +114,7 @@ class Line:
 
     def _connected(self) -> socket.socket:
         made = socket.create_connection((self._account.host, self._account.port), timeout=60)
+        self.connections_total += 1
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
 
@@ -133,13 +135,14 @@ def rate(account: Account, requests: Sequence[bytes], connections: int, seconds:
     while time.perf_counter() < ends:
         for number, _ in poll.poll():
             line = by_number[number]
+            connections = line.connections_total
             answer = line.receive()
             if answer is None:
                 continue
             if answer[9:10] != b"2":
                 raise RuntimeError(f"a request failed: {answer[:500]!r}")
             done += 1
-            if line.fileno() != number:
+            if line.connections_total != connections:  # its number may be the same one, which is no more polled
                 by_number[line.fileno()] = by_number.pop(number)
                 poll.register(line.fileno(), select.EPOLLIN)
             line.send(requests[done % len(requests)])
