@@ -19,7 +19,7 @@ from maru.components.search.engine.searching.rows import field_values
 from maru.components.search.errors import body_of, failure, illegal, no_such_index, parsing, status_of
 from maru.components.search.model.mapping.extract import filtered
 from maru.core.errors import MaruError
-from maru.wire.elastic.bulk import items
+from maru.wire.elastic.bulk import Item, items
 from maru.wire.elastic.json import BodyError, Json, Object, as_text, decode
 
 
@@ -172,27 +172,15 @@ class DocumentApi:
             parsed = list(items(call.body))
         except BodyError as error:
             raise failure(400, error.kind, error.reason) from error
-        writes = []
-        for item in parsed:
-            head = item.head
-            target = str(head.get("_index") or call.part("index"))
-            write = Write(
-                item.kind,
-                target,
-                as_text(head["_id"]) if head.get("_id") is not None else "",
-                item.source,
-                as_text(head.get("routing", head.get("_routing", call.arg("routing"))) or ""),
-                int(head.get("if_seq_no", -1)),
-                int(head.get("if_primary_term", 0)),
-                int(head.get("version", head.get("_version", -1)) or -1),
-                str(head.get("version_type", head.get("_version_type", "internal"))),
-                str(head.get("pipeline", call.arg("pipeline"))),
-                require_alias=bool(head.get("require_alias", call.flag("require_alias"))),
-                returns=head.get("_source", call.arg("_source") or None),
-            )
-            if item.kind == "create" and write.id == "" and head.get("_id") == "":
-                raise illegal("if _id is specified it must not be empty")
-            writes.append(write)
+        common = Write(
+            "",
+            call.part("index"),
+            routing=call.arg("routing"),
+            pipeline=call.arg("pipeline"),
+            require_alias=call.flag("require_alias"),
+            returns=call.arg("_source") or None,
+        )
+        writes = [_item_write(item, common) for item in parsed]
         problems: list[str] = []
         for _number, write in enumerate(writes, 1):
             if not write.target:
@@ -202,12 +190,21 @@ class DocumentApi:
         if problems:
             raise failure(400, "action_request_validation_exception", f"Validation Failed:{''.join(problems)}")
         outcomes = await self._house.writing.many(writes, _refresh(call))
-        told = [self._item(outcome) for outcome in outcomes]
+        shards = self._shards(outcomes)
+        told = [self._item(outcome, shards) for outcome in outcomes]
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         errors = any("error" in next(iter(one.values())) for one in told)
         return Reply({"errors": errors, "took": took, "items": told})
 
-    def _item(self, outcome: Outcome) -> Object:
+    def _shards(self, outcomes: Sequence[Outcome]) -> Object:
+        """What `_shards` says of a write, by index."""
+        told: Object = {}
+        for name in {outcome.index for outcome in outcomes}:
+            index = self._house.indices.get(name)
+            told[name] = written_shards(index.replicas if index is not None else 1)
+        return told
+
+    def _item(self, outcome: Outcome, shards: Object) -> Object:
         write = outcome.write
         if outcome.error is not None:
             body = body_of(outcome.error)
@@ -220,7 +217,7 @@ class DocumentApi:
                     "error": body,
                 }
             }
-        told = self._told(outcome)
+        told = self._told(outcome, shards)
         assert outcome.written is not None
         status = {"created": 201, "not_found": 404}.get(outcome.written.result, 200)
         if write.kind == "update" and write.returns is not None:
@@ -229,10 +226,9 @@ class DocumentApi:
                 told["get"] = got
         return {write.kind: {**told, "status": status}}
 
-    def _told(self, outcome: Outcome) -> Object:
+    def _told(self, outcome: Outcome, shards: Object | None = None) -> Object:
         written = outcome.written
         assert written is not None
-        index = self._house.indices.get(outcome.index)
         if written.seq == -2:
             return {
                 "_index": outcome.index,
@@ -249,11 +245,13 @@ class DocumentApi:
         }
         if outcome.refreshed:
             told["forced_refresh"] = True
-        replicas = index.replicas if index is not None else 1
         told["_shards"] = (
-            written_shards(replicas) if written.result != "noop" else {"total": 0, "successful": 0, "failed": 0}
+            (shards or self._shards([outcome]))[outcome.index]
+            if written.result != "noop"
+            else {"total": 0, "successful": 0, "failed": 0}
         )
-        return {**told, "_seq_no": written.seq, "_primary_term": written.term}
+        told["_seq_no"], told["_primary_term"] = written.seq, written.term
+        return told
 
     async def _stored(self, call: Call, name: str, doc_id: str, *, routing: str = "") -> tuple[Index, Stored | None]:
         index = self._house.indices.one(name)
@@ -349,6 +347,37 @@ class DocumentApi:
             }
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         return {**told, "_version": version, "found": True, "took": took, "term_vectors": vectors}
+
+
+def _item_write(item: Item, common: Write) -> Write:
+    """common: what the request says for all. Raises illegal_argument_exception."""
+    head = item.head
+    if not head:
+        return Write(
+            item.kind,
+            common.target,
+            source=item.source,
+            routing=common.routing,
+            pipeline=common.pipeline,
+            require_alias=common.require_alias,
+            returns=common.returns,
+        )
+    if item.kind == "create" and head.get("_id") == "":
+        raise illegal("if _id is specified it must not be empty")
+    return Write(
+        item.kind,
+        str(head.get("_index") or common.target),
+        as_text(head["_id"]) if head.get("_id") is not None else "",
+        item.source,
+        as_text(head.get("routing", head.get("_routing", common.routing)) or ""),
+        int(head.get("if_seq_no", -1)),
+        int(head.get("if_primary_term", 0)),
+        int(head.get("version", head.get("_version", -1)) or -1),
+        str(head.get("version_type", head.get("_version_type", "internal"))),
+        str(head.get("pipeline", common.pipeline)),
+        require_alias=bool(head.get("require_alias", common.require_alias)),
+        returns=head.get("_source", common.returns),
+    )
 
 
 def _write(call: Call, kind: str) -> Write:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from maru.components.search.model.analysis.analyzers import Analyzer, Analyzers
 from maru.components.search.model.mapping import values
@@ -46,6 +46,7 @@ STORED_ONLY = (
     "aggregate_metric_double",
 )
 OBJECTS = ("object", "nested")
+_MILLIS_LOW, _MILLIS_HIGH = 10**9, 253402300799999  # fewer digits are a year, more are past the year 9999
 TYPES = {
     *TEXTS,
     *KEYWORDS,
@@ -65,6 +66,17 @@ NUMERIC = {*WHOLES, *DECIMALS, "unsigned_long"}
 
 Out = dict[str, list[Json]]
 """What a document gives each column by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Values of one JSON `type`, within bounds, that are what `column` holds. is_noted: the path goes to FIELDS, too."""
+
+    type: object  # a class
+    column: str
+    low: float = 0
+    high: float = 0
+    is_noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,7 @@ class Field:
     copy_to: tuple[str, ...] = ()
     family: str = ""
     direct: str = ""  # the one column that a scalar goes to as it is converted; "" where there is more to do
+    plain: Plain | None = None  # the values that go to its column as they are
 
     @property
     def column(self) -> str:
@@ -145,7 +158,7 @@ def make_field(path: str, params: Object, source: str, nested: str, analyzers: A
         make_field(f"{path}.{name}", child, source, nested, analyzers)
         for name, child in (params.get("fields") or {}).items()
     )
-    return Field(
+    made = Field(
         path=path,
         kind=kind,
         params=params,
@@ -169,6 +182,27 @@ def make_field(path: str, params: Object, source: str, nested: str, analyzers: A
         family=family,
         direct=column_name(path) if _is_direct(kind, family, params) and not fields and not copies else "",
     )
+    return made if fields or copies else replace(made, plain=_plain(made))
+
+
+def _plain(at: Field) -> Plain | None:
+    """What `scalar` would not change."""
+    if at.is_text:
+        is_plain = at.columns and at.analyzer is not None and at.analyzer.is_standard
+        return Plain(str, at.column, is_noted=True) if is_plain else None
+    if not at.direct:
+        return None
+    if at.kind == "keyword" and at.normalizer is None:
+        return Plain(str, at.direct)
+    if at.kind in values.BOUNDS:
+        bits = values.BOUNDS[at.kind]
+        return Plain(int, at.direct, -(1 << bits - 1), (1 << bits - 1) - 1)
+    if at.kind in ("float", "double"):
+        high = 3.4028235e38 if at.kind == "float" else 1.7976931348623157e308
+        return Plain(float, at.direct, -high, high)
+    if at.kind == "date" and at.format.spelled == DEFAULT:
+        return Plain(int, at.direct, _MILLIS_LOW, _MILLIS_HIGH)
+    return None
 
 
 def _is_direct(kind: str, family: str, params: Object) -> bool:

@@ -133,6 +133,16 @@ class _Walk:
             if known is None:
                 self._unknown(name, value, node, out)
             elif isinstance(known, Field):
+                plain = known.plain
+                if (
+                    plain is not None
+                    and value.__class__ is plain.type
+                    and (plain.type is str or plain.low <= value <= plain.high)
+                ):
+                    out.setdefault(plain.column, []).append(value)
+                    if plain.is_noted:
+                        out.setdefault(FIELDS, []).append(known.path)
+                    continue
                 if known.direct and value.__class__ in _SCALARS:
                     try:
                         out.setdefault(known.direct, []).append(known.scalar(value))
