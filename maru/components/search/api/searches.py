@@ -107,7 +107,7 @@ class SearchApi:
         targets = _weighted(targets, body.get("indices_boost"))
         if scroll:
             request = _scrolled(request)
-        answer = await self._run(targets, request)
+        answer, is_late = await self._in_time(targets, request)
         told: Object = {}
         if pit is not None:
             told["pit_id"] = str(pit["id"])
@@ -116,10 +116,24 @@ class SearchApi:
             _advance(context, answer)
             told["_scroll_id"] = self._keep(context)
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
-        told |= {"took": took, "timed_out": False, "_shards": shards_of(shards), **answer}
+        told |= {"took": took, "timed_out": is_late, "_shards": shards_of(shards), **answer}
         if body.get("profile") in (True, "true"):
             told["profile"] = _profile(targets, request, took)
         return told
+
+    async def _in_time(self, targets: Sequence[Target], request: SearchRequest) -> tuple[Object, bool]:
+        """The answer, and whether `timeout` passed before there was one: then it is an empty part of it."""
+        limit_s = _timeout_s(request.body)
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._run(targets, request), False
+        except TimeoutError as error:
+            if request.body.get("allow_partial_search_results") in (False, "false"):
+                raise failure(504, "search_phase_execution_exception", "Time exceeded") from error
+        hits: Object = {"max_score": None, "hits": []}
+        if request.total_max != 0:
+            hits["total"] = 0 if request.has_total_int else {"value": 0, "relation": "gte"}
+        return {"hits": hits}, True
 
     async def _run(self, targets: Sequence[Target], request: SearchRequest) -> Object:
         search = Search(targets, request, self._house.around())
@@ -292,6 +306,17 @@ class SearchApi:
                 caused_by=cause,
             )
         return found
+
+
+def _timeout_s(body: Object) -> float | None:
+    """Raises illegal_argument_exception."""
+    if body.get("timeout") is None:
+        return None
+    try:
+        found_s = duration_s(body["timeout"], "timeout")
+    except ValueError as error:
+        raise illegal(str(error)) from error
+    return found_s if found_s >= 0 else None
 
 
 def _scrolled(request: SearchRequest) -> SearchRequest:

@@ -13,7 +13,7 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, memory_bytes, replicas_of, status_of_index
 from maru.components.search.api.house import CLUSTER, VERSION, House
 from maru.components.search.api.table_columns import COLUMNS
-from maru.components.search.errors import failure, illegal
+from maru.components.search.errors import failure, illegal, unsupported
 from maru.components.search.model.definitions import PIPELINES
 from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object
@@ -43,8 +43,8 @@ class CatApi:
             "templates": self._templates,
             "component_templates": self._components,
             "segments": self._segments,
-            "tasks": self._tasks,
-            "thread_pool": self._pools,
+            "tasks": self._none,  # work in the background is refused: none is under way
+            "thread_pool": self._unknown("_cat/thread_pool"),
             "recovery": self._recovery,
             "plugins": self._none,
             "pending_tasks": self._none,
@@ -381,58 +381,30 @@ class CatApi:
                 )
         return rows
 
-    async def _tasks(self, call: Call) -> list[Object]:
-        now = self._house.clock.now()
-        return [
-            {
-                "action": "cluster:monitor/tasks/lists",
-                "task_id": f"{self._house.node_id}:1",
-                "parent_task_id": "-",
-                "type": "transport",
-                "start_time": int(now.timestamp() * 1000),
-                "timestamp": now.strftime("%H:%M:%S"),
-                "running_time": "1ms",
-                "ip": "127.0.0.1",
-                "node": self._house.site.node_name,
-            }
-        ]
-
-    async def _pools(self, call: Call) -> list[Object]:
-        return [
-            {"node_name": self._house.site.node_name, "name": name, "active": 0, "queue": 0, "rejected": 0}
-            for name in ("search", "write", "get")
-        ]
-
     async def _recovery(self, call: Call) -> list[Object]:
-        name = self._house.site.node_name
+        """Of what is open, the operations read from the log again; times and files were not counted."""
         return [
             {
                 "index": one.index.name,
-                "shard": number,
-                "time": "0s",
-                "type": "existing_store",
+                "shard": 0,
                 "stage": "done",
-                "source_host": "n/a",
-                "source_node": "n/a",
                 "target_host": "127.0.0.1",
-                "target_node": name,
-                "repository": "n/a",
-                "snapshot": "n/a",
-                "files": 0,
-                "files_recovered": 0,
-                "files_percent": "100.0%",
-                "files_total": 0,
-                "bytes": 0,
-                "bytes_recovered": 0,
-                "bytes_percent": "100.0%",
-                "bytes_total": 0,
-                "translog_ops": 0,
-                "translog_ops_recovered": 0,
+                "target_node": self._house.site.node_name,
+                "translog_ops": one.index.shard.replayed,
+                "translog_ops_recovered": one.index.shard.replayed,
                 "translog_ops_percent": "100.0%",
             }
             for one in self._house.find(call)
-            for number in range(one.index.shards)
+            if one.index.shard is not None
         ]
+
+    def _unknown(self, name: str) -> Rows:
+        """For what this server keeps no figures of. Raises unsupported_operation_exception when asked."""
+
+        async def refuse(call: Call) -> list[Object]:
+            raise unsupported(f"[{name}]")
+
+        return refuse
 
     async def _none(self, call: Call) -> list[Object]:
         return []

@@ -1,4 +1,4 @@
-"""Index lifecycle policies: rolling over what is hot, deleting what is old.
+"""Index lifecycle policies: rolling over what is hot, closing old ones for writes, deleting what is old.
 
 The age of an index counts from its rollover, or from its creation where it never rolled. Source: Elasticsearch
 reference, "Index lifecycle", "Rollover", "Delete".
@@ -57,6 +57,7 @@ class Lifecycle:
                 await self.roll(target, "", {})
                 await self._indices.change_settings(index, {ROLLED: "true", ROLLED_AT: str(self._indices.now())})
             return
+        await self._settle(index, phases)
         deletion = phases.get("delete")
         if deletion is not None and self.age_s(index) >= duration_s(deletion.get("min_age", "0ms")):
             stream = self._indices.stream(str(index.spec.get("data_stream", "")))
@@ -66,6 +67,23 @@ class Lifecycle:
                     return
                 await self._templates.streams.put(str(index.spec["data_stream"]), {**stream, "indices": rest})
             await self._indices.delete(index)
+
+    async def _settle(self, index: Index, phases: Object) -> None:
+        """The settings that the phases it has reached give it: read only, and the priority of the last one."""
+        wanted: dict[str, str] = {}
+        for name in ("hot", "warm", "cold", "frozen"):
+            phase = phases.get(name)
+            if phase is None or self.age_s(index) < duration_s(phase.get("min_age", "0ms")):
+                continue
+            actions = phase.get("actions") or {}
+            if "readonly" in actions:
+                wanted["blocks.write"] = "true"
+            priority = (actions.get("set_priority") or {}).get("priority")
+            if priority is not None:
+                wanted["priority"] = str(priority)
+        wanted = {name: value for name, value in wanted.items() if str(index.settings.get(name)) != value}
+        if wanted:
+            await self._indices.change_settings(index, wanted)
 
     def age_s(self, index: Index) -> float:
         """Seconds since its rollover, or its creation."""

@@ -70,7 +70,7 @@ Out = dict[str, list[Json]]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Values of one JSON `type`, within bounds, that are what `column` holds. is_noted: the path goes to FIELDS, too."""
+    """Values of one JSON `type`, within bounds, that `column` holds as they are. is_noted: FIELDS tells the path."""
 
     type: object  # a class
     column: str

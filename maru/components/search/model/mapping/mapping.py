@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as ReadOnly
 from fnmatch import fnmatchcase
 
-from maru.components.search.errors import failure, illegal
+from maru.components.search.errors import failure, illegal, unsupported
 from maru.components.search.model.analysis.analyzers import Analyzers
 from maru.components.search.model.mapping.columns import Column
 from maru.components.search.model.mapping.fields import OBJECTS, TYPES, Field, make_field
@@ -300,6 +300,12 @@ def _check_params(field: Field) -> None:
             raise mapper_failure(
                 f"unknown parameter [{name}] on mapper [{field.path.rpartition('.')[2]}] of type [{field.kind}]"
             )
+    similarity = field.params.get("similarity", "BM25")
+    if similarity not in ("BM25", "default", "boolean"):
+        raise mapper_failure(f"Unknown Similarity type [{similarity}] for field [{field.path.rpartition('.')[2]}]")
+    for name in ("index_prefixes", "similarity"):
+        if name in field.params and not (name == "similarity" and similarity in ("BM25", "default")):
+            raise unsupported(f"[{name}] of field [{field.path}]")
     if field.kind == "scaled_float" and "scaling_factor" not in field.params:
         raise mapper_failure("Field [scaling_factor] is required")
 
