@@ -20,7 +20,8 @@ from maru.components.pipelines.model.container_lines import LineParts, docker_fi
 from maru.components.pipelines.model.event import Event, copied
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.document import Document, Resource, Value
-from maru.kinds.resources import PODS
+from maru.core.informer import Informer
+from maru.kinds.resources import CUSTOMRESOURCEDEFINITIONS, PODS
 from maru.wire.logstash.syntax import Plugin
 
 LOOK_S = 0.25
@@ -28,6 +29,7 @@ FIND_S = 0.5
 SAVE_S = 1.0
 BY_UID = "uid"
 CONTAINERS = Resource("engine.maru.dev", "v1", "containers", "Container", namespaced=False)
+CONTAINERS_DEFINITION = "containers.engine.maru.dev"
 
 
 class ContainerOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +48,8 @@ class Containers:
         self._dress = Dress(self._options)
         self._pods = ground.informers.of(PODS, fields=f"spec.nodeName={ground.site.node_name}")
         self._pods.index(BY_UID, lambda pod: [str(pod.metadata.get("uid", ""))])
-        self._docker = ground.informers.of(CONTAINERS)
+        self._kinds = ground.informers.of(CUSTOMRESOURCEDEFINITIONS, fields=f"metadata.name={CONTAINERS_DEFINITION}")
+        self._docker: Informer | None = None  # once there is such a kind: a platform without docker has none
         self._parts: dict[str, LineParts] = {}
         self._about: dict[str, Mapping[str, object]] = {}
 
@@ -120,7 +123,7 @@ class Containers:
         path = {"log": {"file": {"path": str(file.path)}}}
         if file.path.name.split(".")[0].endswith("-json"):
             container_id = file.path.name.split("-json")[0]
-            document = self._docker.get("", container_id[:12])
+            document = self._container(container_id[:12])
             about: Value = docker_fields(document.value["spec"], node) if document is not None else {}
             is_known = document is not None
             about.setdefault("container", {"id": container_id})
@@ -133,6 +136,12 @@ class Containers:
         if is_known:
             self._about[file.inode] = {**about, **path}
         return {**about, **path}
+
+    def _container(self, name: str) -> Document | None:
+        definition = self._kinds.get("", CONTAINERS_DEFINITION)
+        if self._docker is None and definition is not None and _is_served(definition):
+            self._docker = self._ground.informers.of(CONTAINERS)
+        return self._docker.get("", name) if self._docker is not None else None
 
     def _pod(self, uid: str) -> Document | None:
         found = self._pods.by_index(BY_UID, uid)
@@ -150,6 +159,11 @@ class Containers:
             await asyncio.to_thread(tails.save_blocking)
         except OSError as error:
             self._ground.log.warning("positions of container logs cannot be kept", error=str(error))
+
+
+def _is_served(definition: Document) -> bool:
+    conditions = definition.value.get("status", {}).get("conditions", [])
+    return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
 
 
 def _inside(folder: Path | str) -> Sequence[str]:
