@@ -69,7 +69,13 @@ def leftovers(platform: Platform) -> set[str]:
         *(mount for mount in mounts if mount.startswith(str(platform.data_dir))),
         *(path.name for path in Path("/sys/class/net").iterdir() if path.name == here.bridge),
         *(table for table in tables if table.split()[-1].startswith(here.instance)),
-        *(str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{here.instance}")),
+        # Others' control groups come and go meanwhile; os.walk passes over those that went.
+        *(
+            f"{folder}/{name}"
+            for folder, names, _ in os.walk("/sys/fs/cgroup")
+            for name in names
+            if name == here.instance
+        ),
         *(path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if str(platform.data_dir) in _read(path)),
     }
 

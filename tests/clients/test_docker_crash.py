@@ -6,6 +6,7 @@ MARU_CRASH_LINES_S makes the log longer than the short form's.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ TALK = (
 def own() -> Iterator[Platform]:
     if os.geteuid() != 0:
         pytest.skip("a platform needs root")
+    if shutil.which("docker") is None:
+        pytest.skip("the docker command is not installed")
     running = Platform(Path(f"/tmp/maru-dcrash-{os.getpid()}"), OFFSET)
     running.up()
     yield running
