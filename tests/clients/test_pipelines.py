@@ -33,7 +33,7 @@ spec:
     command: [sh, -c, %s]
 """
 SCRIPT = """
-echo 'ERROR cannot open'; echo '{"level":"WARN","msg":"hot"}'; echo '{"level":{"a":1}}' >&2; head -c 20000 /dev/zero |
+echo 'ERROR cannot open'; echo '{"level":"WARN","msg":"hot"}'; echo '{"level":{"a":1}}' >&2; sleep 0.3; head -c 20000 /dev/zero |
 tr '\\0' x; echo; for i in 1 2 3; do echo line $i; done
 """
 ACCESS = (
