@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from maru.components.aws_s3.engine.recent import ENTRIES_MAX, Recent
 from maru.components.aws_s3.engine.versions import Place
 from tests.components.aws_s3.conftest import World
@@ -38,9 +40,15 @@ async def test_every_read_sees_the_last_acknowledged_write(s3: World) -> None:
     bucket = await s3.bucket()
     await s3("PutObject", b"0", Bucket=bucket, Key="k")
 
+    async def read_on() -> list[bytes]:
+        return [(await s3("GetObject", Bucket=bucket, Key="k"))["Body"] for _ in range(30)]
+
+    readers = [asyncio.ensure_future(read_on()) for _ in range(4)]
     for number in range(1, 12):
         await s3("PutObject", str(number).encode(), Bucket=bucket, Key="k")
         assert (await s3("GetObject", Bucket=bucket, Key="k"))["Body"] == str(number).encode()
+    for seen in await asyncio.gather(*readers):
+        assert [int(body) for body in seen] == sorted(int(body) for body in seen)
     await s3("PutObjectTagging", Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
     assert (await s3("GetObject", Bucket=bucket, Key="k"))["TagCount"] == 1
     await s3("DeleteObject", Bucket=bucket, Key="k")

@@ -150,7 +150,11 @@ class Index:
     def _read_blocking(self, work: Callable[[Rows], T]) -> T:
         rows = self._idle.get_nowait() if not self._idle.empty() else self._connect_blocking()
         try:
-            return work(rows)
+            rows.execute("BEGIN")  # one moment of the index for all that `work` asks
+            try:
+                return work(rows)
+            finally:
+                rows.execute("COMMIT")
         finally:
             self._idle.put(rows)
 
