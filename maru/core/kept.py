@@ -47,25 +47,8 @@ class Kept(Generic[T]):
         self._informer.on_change(self._changed)
 
     async def ensure_kind(self, definition: Value) -> None:
-        """See that the kind is served as the CustomResourceDefinition `definition` says; a newer one replaces it."""
-        name = definition["metadata"]["name"]
-        while True:
-            try:
-                have = await self._client.get(CUSTOM_KINDS, "", name)
-                if have["spec"].get("versions") == definition["spec"]["versions"]:
-                    break
-                await self._client.patch(CUSTOM_KINDS, "", name, {"spec": definition["spec"]})
-                break
-            except NotFound:
-                with suppress(NotFound, AlreadyExists):
-                    await self._client.create(CUSTOM_KINDS, definition)
-            except Conflict:
-                await self._clock.sleep(POLL_S)
-        while True:
-            with suppress(NotFound):
-                await self._client.list(self.resource)
-                return
-            await self._clock.sleep(POLL_S)
+        """As the function of that name, for this kind."""
+        await ensure_kind(self._client, self._clock, self.resource, definition)
 
     async def run(self) -> None:
         """Follow what others change, until cancelled."""
@@ -169,3 +152,24 @@ class Kept(Generic[T]):
         except msgspec.ValidationError as error:
             self._views.pop(place, None)
             self._log.warning("a document cannot be read", key=str(document.key), error=str(error))
+
+
+async def ensure_kind(client: Client, clock: Clock, resource: Resource, definition: Value) -> None:
+    """See that the kind is served as the CustomResourceDefinition `definition` says; a newer one replaces it."""
+    name = definition["metadata"]["name"]
+    while True:
+        try:
+            have = await client.get(CUSTOM_KINDS, "", name)
+            if have["spec"].get("versions") != definition["spec"]["versions"]:
+                await client.patch(CUSTOM_KINDS, "", name, {"spec": definition["spec"]})
+            break
+        except NotFound:
+            with suppress(NotFound, AlreadyExists):
+                await client.create(CUSTOM_KINDS, definition)
+        except Conflict:
+            await clock.sleep(POLL_S)
+    while True:
+        with suppress(NotFound):
+            await client.list(resource, fields="metadata.name=-")  # nothing bears that name: is the kind served?
+            return
+        await clock.sleep(POLL_S)

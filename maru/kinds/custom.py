@@ -2,7 +2,8 @@
 
 The schema is derived from the msgspec struct that the component reads the document by, so that the
 API server refuses what the component could not read, and `kubectl explain` shows what there is.
-Where a struct holds plain objects of a foreign protocol, the schema keeps what it does not name.
+Where a struct, or the whole spec, holds objects of a foreign protocol that grow by themselves, the schema
+keeps what it does not name.
 Source: apiextensions.k8s.io/v1, "Specifying a structural schema".
 """
 
@@ -17,26 +18,32 @@ from maru.core.document import Resource, Value
 OPEN: Mapping[str, object] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 AGE = ("Age", ".metadata.creationTimestamp")
 
-Column = tuple[str, str]
-"""A printer column: its name, and the JSON path of its value."""
+Column = tuple[str, str] | tuple[str, str, int]
+"""A printer column: its name, the JSON path of its value, and its priority (over 0: with `-o wide` alone)."""
 
 
 def definition(
     resource: Resource,
-    spec: type[msgspec.Struct],
+    spec: type[msgspec.Struct] | None,
     columns: Sequence[Column],
     status: type[msgspec.Struct] | None = None,
+    *,
+    is_status_apart: bool = True,
 ) -> Value:
-    """The definition of `resource`, whose spec (and status, where it has one) reads as the given structs."""
-    properties: Value = {"spec": schema(spec), "status": schema(status) if status is not None else dict(OPEN)}
-    version = {
+    """The definition of `resource`, whose spec and status read as the given structs (None: any object).
+
+    is_status_apart: the status is written at its own subresource, else together with the spec.
+    """
+    properties = {"spec": _schema_of(spec), "status": _schema_of(status)}
+    version: Value = {
         "name": resource.version,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(name, path) for name, path in (*columns, AGE)],
+        "additionalPrinterColumns": [_column(*column) for column in (*columns, AGE)],
     }
+    if is_status_apart:
+        version["subresources"] = {"status": {}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -64,6 +71,10 @@ def schema(struct: type[msgspec.Struct]) -> Value:
     structural = _structural(root, parts)
     assert isinstance(structural, dict)
     return structural
+
+
+def _schema_of(struct: type[msgspec.Struct] | None) -> Value:
+    return schema(struct) if struct is not None else dict(OPEN)
 
 
 def _open(kind: type) -> Value:
@@ -108,5 +119,6 @@ def _object(node: Value, parts: Value) -> Value:
     return described
 
 
-def _column(name: str, path: str) -> Value:
-    return {"name": name, "type": "date" if name == AGE[0] else "string", "jsonPath": path}
+def _column(name: str, path: str, priority: int = 0) -> Value:
+    column: Value = {"name": name, "type": "date" if name == AGE[0] else "string", "jsonPath": path}
+    return column | {"priority": priority} if priority else column

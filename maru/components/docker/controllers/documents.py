@@ -7,6 +7,7 @@ takes its container with it. Environments of containers are sealed on the way th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -14,17 +15,17 @@ from typing import TypeVar
 import msgspec
 
 from maru.components.docker.model.container import Container, State
-from maru.components.docker.model.definitions import CONTAINERS, NETWORKS, VOLUMES, definitions
+from maru.components.docker.model.definitions import CONTAINERS, VOLUMES, definitions
 from maru.components.docker.model.sealing import is_clear, opened, sealed_spec
 from maru.contracts.sealer import Sealer
 from maru.core.client import Client, PatchKind
 from maru.core.clock import Clock
 from maru.core.document import Resource, Value
-from maru.core.errors import AlreadyExists, Conflict, MaruError, NotFound
+from maru.core.errors import AlreadyExists, MaruError, NotFound
 from maru.core.ids import Ids
+from maru.core.kept import ensure_kind
 from maru.core.log import Log
 from maru.core.reconcile import Loop
-from maru.kinds.resources import CUSTOMRESOURCEDEFINITIONS
 
 NODE_LABEL = "engine.maru.dev/node"
 POLL_S = 0.05
@@ -49,10 +50,8 @@ class Documents:
     async def open(self, state_of: StateOf) -> None:
         """See that the kinds are served."""
         self._states = state_of
-        for definition in definitions():
-            await self._ensure(definition)
-        for resource in (CONTAINERS, VOLUMES, NETWORKS):
-            await self._until_served(resource)
+        kinds = definitions().items()
+        await asyncio.gather(*(ensure_kind(self._client, self._clock, *kind) for kind in kinds))
 
     async def run(self) -> None:
         """Write states until cancelled."""
@@ -148,24 +147,6 @@ class Documents:
             await self._client.patch(CONTAINERS, "", name, {"status": wanted}, subresource="status")
             self._written[container_id] = wanted
         return None
-
-    async def _ensure(self, definition: Value) -> None:
-        while True:
-            try:
-                await self._client.create(CUSTOMRESOURCEDEFINITIONS, definition)
-            except AlreadyExists:
-                return
-            except (NotFound, Conflict):
-                await self._clock.sleep(POLL_S)
-                continue
-            return
-
-    async def _until_served(self, resource: Resource) -> None:
-        while True:
-            with suppress(NotFound):
-                await self._client.list(resource)
-                return
-            await self._clock.sleep(POLL_S)
 
     def _read(self, value: Value, kind: type[S], name: str) -> S | None:
         try:

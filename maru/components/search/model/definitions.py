@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from maru.core.document import Resource, Value
+from maru.kinds import custom
 
 GROUP = "search.maru.dev"
 
@@ -40,44 +41,16 @@ KINDS = (
     SETTINGS,
 )
 
-_COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "Index": (("Called", ".spec.name"), ("State", ".spec.state"), ("UUID", ".spec.uuid")),
-    "DataStream": (("Called", ".spec.name"), ("Template", ".spec.template"), ("Generation", ".spec.generation")),
+_CALLED = ("Called", ".spec.name")
+_COLUMNS: Mapping[str, Sequence[custom.Column]] = {
+    "Index": (_CALLED, ("State", ".spec.state"), ("UUID", ".spec.uuid")),
+    "DataStream": (_CALLED, ("Template", ".spec.template"), ("Generation", ".spec.generation")),
 }
 
 
 def definition(resource: Resource) -> Value:
     """The CustomResourceDefinition of a kind."""
-    open_object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    columns = [
-        {"name": name, "type": "string", "jsonPath": path}
-        for name, path in _COLUMNS.get(resource.kind, (("Called", ".spec.name"),))
-    ]
-    columns.append({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{resource.group}"},
-        "spec": {
-            "group": resource.group,
-            "scope": "Cluster",
-            "names": {
-                "plural": resource.plural,
-                "singular": resource.kind.lower(),
-                "kind": resource.kind,
-                "listKind": f"{resource.kind}List",
-            },
-            "versions": [
-                {
-                    "name": resource.version,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": open_object}}},
-                    "additionalPrinterColumns": columns,
-                }
-            ],
-        },
-    }
+    return custom.definition(resource, None, _COLUMNS.get(resource.kind, (_CALLED,)), is_status_apart=False)
 
 
 def document_name(name: str) -> str:

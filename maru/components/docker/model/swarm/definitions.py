@@ -7,9 +7,10 @@ Source: Docker Engine API v1.50, "Swarm", "Node", "Service", "Task", "Secret", "
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from maru.core.document import Resource, Value
+from maru.kinds import custom
 
 GROUP = "swarm.maru.dev"
 CLUSTERS = Resource(GROUP, "v1", "clusters", "Cluster", namespaced=False)
@@ -22,7 +23,7 @@ CONFIGS = Resource(GROUP, "v1", "configs", "Config", namespaced=False)
 KINDS = (CLUSTERS, NODES, SERVICES, TASKS, SECRETS, CONFIGS)
 
 _CALLED = ("Called", ".spec.Name")
-_COLUMNS: dict[Resource, Sequence[tuple[str, str]]] = {
+_COLUMNS: Mapping[Resource, Sequence[custom.Column]] = {
     CLUSTERS: (_CALLED,),
     NODES: (("Hostname", ".status.Description.Hostname"), ("Availability", ".spec.Availability")),
     SERVICES: (_CALLED, ("Image", ".spec.TaskTemplate.ContainerSpec.Image")),
@@ -39,25 +40,4 @@ _COLUMNS: dict[Resource, Sequence[tuple[str, str]]] = {
 
 def definition(resource: Resource) -> Value:
     """The CustomResourceDefinition of one of them."""
-    is_open = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    columns = [{"name": name, "type": "string", "jsonPath": path} for name, path in _COLUMNS[resource]]
-    columns.append({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"})
-    version = {
-        "name": resource.version,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": is_open, "status": is_open}}},
-        "additionalPrinterColumns": columns,
-    }
-    names = {
-        "plural": resource.plural,
-        "singular": resource.kind.lower(),
-        "kind": resource.kind,
-        "listKind": f"{resource.kind}List",
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": resource.storage},
-        "spec": {"group": resource.group, "scope": "Cluster", "names": names, "versions": [version]},
-    }
+    return custom.definition(resource, None, _COLUMNS[resource], is_status_apart=False)
