@@ -118,6 +118,28 @@ async def test_what_the_index_refuses_is_a_dead_letter_that_another_pipeline_rea
     assert letter["why"] == "mapper_parsing_exception: failed to parse field [bad]"
 
 
+async def test_letters_that_were_read_do_not_come_again(tmp_path: Path) -> None:
+    shelf, port = Shelf(), free_port()
+    out = tmp_path / "letters.json"
+    main = PipelineSpec(f"input {{ http {{ port => {port} }} }} {TO_INDEX}", dead_letter_queue=True)
+    reading = PipelineSpec(f'input {{ dead_letter_queue {{ }} }} output {{ file {{ path => "{out}" }} }}')
+
+    async def refuse(number: int) -> None:
+        await connected(port)
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"http://127.0.0.1:{port}/", json={"n": number, "bad": {}}) as answer:
+                assert answer.status == 200
+
+    for number in (1, 2):
+        async with house_in(tmp_path, shelf) as house:
+            await house.want("main", main)
+            await house.want("letters", reading)
+            await refuse(number)
+            await until(lambda: out.exists() and len(out.read_text().splitlines()) == number)  # noqa: B023 - at once
+            await until(lambda: any((tmp_path / "pipelines" / "letters-read").glob("[0-9a-f]*")))
+    assert [json.loads(line)["n"] for line in out.read_text().splitlines()] == [1, 2]
+
+
 async def test_pipelines_send_to_pipelines_and_conditions_choose_the_output(tmp_path: Path) -> None:
     shelf, port = Shelf(), free_port()
     async with house_in(tmp_path, shelf) as house:
@@ -199,6 +221,29 @@ async def test_a_multiline_java_trace_is_one_event(tmp_path: Path) -> None:
         await until(lambda: len(shelf.documents) == 3)
     messages = sorted(str(document["message"]) for document in shelf.documents.values())
     assert messages == ["ERROR broken\n\tat a.b.C\n\tat d.e.F", "INFO on", "INFO start"]
+
+
+async def test_lines_that_wait_for_their_event_are_read_again_after_a_crash(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("ERROR broken\n\tat a.b.C\n")
+    codec = 'codec => multiline { pattern => "^\\s" what => "previous" auto_flush_interval => 3600 }'
+    config = (
+        f'input {{ file {{ path => "{log}" start_position => "beginning" stat_interval => 0.02 '
+        f'sincedb_write_interval => 0 sincedb_path => "{tmp_path}/since" {codec} }} }} '
+        'filter { fingerprint { source => "message" target => "n" method => "SHA256" } } ' + TO_INDEX
+    )
+    before, after = Shelf(), Shelf()
+    async with house_in(tmp_path, before) as house:
+        await house.want("main", PipelineSpec(config))
+        await until((tmp_path / "since").exists)
+    assert not before.documents
+    with log.open("a") as file:
+        file.write("INFO on\n")
+    async with house_in(tmp_path, after) as house:
+        await house.want("main", PipelineSpec(config))
+        await until(lambda: bool(after.documents))
+    (document,) = after.documents.values()
+    assert document["message"] == "ERROR broken\n\tat a.b.C"
 
 
 async def test_syslog_lines_are_read_by_both_protocols(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from maru.components.aws_iam.model.policy.evaluation import Decision, Layer, Lay
 from maru.components.aws_iam.model.policy.request import Principal, Request
 from maru.components.aws_iam.model.policy.statements import CompiledPolicy, compile_policy
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
+from maru.core.errors import MaruError
 
 _VARIABLE = re.compile(r"\$\{([^},]+)")
 _TYPES = {Layer.RESOURCE: "Resource Policy", Layer.BOUNDARY: "IAM Policy", Layer.IDENTITY: "IAM Policy"}
@@ -129,7 +130,7 @@ class Simulation:
         for place, text in enumerate(texts, start=1):
             try:
                 check_identity_policy(text)
-            except Exception as error:
+            except MaruError as error:
                 raise coded("InvalidInput", f"Invalid Input {error}") from error
             compiled.append(compile_policy(f"PolicyInputList.{place}", decoded(text)))
         return compiled

@@ -2,7 +2,8 @@
 
 Each plugin declares a frozen msgspec struct. What was written is looser than that: numbers may stand
 in quotes, one value where a list is wanted is a list of one, a hash may be a list of pairs, the same
-list or hash option given twice is one.
+list or hash option given twice is one. An option that Logstash has and Maru does not do is refused, unless
+it says what is so anyway.
 Source: Logstash reference, "Value types"; Logstash's config mixin (messages).
 """
 
@@ -11,15 +12,16 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import TypeVar, get_args, get_origin, get_type_hints
+from typing import ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from maru.core.errors import Invalid
-from maru.wire.logstash.references import Reference, parse_reference
 from maru.wire.logstash.syntax import Bareword, Hash, Place, Plugin, Regexp, Value
 
 NOWHERE = Place(0, 0)
+ECS_VERSIONS = ("v1", "v8")
+"""They name the fields alike, as far as plugins here go."""
 
 
 class Codec:
@@ -39,12 +41,20 @@ class Codec:
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every plugin takes. id: its name in metrics, "" for one made up; enable_metric: whether it is counted."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["enable_metric"])
+    """Options that may only stand with their default value; those of a struct and of its bases count together."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+    """Options that change no event, in Logstash neither: how many threads there are, how long buffers wait."""
+
     id: str = ""
     enable_metric: bool = True
 
 
 class FilterOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every filter does to events that it was successful on."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["periodic_flush"])
 
     add_field: Mapping[str, object] = {}
     remove_field: Sequence[str] = ()
@@ -64,6 +74,8 @@ class InputOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class OutputOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every output takes. codec: None for the output's own."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["workers"])
 
     codec: Codec | None = None
     workers: int = 1
@@ -92,14 +104,11 @@ def options_of(plugin: Plugin, kind: type[O], section: str) -> O:
         read = _read(value, wanted)
         values[name] = _together(values[name], read) if name in values else read
     try:
-        return msgspec.convert(values, kind, strict=False)
+        options = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _wrong(plugin, section, values, str(error)) from error
-
-
-def reference(text: str) -> Reference:
-    """A field reference out of an option. Raises ValueError."""
-    return parse_reference(text)
+    _refuse_not_done(plugin, section, options)
+    return options
 
 
 def plain(value: Value) -> object:
@@ -131,6 +140,21 @@ def _read(value: Value, wanted: object) -> object:
     if _is_mapping(origin) and isinstance(found, list) and len(found) % 2 == 0:
         return dict(zip(map(str, found[::2]), found[1::2], strict=True))
     return found
+
+
+def _refuse_not_done(plugin: Plugin, section: str, options: Options) -> None:
+    names = {name for base in type(options).__mro__ for name in vars(base).get("not_done", ())}
+    for field in msgspec.structs.fields(options):
+        if field.name not in names:
+            continue
+        value = getattr(options, field.name)
+        if value == field.default or (field.name == "ecs_compatibility" and value in ECS_VERSIONS):
+            continue
+        raise Invalid(
+            what=f"{section} plugin {plugin.name!r} at line {plugin.place.line}",
+            why=f"Setting '{field.name}' is not supported by Maru",
+            fix="take it out",
+        )
 
 
 def _as_plugin(value: Value) -> Plugin:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, Pending
 from maru.components.pipelines.engine.inputs.streams import READ_BYTES, address_of, port_taken
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
@@ -30,6 +30,8 @@ EVENTS_MAX = 2048  # handed on at once
 class BeatsOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """client_inactivity_timeout: s."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+
     port: int
     host: str = "0.0.0.0"
     ssl_enabled: bool = False
@@ -40,20 +42,6 @@ class BeatsOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_field
     add_hostname: bool = False
     client_inactivity_timeout: float = 60
     ecs_compatibility: str = "v8"
-
-
-@dataclass
-class Pending:
-    """A window under way: how many of its events are not safe."""
-
-    left: int
-    all_safe: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def safe(self) -> None:
-        """One more is."""
-        self.left -= 1
-        if self.left <= 0:
-            self.all_safe.set()
 
 
 class Beats:

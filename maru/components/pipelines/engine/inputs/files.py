@@ -9,11 +9,15 @@ import asyncio
 import glob
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
-from maru.components.pipelines.engine.tailing import Tailed, Tails
+from maru.components.pipelines.engine.queues.shape import Heard
+from maru.components.pipelines.engine.tailing import Mark, Tailed, Tails
+from maru.components.pipelines.model.codecs.reading import Multiline, silence_of
 from maru.components.pipelines.model.codecs.shape import Reading
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
@@ -26,6 +30,8 @@ SAVE_S = 1.0
 class FileOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """stat_interval, discover_interval: s, and rounds of it. mode read: files are read once, to their end."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+
     path: Sequence[str]
     exclude: Sequence[str] = ()
     start_position: str = "end"
@@ -37,6 +43,19 @@ class FileOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields
     file_completed_action: str = "log"
     ignore_older: float = 0
     ecs_compatibility: str = "v8"
+
+
+@dataclass
+class Held:
+    """What a multiline codec holds back of one file: its lines' marks, and when the last one came."""
+
+    marks: list[Mark]
+    heard_s: float
+
+    def safe(self) -> None:
+        """The event that the lines became will not be lost any more."""
+        for mark in self.marks:
+            mark.safe()
 
 
 class Files:
@@ -59,6 +78,8 @@ class Files:
         self._dress = Dress(self._options)
         self._codec = codec_of(self._options, "plain")
         self._codecs: dict[str, Reading] = {}
+        self._silence_s = silence_of(self._options)
+        self._held: dict[str, Held] = {}
         name = hashlib.sha256(plugin.text.encode()).hexdigest()[:16]
         written = self._options.sincedb_path
         self._kept = Path(written) if written else ground.site.folder("pipelines") / "sincedb" / name
@@ -105,10 +126,8 @@ class Files:
         is_lines = self._options.codec is not None and self._options.codec.name in ("line", "json_lines", "multiline")
         events: list[Event] = []
         for line, end in lines:
-            mark = file.mark(end)
             values = codec.feed(line + b"\n" if is_lines else line.removesuffix(b"\r"))
-            if not values:
-                mark.safe()
+            mark = self._marked(file, file.mark(end), codec, is_event=bool(values))
             for number, value in enumerate(values):
                 fields = {**value}
                 fields.setdefault("log", {"file": {"path": str(file.path)}})
@@ -119,15 +138,44 @@ class Files:
         await emit(events)
         return len(lines)
 
+    def _marked(self, file: Tailed, mark: Mark, codec: Reading, *, is_event: bool) -> Heard | None:
+        """Who is to hear that the event of this line is safe; a line that the codec holds back waits for its own."""
+        if not isinstance(codec, Multiline):
+            if not is_event:
+                mark.safe()
+            return mark
+        now_s = self._ground.clock.monotonic_s()
+        before = self._held.pop(file.inode, None) or Held([], now_s)
+        if codec.is_holding and is_event:
+            self._held[file.inode] = Held([mark], now_s)
+            return before
+        before.marks.append(mark)
+        if codec.is_holding:
+            before.heard_s = now_s
+            self._held[file.inode] = before
+            return None
+        return before
+
     async def _flush(self, files: Sequence[Tailed], emit: Emit) -> None:
-        """What a multiline codec holds is given once its file is silent."""
+        """What a multiline codec holds is given once its file has been silent for long enough."""
         for file in files:
-            codec = self._codecs.get(file.inode)
-            if codec is None or self._options.codec is None or self._options.codec.name != "multiline":
+            held = self._held.get(file.inode)
+            if held is None or self._ground.clock.monotonic_s() - held.heard_s < self._silence_s:
                 continue
-            values = codec.end()
+            del self._held[file.inode]
+            values = self._codecs[file.inode].end()
+            if not values:
+                held.safe()
             path = {"file": {"path": str(file.path)}}
-            await emit([self._dress.event({**value, "log": dict(path)}, self._ground.now()) for value in values])
+            last = len(values) - 1
+            await emit(
+                [
+                    self._dress.event(
+                        {**value, "log": dict(path)}, self._ground.now(), held if number == last else None
+                    )
+                    for number, value in enumerate(values)
+                ]
+            )
 
     async def _save(self, tails: Tails) -> None:
         if str(self._kept) == "/dev/null":

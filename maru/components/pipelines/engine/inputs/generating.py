@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
+from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
@@ -25,6 +26,8 @@ OUTPUT_BYTES_MAX = 64 << 20
 class GeneratorOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """count: 0 for without end."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility", "threads"])
+
     count: int = 0
     lines: Sequence[str] = ()
     message: str = "Hello world!"
@@ -34,6 +37,8 @@ class GeneratorOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_f
 
 class HeartbeatOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """interval: s."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility", "threads"])
 
     count: int = -1
     interval: float = 60
@@ -45,6 +50,8 @@ class HeartbeatOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_f
 
 class ExecOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """interval: s between two starts; or schedule: five fields of cron, in UTC."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     command: str
     interval: float = 0

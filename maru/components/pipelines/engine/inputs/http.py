@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hmac
 from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from maru.components.pipelines.model.options import NOWHERE, InputOptions, optio
 from maru.core.front.listener import TcpListener
 from maru.core.front.message import Answer, Request
 from maru.core.front.server import serve
+from maru.wire.logstash.references import parse_reference
 from maru.wire.logstash.syntax import Plugin
 
 BODY_BYTES_MAX = 100 << 20
@@ -27,6 +29,9 @@ BODY_BYTES_MAX = 100 << 20
 
 class HttpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """response_code: of a request that was taken over."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+    without_effect: ClassVar[frozenset[str]] = frozenset(["threads"])
 
     port: int = 8080
     host: str = "0.0.0.0"
@@ -71,20 +76,27 @@ class Http:
         kind = request.headers.get("content-type", "text/plain").split(";")[0].strip()
         codec = self._by_type.get(kind, self._usual)()
         values = [*codec.feed(body), *codec.end()]
+        address = request.peer.address.rsplit(":", 1)[0]
+        headers = {name.lower().replace("-", "_"): value for name, value in request.headers.items()}
         about = {
             "method": request.method,
             "mime_type": kind,
             "version": "HTTP/1.1",
-            "headers": {name.lower().replace("-", "_"): value for name, value in request.headers.items()},
+            "headers": headers,
         }
         events = []
         for value in values:
             fields = {**value}
             fields.setdefault("url", {"path": request.path})
-            fields.setdefault("host", {"ip": request.peer.address.rsplit(":", 1)[0]})
-            fields.setdefault("http", {"method": request.method, "request": {"mime_type": kind, "body": {}}})
-            fields["http"]["request"]["body"] = {"bytes": str(len(body))}
+            request_fields = {"mime_type": kind, "body": {"bytes": str(len(body))}}
+            fields.setdefault("http", {"method": request.method, "request": request_fields})
+            if not options.remote_host_target_field:
+                fields.setdefault("host", {"ip": address})
             event = self._dress.event(fields, self._ground.now())
+            if options.remote_host_target_field:
+                event.put(parse_reference(options.remote_host_target_field), address)
+            if options.request_headers_target_field:
+                event.put(parse_reference(options.request_headers_target_field), dict(headers))
             event.metadata.setdefault("input", {})["http"] = {"request": about}
             events.append(event)
         await emit(events)

@@ -5,8 +5,9 @@ Source: Logstash reference, "Input plugins" (common options).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -68,6 +69,20 @@ class Dress:
         for name, value in options.add_field.items():
             event.put(parse_reference(name), event.sprintf(value) if isinstance(value, str) else value)
         return event
+
+
+@dataclass
+class Pending:
+    """Events that were handed on together: how many of them are not safe."""
+
+    left: int
+    all_safe: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def safe(self) -> None:
+        """One more is."""
+        self.left -= 1
+        if self.left <= 0:
+            self.all_safe.set()
 
 
 def codec_of(options: InputOptions, usual: str) -> MakeReading:

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
@@ -45,6 +46,8 @@ _DATE = '"MMM dd HH:mm:ss", "MMM  d HH:mm:ss", "MMM d HH:mm:ss", "ISO8601"'
 class TcpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """mode client: it connects, else it listens."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+
     port: int
     host: str = "0.0.0.0"
     mode: str = "server"
@@ -60,6 +63,8 @@ class TcpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 class UdpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """buffer_size: bytes of a datagram; receive_buffer_bytes: of the kernel, 0 for its own."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+
     port: int
     host: str = "0.0.0.0"
     buffer_size: int = 65536
@@ -71,6 +76,8 @@ class UdpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class SyslogOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Both by TCP and by UDP."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     port: int = SYSLOG_PORT
     host: str = "0.0.0.0"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import aiohttp
 import msgspec
@@ -30,6 +31,8 @@ AGAIN = frozenset([429, 500, 502, 503, 504])
 
 class ElasticOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """hosts: URLs; none: this platform's search. data_stream: true, false or auto."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     hosts: Sequence[str] = ()
     index: str = ""

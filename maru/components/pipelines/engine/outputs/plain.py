@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 
@@ -35,6 +36,9 @@ class StdoutOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fie
 class FileOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """path: formatted with the event; filename_failure: where a path that leads elsewhere goes."""
 
+    not_done: ClassVar[frozenset[str]] = frozenset(["create_if_deleted"])
+    without_effect: ClassVar[frozenset[str]] = frozenset(["flush_interval"])
+
     path: str
     write_behavior: str = "append"
     create_if_deleted: bool = True
@@ -47,6 +51,8 @@ class FileOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_field
 
 class SocketOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """mode: client only."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["reconnect_interval"])
 
     host: str
     port: int | str

@@ -10,13 +10,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from maru.components.pipelines.model.codecs.shape import MakeReading, Reading
 from maru.components.pipelines.model.grok.compiling import compile_grok
 from maru.components.pipelines.model.grok.library import ECS, library
-from maru.components.pipelines.model.options import Options, options_of
+from maru.components.pipelines.model.options import InputOptions, Options, options_of
 from maru.core.document import Value
 from maru.core.errors import Invalid
 from maru.wire.logstash.syntax import Plugin
@@ -29,6 +30,8 @@ FAILURE_TAG = "_jsonparsefailure"
 class TextOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """charset: of what is read. target: under which JSON is put, "" for the top."""
 
+    without_effect: ClassVar[frozenset[str]] = frozenset(["format", "ecs_compatibility"])
+
     charset: str = "UTF-8"
     delimiter: str = "\n"
     target: str = ""
@@ -39,6 +42,9 @@ class TextOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class MultilineOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """pattern: a grok expression; what: previous or next; auto_flush_interval: s of silence, 0 for never."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["patterns_dir"])
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     pattern: str
     what: str
@@ -69,6 +75,13 @@ def reading(plugin: Plugin) -> MakeReading:
     except LookupError as error:
         raise Invalid(what=f"codec {plugin.name!r}", why=f"no charset {options.charset!r}", fix="UTF-8") from error
     return lambda: make(options)
+
+
+def silence_of(options: InputOptions) -> float:
+    """Seconds of silence after which what the input's codec holds back is an event: auto_flush_interval, else 0."""
+    if options.codec is None or options.codec.name != "multiline":
+        return 0.0
+    return float(options_of(options.codec.plugin, MultilineOptions, "codec").auto_flush_interval)
 
 
 class Plain:
@@ -164,6 +177,11 @@ class Multiline:
 
     def feed(self, chunk: bytes) -> Sequence[Value]:
         return [event for value in self._lines.feed(chunk) for event in self.line(value[MESSAGE])]
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether lines wait for what follows."""
+        return bool(self._held)
 
     def line(self, text: str) -> Sequence[Value]:
         """The events that are whole now that `text` has come."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ INDENT = 4
 
 class WritingOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """format: of a line, "" for time, host and message. metadata: rubydebug shows it, too."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["target", "ecs_compatibility"])
 
     charset: str = "UTF-8"
     delimiter: str = "\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from maru.components.pipelines.model.event import Event, text_of
 from maru.components.pipelines.model.filters.date import iso8601, zone_of
@@ -20,6 +21,8 @@ from maru.wire.logstash.syntax import Plugin
 
 class CsvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See the plugin's reference."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     source: str = "message"
     target: str = ""

@@ -48,6 +48,12 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             why="match wants a field and at least one format",
             fix='match => [ "timestamp", "ISO8601" ]',
         )
+    if options.locale and not options.locale.lower().startswith("en"):
+        raise Invalid(
+            what=f"filter plugin 'date' at line {plugin.place.line}",
+            why=f"names of months and days are read in English only, not in {options.locale!r}",
+            fix="take locale out, or translate the names before",
+        )
     source, target = parse_reference(options.match[0]), parse_reference(options.target)
     reads = [_read_of(written, tools) for written in options.match[1:]]
     zone = zone_of(options.timezone) if options.timezone and "%{" not in options.timezone else UTC

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ BAD_TIME_FIELD = "_@timestamp"
 
 class JsonOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See the plugin's reference."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     source: str
     target: str = ""

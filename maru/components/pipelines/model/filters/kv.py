@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from maru.components.pipelines.model.event import Event, text_of
 from maru.components.pipelines.model.filters.shape import Filter, Tools, formatted_value, per_event
@@ -21,6 +22,8 @@ DEPTH_MAX = 16  # pairs within brackets, with `recursive`
 
 class KvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See the plugin's reference."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["tag_on_failure"])
 
     source: str = "message"
     target: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 from urllib.parse import unquote_plus
 
 from maru.components.pipelines.model.event import METADATA, TIMESTAMP, VERSION, Event, text_of
@@ -21,6 +22,8 @@ from maru.wire.logstash.syntax import Plugin
 
 class UuidOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """target: required unless ECS names it; overwrite: also where there is one."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     target: str = "[event][id]"
     overwrite: bool = False
@@ -38,6 +41,8 @@ class UrldecodeOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_
 
 class PruneOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names and values are patterns."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["interpolate"])
 
     whitelist_names: Sequence[str] = ()
     blacklist_names: Sequence[str] = ("%\\{[^}]+\\}",)

@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import ryaml
@@ -24,6 +25,8 @@ from maru.wire.logstash.syntax import Plugin
 
 class TranslateOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """See the plugin's reference. refresh_interval: s between two looks at the file, 0 for none."""
+
+    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     source: str
     target: str = ""

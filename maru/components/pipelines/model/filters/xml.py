@@ -8,6 +8,7 @@ Source: Logstash reference, "Xml filter plugin"; Ruby's XmlSimple, whose shapes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 from xml.etree import ElementTree
 
 from maru.components.pipelines.model.event import Event
@@ -23,6 +24,8 @@ DOCUMENT_BYTES_MAX = 16 << 20
 
 class XmlOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """xpath: expression to field; the values found are a list."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     source: str
     target: str = ""

@@ -1,0 +1,1 @@
+"""Filter plugins: what is done to events on their way."""
