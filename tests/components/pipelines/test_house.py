@@ -126,9 +126,9 @@ async def test_letters_that_were_read_do_not_come_again(tmp_path: Path) -> None:
 
     async def refuse(number: int) -> None:
         await connected(port)
-        async with aiohttp.ClientSession() as session:
-            async with session.post(f"http://127.0.0.1:{port}/", json={"n": number, "bad": {}}) as answer:
-                assert answer.status == 200
+        url, body = f"http://127.0.0.1:{port}/", {"n": number, "bad": {}}
+        async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
+            assert answer.status == 200
 
     for number in (1, 2):
         async with house_in(tmp_path, shelf) as house:
