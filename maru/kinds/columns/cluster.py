@@ -100,11 +100,6 @@ def _truth(path: str, default: bool = False) -> Column:
     return Column(name[:1].upper() + name[1:], at(path, default), "boolean")
 
 
-def _text_truth(name: str, path: str) -> Column:
-    cell = at(path, False)
-    return Column(name, lambda value, now: str(cell(value, now)).lower())
-
-
 def _service_of(value: Value, _: datetime) -> str:
     service = value["spec"].get("service")
     return f"{service['namespace']}/{service['name']}" if service else "Local"

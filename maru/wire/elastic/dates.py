@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DEFAULT = "strict_date_optional_time||epoch_millis"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS = 86_400_000
 
 NAMED: dict[str, str] = {
     "basic_date": "yyyyMMdd",
@@ -82,11 +81,6 @@ class Format:
     def write(self, millis: float, zone: tzinfo = UTC) -> str:
         """As the first format spells it."""
         return _write(self.spelled.split("||")[0], millis, zone)
-
-    @property
-    def is_epoch_first(self) -> bool:
-        """Whether dates of this format are written as numbers."""
-        return self.spelled.startswith("epoch_")
 
 
 def check_format(spelled: str) -> None:

@@ -8,7 +8,7 @@ github.com/distribution/reference and Docker's "familiar names".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
@@ -56,12 +56,6 @@ class Reference:
     def version(self) -> str:
         """What the registry is asked for: the digest if there is one, else the tag."""
         return self.digest or self.tag or DEFAULT_TAG
-
-    def with_tag(self, tag: str) -> Reference:
-        """The same repository at another tag. Raises ValueError."""
-        if not _TAG.fullmatch(tag):
-            raise ValueError(f"invalid tag {tag!r}")
-        return replace(self, tag=tag, digest="")
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

@@ -9,11 +9,20 @@ import pytest
 from tests.components.search.house import Search
 
 
-@pytest.mark.parametrize("extra", [{"similarity": "boolean"}, {"index_prefixes": {}}, {"similarity": "none such"}])
+@pytest.mark.parametrize(
+    "extra", [{"similarity": "boolean"}, {"index_prefixes": {}}, {"similarity": "none such"}, {"script": "emit(1)"}]
+)
 async def test_a_mapping_that_would_be_ignored_is_refused(search: Search, extra: dict[str, object]) -> None:
     mapping = {"mappings": {"properties": {"t": {"type": "text", **extra}}}}
     status, _ = await search.ask("PUT", "/books", mapping)
     assert status in (400, 501)
+
+
+async def test_a_date_format_that_is_none_is_refused_when_it_is_mapped(search: Search) -> None:
+    mapping = {"mappings": {"properties": {"at": {"type": "date", "format": "yyyy-MM-dd||nonsense"}}}}
+    status, answer = await search.ask("PUT", "/books", mapping)
+    assert (status, answer["error"]["type"]) == (400, "mapper_parsing_exception")
+    assert "Invalid format: [nonsense]: Unknown pattern letter" in answer["error"]["reason"]
 
 
 async def test_a_search_with_terminate_after_is_refused(search: Search) -> None:

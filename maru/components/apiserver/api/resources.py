@@ -18,8 +18,6 @@ from maru.components.apiserver.model.path import Target
 from maru.core.access import Caller
 from maru.core.front.message import Answer, Request
 
-DOCUMENT_SUBRESOURCES = frozenset({"status", "ephemeralcontainers", "resize", "approval", "finalize"})
-
 Special = Callable[[Call, Request, Target, str], Awaitable[Answer]]
 """A subresource or virtual kind with a handler of its own: (call, request, target, verb)."""
 

@@ -25,8 +25,6 @@ SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 STREAMING = frozenset((SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER))
-_WRONG_LENGTH = "You did not provide the number of bytes specified by the Content-Length HTTP header"
-_TWO_SUMS = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
 SMALL_BYTES_MAX = 64 * 1024
 """A body that says it is no larger is read whole, without the machinery of streams."""
 _HEX = frozenset("0123456789abcdef")

@@ -8,7 +8,6 @@ Source: Logstash reference, "Reloading the config file".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -86,10 +85,6 @@ class House:
         for name in list(self.residents):
             await self.end(name)
         await self.ground.letters.close()
-
-    def depths(self) -> Mapping[str, int]:
-        """Events that are not done, by pipeline."""
-        return {name: resident.queue.depth for name, resident in self.residents.items()}
 
     def _built(self, spec: PipelineSpec) -> Built:
         try:

@@ -15,7 +15,7 @@ from maru.components.search.api.figures import _RANK, replicas_of, status_of_ind
 from maru.components.search.api.house import CLUSTER, LUCENE, VERSION, House
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Choice
-from maru.components.search.errors import failure, illegal, no_such_index
+from maru.components.search.errors import failure, illegal
 from maru.components.search.model.definitions import SETTINGS
 from maru.components.search.model.settings import flat, nested
 from maru.core.errors import MaruError
@@ -348,8 +348,3 @@ def _processors() -> Sequence[str]:
     from maru.components.search.model.ingest.processors import PROCESSORS
 
     return sorted(PROCESSORS)
-
-
-def unknown_index(name: str) -> MaruError:
-    """index_not_found_exception."""
-    return no_such_index(name)

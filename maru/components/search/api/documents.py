@@ -16,7 +16,7 @@ from maru.components.search.engine.operations import Stored
 from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.searching.hits import source_filter
 from maru.components.search.engine.searching.rows import field_values
-from maru.components.search.errors import body_of, failure, illegal, no_such_index, parsing, status_of
+from maru.components.search.errors import body_of, failure, illegal, parsing, status_of
 from maru.components.search.model.mapping.extract import filtered
 from maru.core.errors import MaruError
 from maru.wire.elastic.bulk import Item, items
@@ -477,8 +477,3 @@ def _updated_source(outcome: Outcome, wanted: Json) -> Object | None:
     _, includes, excludes = source_filter(wanted)
     source = filtered(decode(outcome.source), includes, excludes)
     return {"_seq_no": outcome.written.seq, "_primary_term": outcome.written.term, "found": True, "_source": source}
-
-
-def missing_index(name: str) -> MaruError:
-    """As a write to an index that may not be made says."""
-    return no_such_index(name)

@@ -12,8 +12,8 @@ from maru.components.search.api.house import House
 from maru.components.search.api.templating import _named
 from maru.components.search.errors import failure, illegal, missing
 from maru.components.search.model.definitions import PIPELINES, SCRIPTS
-from maru.components.search.model.ingest.documents import ProcessorFault
-from maru.components.search.model.ingest.pipelines import Dropped, compiled
+from maru.components.search.model.ingest.documents import Dropped, ProcessorFault
+from maru.components.search.model.ingest.pipelines import compiled
 from maru.core.errors import MaruError
 from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object

@@ -15,8 +15,7 @@ from maru.components.search.engine.searching.executing import Search, all_shards
 from maru.components.search.engine.searching.request import SearchRequest, parse_request
 from maru.components.search.engine.searching.rows import Target
 from maru.components.search.engine.searching.sorting import Key
-from maru.components.search.errors import answer_body, body_of, failure, illegal, status_of
-from maru.components.search.model.mapping.columns import ID
+from maru.components.search.errors import answer_body, failure, illegal
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import BodyError, Json, Object, decode
 from maru.wire.elastic.units import duration_s
@@ -64,12 +63,6 @@ class SearchApi:
             Route("DELETE", "/_search/point_in_time", self.close_pit),
             Route("DELETE", "/_search/point_in_time/_all", self.close_pit),
         ]
-
-    @property
-    def contexts_open(self) -> int:
-        """Scrolls and points in time."""
-        self._sweep()
-        return len(self._open)
 
     async def search(self, call: Call) -> Reply:
         return Reply(await self._answered(call, call.part("index"), call.object()))
@@ -463,11 +456,3 @@ def _lucene_text(query: Json, compiled: object) -> str:
         name, given = next(iter(query["term"].items()))
         return f"{name}:{given.get('value') if isinstance(given, dict) else given}"
     return str(compiled)
-
-
-def failed_body(error: MaruError) -> tuple[Object, int]:
-    """The error of one of several searches."""
-    return body_of(error), status_of(error)
-
-
-ID_COLUMN = ID

@@ -14,7 +14,6 @@ from maru.components.search.api.figures import figures_of, memory_bytes, replica
 from maru.components.search.api.house import CLUSTER, VERSION, House
 from maru.components.search.api.table_columns import COLUMNS
 from maru.components.search.errors import failure, illegal, unsupported
-from maru.components.search.model.definitions import PIPELINES
 from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.media import as_yaml
@@ -440,6 +439,3 @@ def _sized(row: Object, call: Call) -> Object:
         if isinstance(row.get(name), int):
             shown[name] = row[name] // factors[unit] if unit else size_text(row[name])
     return shown
-
-
-PIPELINE_KIND = PIPELINES

@@ -17,15 +17,14 @@ from maru.components.search.controllers.updating import _bad_source, _invalid, _
 from maru.components.search.engine.operations import Operation, Written
 from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure, illegal, no_such_index
-from maru.components.search.model.ingest.pipelines import Dropped, Pipelines
+from maru.components.search.model.ingest.documents import Dropped
+from maru.components.search.model.ingest.pipelines import Pipelines
 from maru.components.search.model.mapping.parsing import Parser
 from maru.core.errors import MaruError
 from maru.core.ids import Ids
 from maru.wire.elastic.json import BodyError, Object, decode, encode
 
 ID_BYTES_MAX = 512
-SYNC_QUIET_S = 0.0
-_ALPHABET = str.maketrans("+/", "-_")
 
 
 class Writing:

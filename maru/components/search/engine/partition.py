@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,14 +179,6 @@ def _schema(columns: Mapping[str, Column]) -> tantivy.Schema:
             assert column.kind == ADDRESS, column.kind
             builder.add_ip_addr_field(name, indexed=True, fast=True)
     return builder.build()
-
-
-def addresses_of(partition: Partition, query: tantivy.Query, limit: int) -> Sequence[tuple[float, tantivy.DocAddress]]:
-    """(score, address) of at most `limit` that match."""
-    if limit <= 0:
-        return []
-    found: Sequence[tuple[float, tantivy.DocAddress]] = partition.searcher.search(query, limit, count=False).hits
-    return found
 
 
 def count_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:

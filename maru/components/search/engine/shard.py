@@ -38,7 +38,6 @@ PENDING_TIMES_MAX = 4  # of the two before, while a commit runs
 TOMBSTONES_MAX = 100_000
 PRIMARY_TERM = 1
 MANIFEST = "manifest.json"
-_ANYTHING = -4  # a version that is not checked
 
 
 @dataclass(frozen=True, slots=True)

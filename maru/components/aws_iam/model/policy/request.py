@@ -43,8 +43,3 @@ class Request:
     resource: str
     resource_account: str
     facts: Facts
-
-
-def no_facts(name: str) -> tuple[str, ...] | None:
-    """Of a request of which nothing is known."""
-    return None

@@ -33,7 +33,7 @@ from maru.components.docker.model.swarm.specs import (
 )
 from maru.contracts.image_store import RegistryAuth
 from maru.core.document import Value
-from maru.core.errors import Invalid, NotFound
+from maru.core.errors import Invalid
 from maru.wire.docker.names import name_for
 
 AUTH = "registry credentials"
@@ -221,11 +221,3 @@ class Services:
 def _differ(before: Value, after: Value) -> bool:
     made = [{"template": template_of(each), "endpoint": each.get("EndpointSpec") or {}} for each in (before, after)]
     return is_changed(made[0], made[1])
-
-
-def owner_named(entries: Sequence[Entry], reference: str) -> Entry:
-    """Of several kinds of reference, as lists filter by them. Raises NotFound."""
-    for entry in entries:
-        if reference in (entry.id, entry.name) or entry.id.startswith(reference):
-            return entry
-    raise NotFound(what=f"service {reference} not found", why="")

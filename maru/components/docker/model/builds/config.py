@@ -16,7 +16,7 @@ from maru.wire.docker.ports import parse_port
 from maru.wire.docker.signals import parse_signal
 from maru.wire.dockerfile.instructions import Instruction
 from maru.wire.dockerfile.lines import DockerfileError
-from maru.wire.dockerfile.words import expand, expand_words
+from maru.wire.dockerfile.words import expand
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = ("/bin/sh", "-c")
@@ -203,11 +203,6 @@ _CHANGES: Mapping[str, Callable[[Draft, Instruction, Expand], str]] = {
 def expanded(words: Sequence[str], variables: Mapping[str, str], escape: str) -> list[str]:
     """Each word with its variables; none of them splits. Raises DockerfileError."""
     return [expand(word, variables, escape) for word in words]
-
-
-def split_words(text: str, variables: Mapping[str, str], escape: str) -> list[str]:
-    """With variables, which may bring several words."""
-    return expand_words(text, variables, escape)
 
 
 def _ports(word: str) -> list[str]:

@@ -48,7 +48,6 @@ def rank(state: str) -> int:
 
 
 RUNNING = rank("running")
-ASSIGNED = rank("assigned")
 
 
 @dataclass(frozen=True, slots=True)

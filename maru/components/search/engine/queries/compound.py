@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from maru.components.search.engine.queries.context import Context, boost_of, least_matching, options, shard_failure
 from maru.components.search.engine.searching.rows import Row
 from maru.components.search.errors import illegal, parsing
-from maru.components.search.model.mapping.columns import NESTED, SEQ
+from maru.components.search.model.mapping.columns import NESTED
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Json, token_of
 
@@ -164,11 +164,6 @@ def _many(given: Json) -> list[Json]:
     if not isinstance(given, dict):
         raise parsing(f"[bool] query malformed, expected [START_OBJECT] but found [{token_of(given)}]")
     return [given]
-
-
-def seq_query(context: Context, seqs: list[int]) -> tantivy.Query:
-    """Documents by sequence number."""
-    return context.root(context.terms(SEQ, seqs))
 
 
 def failed(error: MaruError) -> bool:

@@ -23,7 +23,6 @@ from maru.wire.elastic.json import Json, Object, as_text
 
 Test = Callable[[str], bool]
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?]+(?=\s|$)|\n|$)\s*")
-_WHOLE_TEXT = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

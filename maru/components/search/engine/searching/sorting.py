@@ -15,7 +15,6 @@ from maru.components.search.errors import illegal, parsing, unsupported
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.mapping import Mapping
 from maru.components.search.model.mapping.values import distance_m, point
-from maru.core.errors import MaruError
 from maru.wire.elastic.dates import DateError, Format, math
 from maru.wire.elastic.json import Json, as_text
 from maru.wire.elastic.units import metres
@@ -291,8 +290,3 @@ def shown(key: Key, value: Json, row: Row) -> Json:
             return Format(key.format).write(value)
         return value
     return value
-
-
-def failed_to_sort(error: MaruError) -> bool:
-    """Whether an unmapped field caused it."""
-    return "No mapping found" in error.what

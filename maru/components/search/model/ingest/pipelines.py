@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maru.components.search.errors import failure, illegal
-from maru.components.search.model.ingest.documents import Dropped, Environment, ProcessorFault
+from maru.components.search.model.ingest.documents import Environment, ProcessorFault
 from maru.components.search.model.ingest.processors import PROCESSORS, Step
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 
 DEPTH_MAX = 20
-
-__all__ = ["Dropped", "Pipelines", "compiled"]
 
 
 class Pipelines:

@@ -16,6 +16,7 @@ from maru.components.search.model.analysis.analyzers import Analyzers
 from maru.components.search.model.mapping.columns import Column
 from maru.components.search.model.mapping.fields import OBJECTS, TYPES, Field, make_field
 from maru.core.errors import MaruError
+from maru.wire.elastic.dates import DateError, check_format
 from maru.wire.elastic.json import Json, Object
 
 FIELDS_MAX = 1000
@@ -303,9 +304,14 @@ def _check_params(field: Field) -> None:
     similarity = field.params.get("similarity", "BM25")
     if similarity not in ("BM25", "default", "boolean"):
         raise mapper_failure(f"Unknown Similarity type [{similarity}] for field [{field.path.rpartition('.')[2]}]")
-    for name in ("index_prefixes", "similarity"):
+    for name in ("index_prefixes", "similarity", "script"):
         if name in field.params and not (name == "similarity" and similarity in ("BM25", "default")):
             raise unsupported(f"[{name}] of field [{field.path}]")
+    if field.kind in ("date", "date_nanos") and "format" in field.params:
+        try:
+            check_format(str(field.params["format"]))
+        except DateError as error:
+            raise mapper_failure(str(error)) from error
     if field.kind == "scaled_float" and "scaling_factor" not in field.params:
         raise mapper_failure("Field [scaling_factor] is required")
 
