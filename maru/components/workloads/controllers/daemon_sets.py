@@ -6,9 +6,9 @@ Source: k8s.io/kubernetes/pkg/controller/daemon, syncDaemonSet.
 from __future__ import annotations
 
 from maru.components.workloads.controllers.batches import all_at_once, is_namespace_going, slow_start
-from maru.components.workloads.controllers.claims import Claims, candidates, index_by_controller
-from maru.components.workloads.controllers.expectations import Expectations
-from maru.components.workloads.controllers.kit import NORMAL, WARNING, Controller, Kit
+from maru.components.workloads.controllers.claims import Claims, candidates
+from maru.components.workloads.controllers.kit import WARNING, Controller, Kit
+from maru.components.workloads.controllers.own_pods import OwnPods
 from maru.components.workloads.controllers.revisions import Revisions
 from maru.components.workloads.model.daemon_sets import (
     DaemonPlan,
@@ -20,10 +20,9 @@ from maru.components.workloads.model.daemon_sets import (
     status,
 )
 from maru.components.workloads.model.revisions import POD_HASH_LABEL, hash_of
-from maru.components.workloads.model.values import Place, controller_of, labels_of, place_of, uid_of, with_status
-from maru.core.client import DeleteOptions
+from maru.components.workloads.model.values import Place, controller_of, labels_of, place_of, with_status
 from maru.core.document import Document, Value
-from maru.core.errors import MaruError, NotFound
+from maru.core.errors import MaruError
 from maru.kinds.label_selector import from_selector
 from maru.kinds.pod_state import is_deleting
 from maru.kinds.resources import CONTROLLERREVISIONS, DAEMONSETS, NODES, PODS
@@ -39,15 +38,13 @@ class DaemonSets(Controller):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._expectations = Expectations(kit.clock)
         self._failures: dict[tuple[Place, str], tuple[int, float]] = {}
         self._claims = Claims(self.client, DAEMONSETS, PODS)
         self._sets = self.watch_own(DAEMONSETS)
         self._nodes = self.informer(NODES)
         self._nodes.on_change(self._node_changed)
-        self._pods = self.informer(PODS)
-        index_by_controller(self._pods)
-        self._expectations.follow(self._pods)
+        self._own = OwnPods(self)
+        self._pods = self._own.pods
         self.watch(PODS, self._places_of_pod)
         self._revisions = Revisions(self.client, DAEMONSETS, self.informer(CONTROLLERREVISIONS))
 
@@ -64,7 +61,7 @@ class DaemonSets(Controller):
     async def bring_right(self, place: Place) -> float | None:
         document = self._sets.get(*place)
         if document is None:
-            self._expectations.forget(place)
+            self._own.expectations.forget(place)
             return None
         daemon_set = document.value
         selector = from_selector(daemon_set["spec"].get("selector"))
@@ -79,7 +76,7 @@ class DaemonSets(Controller):
         view = DaemonView(daemon_set, sorted(nodes, key=_name), pods, revision, self.clock.now())
         failure: MaruError | None = None
         again_s: float | None = None
-        if self._expectations.is_met(place):
+        if self._own.expectations.is_met(place):
             want = plan(view)
             again_s = self._hold_back(place, want)
             failure = await self._carry_out(view, want)
@@ -112,25 +109,14 @@ class DaemonSets(Controller):
 
     async def _carry_out(self, view: DaemonView, want: DaemonPlan) -> MaruError | None:
         owner = view.daemon_set
-        place = place_of(owner)
 
         async def create(number: int) -> None:
-            pod = new_pod(view, want.create[number], self.ids.suffix())
-            token = self._expectations.expect_created(place, pod["metadata"]["name"])
-            try:
-                await self.client.create(PODS, pod)
-            except MaruError as error:
-                self._expectations.settle(token)
-                if not is_namespace_going(error):
-                    self.event(owner, WARNING, "FailedCreate", f"Error creating: {error}")
-                raise
-            self.event(owner, NORMAL, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+            await self._own.create(owner, new_pod(view, want.create[number], self.ids.suffix()))
 
         async def delete(number: int) -> None:
             await self._delete(owner, want.delete[number], is_failed=want.delete[number] in want.failed)
 
-        for pod in want.delete:
-            self._expectations.expect_deleted(place, pod)
+        self._own.expect_deleted(owner, want.delete)
         failure = await slow_start(len(want.create), create)
         return await all_at_once(range(len(want.delete)), delete) or failure
 
@@ -140,16 +126,7 @@ class DaemonSets(Controller):
             node = pod["spec"].get("nodeName")
             text = f"Found failed daemon pod {namespace}/{name} on node {node}, will try to kill it"
             self.event(owner, WARNING, "FailedDaemonPod", text)
-        try:
-            await self.client.delete(PODS, namespace, name, DeleteOptions(uid=uid_of(pod)))
-        except NotFound:
-            self._expectations.settle(("-", uid_of(pod)))
-            return
-        except MaruError as error:
-            self._expectations.settle(("-", uid_of(pod)))
-            self.event(owner, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
+        await self._own.delete(owner, pod)
 
     def _places_of_pod(self, document: Document) -> list[Place]:
         reference = controller_of(document.head)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from maru.components.workloads.controllers.batches import all_at_once, is_namespace_going, slow_start
-from maru.components.workloads.controllers.claims import Claims, candidates, index_by_controller
-from maru.components.workloads.controllers.expectations import Expectations
+from maru.components.workloads.controllers.claims import Claims, candidates
 from maru.components.workloads.controllers.kit import NORMAL, WARNING, Controller, Kit
+from maru.components.workloads.controllers.own_pods import OwnPods
 from maru.components.workloads.model.job_pods import TRACKING, is_tracked, new_pod
 from maru.components.workloads.model.job_status import (
     finished,
@@ -26,7 +26,6 @@ from maru.components.workloads.model.job_status import (
 )
 from maru.components.workloads.model.jobs import Ending, JobPlan, JobView, ending, finished_condition, plan, tally
 from maru.components.workloads.model.values import Place, controller_of, labels_of, place_of, uid_of, with_status
-from maru.core.client import DeleteOptions
 from maru.core.clock import parse_rfc3339
 from maru.core.document import Document, Value
 from maru.core.errors import MaruError, NotFound
@@ -54,19 +53,17 @@ class Jobs(Controller):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._expectations = Expectations(kit.clock)
         self._written: dict[Place, int] = {}
         self._claims = Claims(self.client, JOBS, PODS, finalizer=TRACKING)
         self._jobs = self.watch_own(JOBS)
-        self._pods = self.informer(PODS)
-        index_by_controller(self._pods)
-        self._expectations.follow(self._pods)
+        self._own = OwnPods(self)
+        self._pods = self._own.pods
         self.watch(PODS, self._places_of_pod)
 
     async def bring_right(self, place: Place) -> float | None:
         document = self._jobs.get(*place)
         if document is None:
-            self._expectations.forget(place)
+            self._own.expectations.forget(place)
             self._written.pop(place, None)
             await self._release_orphans(place)
             return None
@@ -93,7 +90,7 @@ class Jobs(Controller):
         if end is not None:
             status = set_job_condition(status, end[0], "True", end[1], end[2], now=view.now)
             done = await self._stop_all(view)
-        elif self._expectations.is_met(place_of(job)) and not is_deleting(job):
+        elif self._own.expectations.is_met(place_of(job)) and not is_deleting(job):
             want = plan(view, counts)
             done = await self._carry_out(view, want)
         status = with_indexes(view, with_new_uids(status, counts), counts)
@@ -141,52 +138,28 @@ class Jobs(Controller):
 
     async def _stop_all(self, view: JobView) -> _Done:
         active = [pod for pod in view.pods if is_active(pod)]
-        failure = await all_at_once(range(len(active)), lambda number: self._delete(view.job, active[number]))
+        failure = await all_at_once(range(len(active)), lambda number: self._own.delete(view.job, active[number]))
         return _Done(deleted=len(active), failure=failure)
 
     async def _carry_out(self, view: JobView, want: JobPlan) -> _Done:
         job = view.job
-        place = place_of(job)
         done = _Done()
 
         async def create(number: int) -> None:
-            pod = new_pod(job, self.ids.suffix(), *want.create[number])
-            token = self._expectations.expect_created(place, pod["metadata"]["name"])
-            try:
-                await self.client.create(PODS, pod)
-            except MaruError as error:
-                self._expectations.settle(token)
-                if not is_namespace_going(error):
-                    self.event(job, WARNING, "FailedCreate", f"Error creating: {error}")
-                raise
+            await self._own.create(job, new_pod(job, self.ids.suffix(), *want.create[number]))
             done.created += 1
-            self.event(job, NORMAL, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
 
         async def remove(number: int) -> None:
             # A Pod that the controller itself stops is no failure: it is not tracked any more.
             pod = want.delete[number]
             await self._untrack([pod])
-            await self._delete(job, pod)
+            await self._own.delete(job, pod)
             done.deleted += 1
 
-        for pod in want.delete:
-            self._expectations.expect_deleted(place, pod)
+        self._own.expect_deleted(job, want.delete)
         done.failure = await slow_start(len(want.create), create)
         done.failure = await all_at_once(range(len(want.delete)), remove) or done.failure
         return done
-
-    async def _delete(self, job: Value, pod: Value) -> None:
-        namespace, name = place_of(pod)
-        try:
-            await self.client.delete(PODS, namespace, name, DeleteOptions(uid=uid_of(pod)))
-        except NotFound:
-            self._expectations.settle(("-", uid_of(pod)))
-            return
-        except MaruError as error:
-            self._expectations.settle(("-", uid_of(pod)))
-            self.event(job, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.event(job, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
 
     async def _untrack(self, pods: Sequence[Value]) -> None:
         async def release(number: int) -> None:

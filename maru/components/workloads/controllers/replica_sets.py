@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maru.components.workloads.controllers.batches import all_at_once, is_namespace_going, slow_start
-from maru.components.workloads.controllers.claims import OWNER_INDEX, Claims, candidates, index_by_controller
-from maru.components.workloads.controllers.expectations import Expectations
-from maru.components.workloads.controllers.kit import NORMAL, WARNING, Controller, Kit
+from maru.components.workloads.controllers.claims import OWNER_INDEX, Claims, candidates
+from maru.components.workloads.controllers.kit import Controller, Kit
+from maru.components.workloads.controllers.own_pods import OwnPods
 from maru.components.workloads.model.pods import pod_from_template
 from maru.components.workloads.model.replica_sets import ReplicaPlan, next_available_s, plan, status
 from maru.components.workloads.model.values import (
@@ -21,9 +21,8 @@ from maru.components.workloads.model.values import (
     uid_of,
     with_status,
 )
-from maru.core.client import DeleteOptions
 from maru.core.document import Document, Resource, Value
-from maru.core.errors import MaruError, NotFound
+from maru.core.errors import MaruError
 from maru.kinds.label_selector import LabelSelector, from_labels, from_selector
 from maru.kinds.pod_state import is_deleting
 from maru.kinds.resources import PODS, REPLICASETS, REPLICATIONCONTROLLERS
@@ -37,13 +36,11 @@ class ReplicaSets(Controller):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._expectations = Expectations(kit.clock)
         self._claims = Claims(self.client, self.resource, PODS)
         self._sets = self.watch_own(self.resource)
         self._sets.index(OWNER_INDEX, _owner_uids)
-        self._pods = self.informer(PODS)
-        index_by_controller(self._pods)
-        self._expectations.follow(self._pods)
+        self._own = OwnPods(self)
+        self._pods = self._own.pods
         self.watch(PODS, self._places_of_pod)
 
     def selector(self, owner: Value) -> LabelSelector:
@@ -53,13 +50,13 @@ class ReplicaSets(Controller):
     async def bring_right(self, place: Place) -> float | None:
         document = self._sets.get(*place)
         if document is None:
-            self._expectations.forget(place)
+            self._own.expectations.forget(place)
             return None
         owner = document.value
         selector = self.selector(owner)
         pods = await self._claims.claim(owner, selector, candidates(self._pods, owner, selector))
         failure: tuple[str, MaruError] | None = None
-        if self._expectations.is_met(place) and not is_deleting(owner):
+        if self._own.expectations.is_met(place) and not is_deleting(owner):
             wanted = int(owner["spec"].get("replicas", 1))
             failure = await self._carry_out(owner, self.plan(owner, wanted, pods))
         again_s = await self._report(owner, pods, failure)
@@ -72,44 +69,20 @@ class ReplicaSets(Controller):
         return plan(wanted, pods, self._related_pods(owner), self.clock.now())
 
     async def _carry_out(self, owner: Value, want: ReplicaPlan) -> tuple[str, MaruError] | None:
-        place = place_of(owner)
         template = owner["spec"]["template"]
 
         async def create(_: int) -> None:
-            pod = pod_from_template(template, owner, self.resource, suffix=self.ids.suffix())
-            token = self._expectations.expect_created(place, pod["metadata"]["name"])
-            try:
-                await self.client.create(PODS, pod)
-            except MaruError as error:
-                self._expectations.settle(token)
-                if not is_namespace_going(error):
-                    self.event(owner, WARNING, "FailedCreate", f"Error creating: {error}")
-                raise
-            self.event(owner, NORMAL, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+            await self._own.create(owner, pod_from_template(template, owner, self.resource, suffix=self.ids.suffix()))
 
         async def delete(number: int) -> None:
-            await self._delete(owner, want.delete[number])
+            await self._own.delete(owner, want.delete[number])
 
-        for pod in want.delete:
-            self._expectations.expect_deleted(place, pod)
+        self._own.expect_deleted(owner, want.delete)
         error = await slow_start(want.create, create)
         if error is not None:
             return "FailedCreate", error
         error = await all_at_once(range(len(want.delete)), delete)
         return None if error is None else ("FailedDelete", error)
-
-    async def _delete(self, owner: Value, pod: Value) -> None:
-        namespace, name = place_of(pod)
-        try:
-            await self.client.delete(PODS, namespace, name, DeleteOptions(uid=uid_of(pod)))
-        except NotFound:
-            self._expectations.settle(("-", uid_of(pod)))
-            return
-        except MaruError as error:
-            self._expectations.settle(("-", uid_of(pod)))
-            self.event(owner, WARNING, "FailedDelete", f"Error deleting: {error}")
-            raise
-        self.event(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {name}")
 
     async def _report(self, owner: Value, pods: Sequence[Value], failure: tuple[str, MaruError] | None) -> float | None:
         now = self.clock.now()
