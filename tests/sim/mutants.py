@@ -75,7 +75,7 @@ class Forgetful(ReplicaSets):
 
     def __init__(self, kit: Kit) -> None:
         super().__init__(kit)
-        self._expectations = NoExpectations(kit.clock)
+        self._own.expectations = NoExpectations(kit.clock)
 
 
 class NoExpectations(Expectations):
