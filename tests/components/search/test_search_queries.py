@@ -292,3 +292,17 @@ async def test_sql_reads_indices(search: Search) -> None:
     )
     assert answer["rows"] == [["a", 4], ["b", 2]]
     assert (await search.fails("POST", "/_sql", {"query": "DROP TABLE t"}))[1] == "parsing_exception"
+
+
+async def test_a_date_and_a_decimal_are_found_by_value_though_no_term_tells_of_them(search: Search) -> None:
+    await search.must("PUT", "/t", {"mappings": {"properties": {"when": {"type": "date"}, "took": {"type": "float"}}}})
+    await search.must("PUT", "/t/_doc/1?refresh", {"when": "2024-01-01T10:00:00Z", "took": 0.5})
+    await search.must("PUT", "/t/_doc/2?refresh", {"when": ["2024-01-02T10:00:00Z", "2023-01-01"], "took": [1.5, 2]})
+    for query, want in (
+        ({"term": {"when": "2024-01-01T10:00:00Z"}}, ["1"]),
+        ({"terms": {"when": ["2023-01-01", 1704103200000]}}, ["1", "2"]),
+        ({"term": {"took": 2}}, ["2"]),
+        ({"match": {"took": 0.5}}, ["1"]),
+    ):
+        found = await search.must("POST", "/t/_search", {"query": query})
+        assert sorted(hit["_id"] for hit in found["hits"]["hits"]) == want, query

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maru.components.search.model.analysis.tokens import NATIVE
 from maru.components.search.model.mapping.columns import (
     ADDRESS,
     DECIMAL,
@@ -33,15 +32,17 @@ if TYPE_CHECKING:
     import tantivy
 
 META = "columns.json"
+UNINDEXED = "fast"
+TOKENIZERS = ("given", "standard")  # both cut at spaces; new columns have the first
 OFFSET = "_offset"
 _OWN = (
     Column(ID, KEYWORD),
     Column(SEQ, WHOLE),
-    Column(LOCATION, WHOLE),
+    Column(LOCATION, WHOLE, is_indexed=False),
     Column(NESTED, KEYWORD),
     Column(FIELDS, KEYWORD),
     Column(ROUTING, KEYWORD),
-    Column(OFFSET, WHOLE),
+    Column(OFFSET, WHOLE, is_indexed=False),
 )
 
 
@@ -53,17 +54,20 @@ class Partition:
         import tantivy
 
         self.folder = folder
-        self.columns = dict(columns)
-        for column in _OWN:
-            self.columns[column.name] = column
-        self.schema = _schema(self.columns)
+        self.columns = {**columns, **{column.name: column for column in _OWN}}
         if folder is None:
-            self._index = tantivy.Index(self.schema)
+            self._index = tantivy.Index(_schema(self.columns))
+        elif (folder / META).exists():
+            self._index = tantivy.Index.open(str(folder))
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / META).write_text(json.dumps({name: [c.kind, c.tokens] for name, c in columns.items()}))
-            self._index = tantivy.Index(self.schema, path=str(folder))
-        self._register()
+            self._index = tantivy.Index(_schema(self.columns), path=str(folder))
+            told = {name: [column.kind, "" if column.is_indexed else UNINDEXED] for name, column in columns.items()}
+            (folder / META).write_text(json.dumps(told))
+        self.schema = self._index.schema
+        cut = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+        for name in TOKENIZERS:
+            self._index.register_tokenizer(name, cut)
         self._writer: tantivy.IndexWriter | None = None
         self._written = 0
         self.searcher = self._index.searcher()
@@ -72,7 +76,8 @@ class Partition:
     def open_blocking(cls, folder: Path) -> Partition:
         """One that is there. Raises OSError or ValueError when it is damaged."""
         columns = {
-            name: Column(name, kind, tokens) for name, (kind, tokens) in json.loads((folder / META).read_text()).items()
+            name: Column(name, kind, is_indexed=how != UNINDEXED)
+            for name, (kind, how) in json.loads((folder / META).read_text()).items()
         }
         return cls(folder, columns)
 
@@ -150,15 +155,6 @@ class Partition:
             self._writer = self._index.writer(heap_size=writer_bytes, num_threads=1)
         return self._writer
 
-    def _register(self) -> None:
-        import tantivy
-
-        lower = tantivy.Filter.lowercase()
-        standard = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(NATIVE)).filter(lower).build()
-        self._index.register_tokenizer("standard", standard)
-        # Tokens are given ready for all other analyzers; what stands here is never asked to cut.
-        self._index.register_tokenizer("given", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
-
 
 def _schema(columns: Mapping[str, Column]) -> tantivy.Schema:
     import tantivy
@@ -166,15 +162,15 @@ def _schema(columns: Mapping[str, Column]) -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for name, column in sorted(columns.items()):
         if column.kind == TEXT:
-            builder.add_text_field(name, tokenizer_name=column.tokens, index_option="position")
+            builder.add_text_field(name, tokenizer_name=TOKENIZERS[0], index_option="position")
         elif column.kind == KEYWORD:
-            builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name != FIELDS)
+            builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=name not in (FIELDS, ID))
         elif column.kind == WHOLE:
-            builder.add_integer_field(name, indexed=name != LOCATION, fast=True)
+            builder.add_integer_field(name, indexed=column.is_indexed, fast=True)
         elif column.kind == UNSIGNED:
             builder.add_unsigned_field(name, indexed=True, fast=True)
         elif column.kind == DECIMAL:
-            builder.add_float_field(name, indexed=True, fast=True)
+            builder.add_float_field(name, indexed=column.is_indexed, fast=True)
         else:
             assert column.kind == ADDRESS, column.kind
             builder.add_ip_addr_field(name, indexed=True, fast=True)

@@ -114,6 +114,8 @@ class Context:
         """One value in a column, scored by the index."""
         if not self.has(column):
             return self.nothing()
+        if not self.place.partition.columns[column].is_indexed:
+            return self.between(column, value, value)
         return self.kit.term_query(self.schema, column, value)
 
     def terms(self, column: str, values: Sequence[Json]) -> tantivy.Query:

@@ -35,7 +35,7 @@ LANGUAGES = (
 
 @dataclass(frozen=True)
 class Analyzer:
-    """is_standard: cuts and lowers exactly as the index itself does, so that text can go in as it is."""
+    """is_standard: cuts and lowers exactly as `spacing.spaced` does."""
 
     name: str
     cut: Tokenizer

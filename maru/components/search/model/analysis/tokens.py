@@ -14,15 +14,16 @@ from maru.wire.elastic.json import Object
 
 TOKEN_LENGTH_MAX = 255
 _IDEOGRAPH = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-STANDARD = re.compile(
-    rf"[{_IDEOGRAPH}]|(?:\d+(?:[.,;'\u2019]\d+)*|"
-    rf"(?:(?![{_IDEOGRAPH}])[^\W\d_])+(?:[.:·'\u2019](?:(?![{_IDEOGRAPH}])[^\W\d_])+)*|_)+"
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 )
-NATIVE = (
-    r"[\p{Han}\p{Hiragana}]|(?:\p{N}+(?:[.,;'\u2019]\p{N}+)*|"
-    r"[\p{L}\p{M}--[\p{Han}\p{Hiragana}]]+(?:[.:·'\u2019][\p{L}\p{M}]+)*|_)+"
-)
-"""The same as an expression of tantivy's, which cuts and lowers what is indexed with the standard analyzer."""
+IDEOGRAPHIC = re.compile(f"[{_IDEOGRAPH}]")
+_DIGITS = r"\d++(?:[.,;'\u2019]\d++)*+"
+_WORD = rf"(?:[^\W\d_]++|[{_MARKS}]++)++"
+_OTHER_WORD = rf"(?:(?![{_IDEOGRAPH}])[^\W\d_]|[{_MARKS}])++"
+STANDARD = re.compile(rf"[{_IDEOGRAPH}]|(?:{_DIGITS}|{_OTHER_WORD}(?:[.:\u00b7'\u2019]{_OTHER_WORD})*+|_)++")
+STANDARD_WITHOUT_IDEOGRAPHS = re.compile(rf"(?:{_DIGITS}|{_WORD}(?:[.:\u00b7'\u2019]{_WORD})*+|_)++")
+"""The same for texts that IDEOGRAPHIC finds nothing in, in a third of the time."""
 
 
 @dataclass(frozen=True, slots=True)

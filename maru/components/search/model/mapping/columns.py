@@ -17,11 +17,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """name: in the partition. kind: one of the above. tokens: of TEXT, how it is cut: "standard" or "given"."""
+    """name: in the partition. kind: one of the above; of TEXT come tokens with spaces between.
+
+    is_indexed: whether a value is found by its term; else by looking through the column, which is as fast for ranges.
+    """
 
     name: str
     kind: str
-    tokens: str = ""
+    is_indexed: bool = True
 
 
 def column_name(path: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from maru.components.search.model.analysis.analyzers import Analyzer, Analyzers
+from maru.components.search.model.analysis.spacing import spaced, spaced_tokens
 from maru.components.search.model.mapping import values
 from maru.components.search.model.mapping.columns import (
     ADDRESS,
@@ -70,13 +71,12 @@ Out = dict[str, list[Json]]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Values of one JSON `type`, within bounds, that `column` holds as they are. is_noted: FIELDS tells the path."""
+    """Values of one JSON `type`, within bounds, that `column` holds as they are."""
 
     type: object  # a class
     column: str
     low: float = 0
     high: float = 0
-    is_noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def make_field(path: str, params: Object, source: str, nested: str, analyzers: A
         params=params,
         source=source,
         nested=nested,
-        columns=_columns(path, kind, params, analyzer),
+        columns=_columns(path, kind),
         analyzer=analyzer,
         search_analyzer=search,
         quote_analyzer=quote,
@@ -187,9 +187,6 @@ def make_field(path: str, params: Object, source: str, nested: str, analyzers: A
 
 def _plain(at: Field) -> Plain | None:
     """What `scalar` would not change."""
-    if at.is_text:
-        is_plain = at.columns and at.analyzer is not None and at.analyzer.is_standard
-        return Plain(str, at.column, is_noted=True) if is_plain else None
     if not at.direct:
         return None
     if at.kind == "keyword" and at.normalizer is None:
@@ -211,12 +208,11 @@ def _is_direct(kind: str, family: str, params: Object) -> bool:
     return family in ("whole", "decimal", "date", "boolean", "ip", "unsigned")
 
 
-def _columns(path: str, kind: str, params: Object, analyzer: Analyzer | None) -> tuple[Column, ...]:
+def _columns(path: str, kind: str) -> tuple[Column, ...]:
     name = column_name(path)
     family = _family(kind)
     if family == "text":
-        assert analyzer is not None
-        return (Column(name, TEXT, "standard" if analyzer.is_standard else "given"),)
+        return (Column(name, TEXT),)
     if kind in ("flattened", "flat_object"):
         return (Column(name, KEYWORD), Column(column_name(f"{path}#keyed"), KEYWORD))
     if kind == "join":
@@ -235,7 +231,7 @@ def _columns(path: str, kind: str, params: Object, analyzer: Analyzer | None) ->
         "ip": ADDRESS,
         "unsigned": UNSIGNED,
     }
-    return (Column(name, kinds[family]),) if family in kinds else ()
+    return (Column(name, kinds[family], is_indexed=family not in ("date", "decimal")),) if family in kinds else ()
 
 
 _FAMILIES = {
@@ -284,12 +280,16 @@ def _text(at: Field, value: Json) -> Json:
     assert at.analyzer is not None
     text = as_text(value)
     if at.analyzer.is_standard:
-        return text
-    tokens = [
+        return spaced(text)
+    tokens = at.analyzer.tokens(text)
+    words = spaced_tokens(tokens)
+    if words is not None:
+        return words
+    told = [
         {"offset_from": 0, "offset_to": 0, "position": token.position, "text": token.text, "position_length": 1}
-        for token in at.analyzer.tokens(text)
+        for token in tokens
     ]
-    return {"text": "", "tokens": tokens}
+    return {"text": "", "tokens": told}
 
 
 def _date(at: Field, value: Json) -> int:

@@ -140,8 +140,6 @@ class _Walk:
                     and (plain.type is str or plain.low <= value <= plain.high)
                 ):
                     out.setdefault(plain.column, []).append(value)
-                    if plain.is_noted:
-                        out.setdefault(FIELDS, []).append(known.path)
                     continue
                 if known.direct and value.__class__ in _SCALARS:
                     try:
