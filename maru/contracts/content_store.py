@@ -36,7 +36,10 @@ class ContentUpload(Protocol):
 
 
 class ContentStore(Protocol):
-    """Digests are sha256:<64 hex>; others are Invalid. Holders: [a-z]+."""
+    """Digests are by sha256, sha384 or sha512, others are Invalid; by each, the same content is kept apart.
+
+    Holders: [a-z]+.
+    """
 
     def size_bytes(self, digest: str) -> int | None:
         """The size of content that is here; None when it is not."""
@@ -48,7 +51,7 @@ class ContentStore(Protocol):
 
     def begin(self) -> ContentUpload: ...
 
-    async def put(self, holder: str, content: bytes) -> str:
+    async def put(self, holder: str, content: bytes, algorithm: str = "sha256") -> str:
         """Keep small content for `holder`, on disk when this returns; its digest. Raises Unavailable."""
         ...
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from maru.wire.oci.digest import is_digest
+
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
 NAME_CHARACTERS_MAX = 255
@@ -21,7 +23,6 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 
 
@@ -86,12 +87,6 @@ def parse_reference(text: str) -> Reference:
     if len(domain) + 1 + len(path) > NAME_CHARACTERS_MAX:
         raise ValueError(f"repository name must not be more than {NAME_CHARACTERS_MAX} characters")
     return Reference(domain, path, tag or ("" if digest else DEFAULT_TAG), digest)
-
-
-def is_digest(text: str) -> bool:
-    """Whether `text` reads algorithm:hex with an algorithm that is registered and all of its digits."""
-    algorithm, _, digits = text.partition(":")
-    return len(digits) == _DIGEST_DIGITS.get(algorithm) and set(digits) <= set("0123456789abcdef")
 
 
 def is_path(text: str) -> bool:

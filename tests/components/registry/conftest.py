@@ -28,8 +28,8 @@ from maru.wire.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFES
 UPLOADS_MAX = 5
 
 
-def digest_of(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 @dataclass

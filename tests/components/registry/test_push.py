@@ -123,7 +123,7 @@ async def test_mounted_blob_is_in_both_repositories(registry: Registry) -> None:
 
 async def test_mount_of_what_is_not_there_begins_an_upload(registry: Registry) -> None:
     digest = await registry.push_blob("team/app", b"hello")
-    for query in (f"mount={digest}&from=team/third", f"mount={digest}", f"mount={digest_of(b'x')}&from=team/app"):
+    for query in (f"mount={digest}&from=team/third", f"mount={digest_of(b'x')}&from=team/app"):
         response, _ = await registry.ask("POST", f"/v2/team/other/blobs/uploads/?{query}")
         assert response.status == 202
         assert response.headers["Location"].startswith("/v2/team/other/blobs/uploads/")
@@ -198,7 +198,7 @@ async def test_manifest_that_is_none_is_refused(registry: Registry) -> None:
 async def test_bad_names_are_refused(registry: Registry) -> None:
     response, said = await registry.ask("GET", "/v2/Team/app/tags/list")
     assert (response.status, code_of(said)) == (400, "NAME_INVALID")
-    response, said = await registry.ask("GET", "/v2/team/app/manifests/.bad")
+    response, said = await registry.ask("PUT", "/v2/team/app/manifests/.bad", data=b"{}")
     assert (response.status, code_of(said)) == (400, "TAG_INVALID")
     response, _ = await registry.ask("GET", "/v2/team/app/nothing")
     assert response.status == 404

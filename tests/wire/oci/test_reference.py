@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maru.wire.oci.reference import Reference, is_digest, parse_reference
+from maru.wire.oci.digest import is_digest
+from maru.wire.oci.reference import Reference, parse_reference
 
 DIGEST = "sha256:" + "ab" * 32
 

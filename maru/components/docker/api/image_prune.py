@@ -22,7 +22,7 @@ from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.docker.filters import Filters, boolean, has_labels
 from maru.wire.docker.moments import parse_moment
-from maru.wire.oci.reference import is_digest
+from maru.wire.oci.digest import is_digest
 
 FILTERS = ("dangling", "label", "label!", "until")
 

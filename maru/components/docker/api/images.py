@@ -35,7 +35,8 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Denied, Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
-from maru.wire.oci.reference import is_digest, parse_reference
+from maru.wire.oci.digest import is_digest
+from maru.wire.oci.reference import parse_reference
 
 JSON_LINES: Mapping[str, str] = {"Content-Type": "application/json"}
 

@@ -19,7 +19,8 @@ from maru.contracts.image_store import Commit
 from maru.core.document import Value
 from maru.core.errors import Invalid
 from maru.core.front.message import Request
-from maru.wire.oci.reference import is_digest, parse_reference
+from maru.wire.oci.digest import is_digest
+from maru.wire.oci.reference import parse_reference
 
 SENT = "-"
 

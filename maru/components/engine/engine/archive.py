@@ -1,6 +1,6 @@
 """Archives of images: docker's (manifest.json) and OCI layouts (index.json), read and written.
 
-One written archive is both: blobs under blobs/sha256/, an OCI index, and docker's manifest.json that
+One written archive is both: blobs under blobs/ by algorithm, an OCI index, and docker's manifest.json that
 points at the same blobs. A folder that is an OCI layout is read as it stands.
 Source: OCI image specification 1.1, image-layout.md; Docker image specification 1.2, "Combined Image JSON".
 """
@@ -22,6 +22,7 @@ from maru.components.engine.engine.index import Stored
 from maru.components.engine.engine.transfer import Pulled
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotFound
+from maru.wire.oci.digest import algorithm_of, digest_of
 from maru.wire.oci.image import parse_image
 from maru.wire.oci.manifest import (
     NAME_ANNOTATION,
@@ -76,7 +77,7 @@ async def written(content: Content, images: Sequence[tuple[Stored, Sequence[str]
     digests = dict.fromkeys(digest for stored, _ in images for digest in (stored.manifest, *stored.blobs))
     for digest in digests:
         file = content.blob(digest)
-        yield _header(f"blobs/sha256/{digest[7:]}", file.stat().st_size)
+        yield _header(_place(digest), file.stat().st_size)
         with file.open("rb") as stream:
             while chunk := await asyncio.to_thread(stream.read, READ_BYTES):
                 yield chunk
@@ -192,7 +193,7 @@ def _import_blocking(content: Content, source: Path, manifest: Manifest, pin: Pi
         fresh = content.partial()
         try:
             shutil.copyfile(_blob(source, blob), fresh)
-            found = digest_of_blocking(fresh)
+            found = digest_of_blocking(fresh, algorithm_of(blob.digest))
             if found != blob.digest:
                 raise Invalid(what=f"blob {blob.digest}", why=f"its content has digest {found}", fix="")
             content.adopt_blocking(fresh, found)
@@ -200,18 +201,20 @@ def _import_blocking(content: Content, source: Path, manifest: Manifest, pin: Pi
             raise Invalid(what=f"blob {blob.digest}", why="the archive does not hold it", fix="") from error
         finally:
             fresh.unlink(missing_ok=True)
+    document = content.blob(manifest.config.digest).read_bytes()
     try:
-        diff_ids = parse_image(content.blob(manifest.config.digest).read_bytes()).rootfs.diff_ids
+        diff_ids = parse_image(document).rootfs.diff_ids
     except ValueError as error:
         raise Invalid(what="archive", why=str(error), fix="") from error
     if len(diff_ids) != len(manifest.layers):
         raise Invalid(what="archive", why="manifest and configuration differ in their layers", fix="")
     plain = [Descriptor(blob.media_type, blob.digest, blob.size) for blob in blobs]
     digest = content.put_blocking(_manifest_bytes(plain, manifest.media_type))
-    pin(digest, *diff_ids)
+    pin(digest, digest_of(document), *diff_ids)
+    image_id = content.put_blocking(document)
     size = sum(blob.size for blob in blobs)
     names = tuple(blob.digest for blob in blobs)
-    return Pulled(manifest.config.digest, digest, "", names, tuple(diff_ids), size)
+    return Pulled(image_id, digest, "", names, tuple(diff_ids), size)
 
 
 def _manifest_bytes(blobs: Sequence[Descriptor], media_type: str) -> bytes:
@@ -260,7 +263,7 @@ def _documents_blocking(content: Content, images: Sequence[tuple[Stored, Sequenc
 
 
 def _place(digest: str) -> str:
-    return f"blobs/sha256/{digest[7:]}"
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _header(name: str, size: int) -> bytes:

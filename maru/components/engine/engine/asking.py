@@ -6,7 +6,6 @@ Source: contracts/registry_client.py; docker/registry's v1 search API; the token
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from urllib.parse import urlencode, urljoin
 
@@ -14,7 +13,7 @@ import aiohttp
 import msgspec
 
 from maru.components.engine.engine.index import parse
-from maru.components.engine.engine.registry import ERROR_BYTES_MAX, Registries, Repository
+from maru.components.engine.engine.registry import ERROR_BYTES_MAX, Registries, Repository, basic
 from maru.components.engine.engine.transfer import understood
 from maru.contracts.image_store import RegistryAuth
 from maru.contracts.registry_client import Found, ImagePlatform, RegistryRules, Remote
@@ -52,11 +51,7 @@ class Asker:
     async def _describe(self, wanted: Reference, auth: RegistryAuth, mirror: str) -> Remote:
         with understood(wanted):
             async with self._registries.repository(wanted, auth, mirror=mirror) as repository:
-                body, named = await repository.fetch_manifest(wanted.version)
-                digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-                for expected in (wanted.digest, named):
-                    if expected.startswith("sha256:") and expected != digest:
-                        raise Invalid(what=f"image {wanted}", why=f"its manifest has digest {digest}", fix="")
+                body, digest = await repository.fetch_manifest(wanted.version)
                 try:
                     found = parse_manifest(body)
                 except ValueError as error:
@@ -84,8 +79,7 @@ class Asker:
                 by_scheme = {each.scheme: each for value in values for each in parse_challenges(value)}
                 if "bearer" in by_scheme:
                     return await _token(session, address, by_scheme["bearer"], auth)
-                basic = aiohttp.BasicAuth(auth.username, auth.password)
-                async with session.get(address, auth=basic) as response:
+                async with session.get(address, headers=basic(auth)) as response:
                     if response.status != 200:
                         raise _refused(address)
         return ""
@@ -106,12 +100,11 @@ class Asker:
     async def _searched(
         self, domain: str, address: str, query: dict[str, str], auth: RegistryAuth | None
     ) -> Sequence[Found]:
-        basic = aiohttp.BasicAuth(auth.username, auth.password) if auth is not None and auth.username else None
         is_insecure = address.startswith("http:") if address else self._registries.is_insecure(domain)
         with understood(Reference(domain, query["q"])):
             async with self._registries.session(insecure=is_insecure) as session:
                 base = address.rstrip("/") or await self._registries.base(session, domain)
-                async with session.get(f"{base}/v1/search?{urlencode(query)}", auth=basic) as response:
+                async with session.get(f"{base}/v1/search?{urlencode(query)}", headers=basic(auth)) as response:
                     if response.status in (401, 403):
                         raise _refused(f"{base}/v1/search")
                     if response.status != 200:
@@ -154,8 +147,7 @@ async def _token(session: aiohttp.ClientSession, address: str, challenge: Challe
         request = session.post(realm, data=form | {"refresh_token": auth.identity_token})
     else:
         query["account"] = auth.username
-        basic = aiohttp.BasicAuth(auth.username, auth.password) if auth.username else None
-        request = session.get(f"{realm}?{urlencode(query)}", auth=basic)
+        request = session.get(f"{realm}?{urlencode(query)}", headers=basic(auth))
     async with request as response:
         if response.status != 200:
             raise _refused(address)

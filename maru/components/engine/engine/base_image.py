@@ -7,7 +7,6 @@ busybox it holds. Source: the layout of Docker's official busybox image (applets
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import re
 import tarfile
@@ -22,6 +21,7 @@ from maru.components.engine.engine.transfer import Pulled
 from maru.contracts.image_store import LOCAL_DOMAIN
 from maru.core.errors import Unavailable
 from maru.linux.processes import Command, run
+from maru.wire.oci.digest import digest_of
 from maru.wire.oci.manifest import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform
 
 NAMES = (f"{LOCAL_DOMAIN}/base:latest", "docker.io/library/busybox:latest")
@@ -85,11 +85,11 @@ async def build(content: Content, platform: Platform, pin: Pin) -> Pulled:
         raise Unavailable(what="busybox", why="it does not list its applets", fix="apt-get install busybox-static")
     applets = sorted(set(listed.output.decode().split()) - {"busybox"})
     layer = await asyncio.to_thread(_layer_blocking, Path(busybox), applets)
-    diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
+    diff_id = digest_of(layer)
     config = _config(platform, diff_id)
-    config_digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    config_digest = digest_of(config)
     manifest = _manifest(config_digest, len(config), diff_id, len(layer))
-    manifest_digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    manifest_digest = digest_of(manifest)
     pin(diff_id, config_digest, manifest_digest)
     for blob in (layer, config, manifest):
         await asyncio.to_thread(content.put_blocking, blob)

@@ -24,6 +24,7 @@ from maru.core.errors import Invalid, Unavailable
 from maru.core.ids import Ids
 from maru.linux.files import sync_filesystem_blocking, sync_folder_blocking
 from maru.linux.processes import Command, run
+from maru.wire.oci.digest import CANONICAL, digest_named, digest_of, digits_of, is_digest
 
 UNPACK_DEADLINE_S = 1800.0
 LAYER_BYTES_MAX = 64 << 30  # unpacked; what stops an archive that unpacks to more than any disk
@@ -34,10 +35,10 @@ Pin = Callable[..., None]
 
 
 class Content:
-    """blobs/sha256/, layers/, held/ and partial/ under `folder`. Digests are sha256:<64 hex> throughout."""
+    """blobs/ (by algorithm), layers/, held/ and partial/ under `folder`."""
 
     def __init__(self, folder: Path, ids: Ids) -> None:
-        self._blobs = folder / "blobs" / "sha256"
+        self._blobs = folder / "blobs"
         self._layers = folder / "layers"
         self._partial = folder / "partial"
         self._held = folder / "held"
@@ -66,16 +67,18 @@ class Content:
     def open_blocking(self) -> None:
         """Make the folders; what a crash left half written goes."""
         shutil.rmtree(self._partial, ignore_errors=True)
-        for folder in (self._blobs, self._layers, self._partial, self._held):
+        for folder in (self._blobs / CANONICAL, self._layers, self._partial, self._held):
             folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         for leftover in self._layers.glob("new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def blob(self, digest: str) -> Path:
-        return self._blobs / _hex(digest)
+        _check(digest)
+        return self._blobs.joinpath(*digest.split(":"))
 
     def layer(self, diff_id: str) -> Path:
-        return self._layers / _hex(diff_id)
+        _check(diff_id)
+        return self._layers / digits_of(diff_id)
 
     def layer_bytes_blocking(self, diff_ids: Sequence[str]) -> Sequence[int]:
         """Bytes of the files of each of these layers, links by the length of what they name; folders count nothing."""
@@ -88,9 +91,9 @@ class Content:
         """A new path for something not whole yet."""
         return self._partial / self._ids.uid()
 
-    def put_blocking(self, content: bytes) -> str:
+    def put_blocking(self, content: bytes, algorithm: str = CANONICAL) -> str:
         """Keep a small blob; its digest."""
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        digest = digest_of(content, algorithm)
         if not self.blob(digest).exists():
             fresh = self.partial()
             fresh.write_bytes(content)
@@ -107,11 +110,13 @@ class Content:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if self.blob(digest).exists():
+        place = self.blob(digest)
+        if place.exists():
             file.unlink()
         else:
-            file.replace(self.blob(digest))
-        sync_folder_blocking(str(self._blobs))
+            place.parent.mkdir(mode=0o711, exist_ok=True)
+            file.replace(place)
+        sync_folder_blocking(str(place.parent))
 
     def hold_blocking(self, holder: str, digest: str) -> None:
         """Let `holder` refer to a blob that is here, durably. Raises OSError."""
@@ -120,18 +125,18 @@ class Content:
             folder.mkdir(mode=0o711, exist_ok=True)
             sync_folder_blocking(str(self._held))
         with suppress(FileExistsError), self._pinning:
-            os.link(self.blob(digest), folder / _hex(digest))
+            os.link(self.blob(digest), folder / digits_of(digest))
         sync_folder_blocking(str(folder))
 
     def held_blocking(self, holder: str) -> set[str]:
         """The digests that `holder` refers to."""
         folder = self._held / holder
-        return {f"sha256:{file.name}" for file in folder.iterdir()} if folder.is_dir() else set()
+        return {digest_named(file.name) for file in folder.iterdir()} if folder.is_dir() else set()
 
     def release_blocking(self, holder: str, digests: Collection[str]) -> None:
         """Take references back; the blobs stay until `keep_only_blocking`."""
         for digest in digests:
-            (self._held / holder / _hex(digest)).unlink(missing_ok=True)
+            (self._held / holder / digits_of(digest)).unlink(missing_ok=True)
 
     async def unpack(self, digest: str, diff_id: str) -> None:
         """Unpack a blob as the layer `diff_id`; nothing to do if that is there.
@@ -147,11 +152,11 @@ class Content:
 
     def blobs(self) -> Sequence[str]:
         """The digests of all blobs."""
-        return [f"sha256:{file.name}" for file in self._blobs.iterdir()]
+        return [digest_named(file.name) for file in self._blobs.glob("*/*")]
 
     def layers(self) -> Sequence[str]:
         """The digests of all unpacked layers."""
-        return [f"sha256:{folder.name}" for folder in self._layers.iterdir() if "-" not in folder.name]
+        return [digest_named(folder.name) for folder in self._layers.iterdir() if "-" not in folder.name]
 
     def keep_only_blocking(self, blobs: Collection[str], layers: Collection[str]) -> list[str]:
         """Delete every other blob and layer that is not pinned or held; the layers that went."""
@@ -211,10 +216,10 @@ def disk_errors(what: str) -> Iterator[None]:
         raise Unavailable(what=what, why=why, fix="see `df -h` and the kernel's log") from error
 
 
-def digest_of_blocking(file: Path) -> str:
+def digest_of_blocking(file: Path, algorithm: str = CANONICAL) -> str:
     """The digest of a file's content."""
     with file.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+        return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
 
 
 def _file_bytes_blocking(folder: Path) -> int:
@@ -234,8 +239,6 @@ def _file_of(module: ModuleType) -> str:
     return module.__file__
 
 
-def _hex(digest: str) -> str:
-    algorithm, _, digits = digest.partition(":")
-    if algorithm != "sha256" or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
-        raise Invalid(what=f"digest {digest!r}", why="it is not sha256 and 64 hex digits", fix="")
-    return digits
+def _check(digest: str) -> None:
+    if not is_digest(digest):
+        raise Invalid(what=f"digest {digest!r}", why="it is no sha256, sha384 or sha512 digest", fix="")

@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 
-from maru.components.engine.engine.content import READ_BYTES, Content, disk_errors
+from maru.components.engine.engine.content import READ_BYTES, Content, digest_of_blocking, disk_errors
 from maru.core.errors import Invalid, NotFound
+from maru.wire.oci.digest import CANONICAL, algorithm_of, digest_of
 
 Collect = Callable[[], Awaitable[object]]
 
@@ -50,11 +51,11 @@ class HeldContent:
     def begin(self) -> Upload:
         return Upload(self._content)
 
-    async def put(self, holder: str, content: bytes) -> str:
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    async def put(self, holder: str, content: bytes, algorithm: str = CANONICAL) -> str:
+        digest = digest_of(content, algorithm)
         with self._content.pinned() as pin, disk_errors("content store"):
             pin(digest)
-            await asyncio.to_thread(self._content.put_blocking, content)
+            await asyncio.to_thread(self._content.put_blocking, content, algorithm)
             await asyncio.to_thread(self._content.hold_blocking, holder, digest)
         return digest
 
@@ -68,12 +69,12 @@ class HeldContent:
 
 
 class Upload:
-    """Content being written into a file of its own, hashed as it comes."""
+    """Content being written into a file of its own, hashed as it comes by the algorithm that nearly all use."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
         self._path: Path = content.partial()
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(CANONICAL)
         self._size_bytes = 0
 
     @property
@@ -85,9 +86,6 @@ class Upload:
             await asyncio.to_thread(self._write_blocking, chunk)
 
     async def keep(self, holder: str, digest: str) -> None:
-        found = f"sha256:{self._hash.hexdigest()}"
-        if found != digest:
-            raise Invalid(what=f"blob {digest}", why=f"its content has digest {found}", fix="")
         with self._content.pinned() as pin, disk_errors("content store"):
             pin(digest)
             await asyncio.to_thread(self._keep_blocking, holder, digest)
@@ -109,5 +107,10 @@ class Upload:
 
     def _keep_blocking(self, holder: str, digest: str) -> None:
         self._path.touch()
+        algorithm = algorithm_of(digest)
+        is_hashed = algorithm == CANONICAL
+        found = f"{CANONICAL}:{self._hash.hexdigest()}" if is_hashed else digest_of_blocking(self._path, algorithm)
+        if found != digest:
+            raise Invalid(what=f"blob {digest}", why=f"its content has digest {found}", fix="")
         self._content.adopt_blocking(self._path, digest)
         self._content.hold_blocking(holder, digest)

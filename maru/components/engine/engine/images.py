@@ -22,6 +22,7 @@ from maru.contracts.image_store import LOCAL_DOMAIN, Commit, Image, ImageConfig,
 from maru.core.clock import rfc3339
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.log import Log
+from maru.wire.oci.digest import digest_named
 from maru.wire.oci.image import RunConfig, parse_image
 from maru.wire.oci.manifest import platform_named, platform_of
 from maru.wire.oci.reference import Reference
@@ -307,7 +308,7 @@ class Images:
             for stored in self._index.all():
                 blobs.update((stored.manifest, stored.id, *stored.blobs))
                 layers.update(stored.layers)
-            layers.update(f"sha256:{Path(path).name}" for stack in self._stacks_in_use() for path in stack)
+            layers.update(digest_named(Path(path).name) for stack in self._stacks_in_use() for path in stack)
             return await asyncio.to_thread(self._content.keep_only_blocking, blobs, layers)
 
     def _open_blocking(self) -> None:

@@ -22,6 +22,7 @@ from maru.contracts.image_store import RegistryAuth
 from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, MaruError, NotFound, Unavailable
 from maru.wire.oci.challenge import Challenge, parse_challenges
+from maru.wire.oci.digest import algorithm_of, digest_of, is_digest
 from maru.wire.oci.manifest import ACCEPTED, MANIFEST_BYTES_MAX
 from maru.wire.oci.reference import DEFAULT_DOMAIN, Reference
 
@@ -130,7 +131,7 @@ class Repository:
         self._authorization = ""
 
     async def fetch_manifest(self, version: str) -> tuple[bytes, str]:
-        """The bytes at a tag or digest, and the digest the registry names ("" if it names none)."""
+        """The bytes at a tag or digest, and their digest, by the algorithm that names it. Raises Invalid for others."""
         headers = {"Accept": ", ".join(ACCEPTED)}
         async with self.ask("GET", f"{self._base}/manifests/{version}", headers, GOOD) as response:
             content = await response.content.read(MANIFEST_BYTES_MAX + 1)
@@ -138,7 +139,15 @@ class Repository:
                 content += await response.content.read(MANIFEST_BYTES_MAX + 1)
             if len(content) > MANIFEST_BYTES_MAX:
                 raise Invalid(what=f"manifest of {self._reference}", why=f"over {MANIFEST_BYTES_MAX} bytes", fix="")
-            return content, response.headers.get("Docker-Content-Digest", "")
+            named = response.headers.get("Docker-Content-Digest", "")
+        digest = digest_of(content)
+        for expected in (named, version):
+            if is_digest(expected):
+                digest = digest_of(content, algorithm_of(expected))
+                if digest != expected:
+                    why = f"its manifest has digest {digest}, not {expected}"
+                    raise Invalid(what=f"image {self._reference}", why=why, fix="")
+        return content, digest
 
     @asynccontextmanager
     async def blob(self, digest: str, offset: int) -> AsyncIterator[tuple[aiohttp.StreamReader, bool]]:
@@ -181,7 +190,7 @@ class Repository:
         if "bearer" in by_scheme:
             self._authorization = f"Bearer {await self._fetch_token(by_scheme['bearer'])}"
         elif "basic" in by_scheme and self._auth.username:
-            self._authorization = aiohttp.BasicAuth(self._auth.username, self._auth.password).encode()
+            self._authorization = basic(self._auth)["Authorization"]
         else:
             raise self._denied("it wants credentials and none were given")
 
@@ -198,9 +207,8 @@ class Repository:
             }
             request = self._session.post(realm, data=form)
         else:
-            basic = aiohttp.BasicAuth(self._auth.username, self._auth.password) if self._auth.username else None
             separator = "&" if "?" in realm else "?"
-            request = self._session.get(f"{realm}{separator}{urlencode(query)}", auth=basic)
+            request = self._session.get(f"{realm}{separator}{urlencode(query)}", headers=basic(self._auth))
         async with request as response:
             if response.status != 200:
                 raise await self._refusal(response)
@@ -239,6 +247,13 @@ class Repository:
             else f"denied: requested access to the resource is denied: {why}",
             fix=f"check the name, or give credentials that may {'read' if is_pull else 'write'} it",
         )
+
+
+def basic(auth: RegistryAuth | None) -> Mapping[str, str]:
+    """The headers that tell a name and password; none for nobody. Source: RFC 7617, in UTF-8."""
+    if auth is None or not auth.username:
+        return {}
+    return {"Authorization": aiohttp.encode_basic_auth(auth.username, auth.password)}
 
 
 def is_loopback(domain: str) -> bool:

@@ -22,8 +22,9 @@ from maru.components.engine.engine.pushing import BROKEN, RETRY_BASE_S, RETRY_MA
 from maru.components.engine.engine.registry import HUB, Registries, Repository, is_loopback
 from maru.contracts.image_store import Progress, RegistryAuth, RegistryUnreachable
 from maru.core.clock import Clock
-from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavailable
+from maru.core.errors import Invalid, MaruError, NotFound, Unavailable
 from maru.core.log import Log
+from maru.wire.oci.digest import algorithm_of, digest_of
 from maru.wire.oci.image import parse_image
 from maru.wire.oci.manifest import (
     MANIFEST_BYTES_MAX,
@@ -123,9 +124,7 @@ class Transfer:
     async def _pull(self, repository: Repository, order: Order, report: Report, pin: Pin) -> Pulled:
         reference = order.reference
         what = f"image {reference}"
-        if reference.digest and not reference.digest.startswith("sha256:"):
-            raise NotSupported(what=what, why="only sha256 digests are verified here", fix="name it by sha256 or tag")
-        body, top_digest = await self._manifest(repository, reference.version, what)
+        body, top_digest = await repository.fetch_manifest(reference.version)
         found = _parsed(body, what)
         digest = top_digest
         if isinstance(found, Index):
@@ -134,14 +133,13 @@ class Transfer:
                 there = ", ".join(platforms(found))
                 why = f"no matching manifest for {order.platform} in the manifest list entries (there are: {there})"
                 raise NotFound(what=what, why=why, fix="choose one of these platforms")
-            body, digest = await self._manifest(repository, chosen.digest, what)
+            body, digest = await repository.fetch_manifest(chosen.digest)
             found = _parsed(body, what)
         if isinstance(found, Index):
             raise Invalid(what=what, why="an index within an index", fix="")
         pin(digest, found.config.digest, *(layer.digest for layer in found.layers))
-        await asyncio.to_thread(self._content.put_blocking, body)
-        diff_ids = await self._config(repository, found, what)
-        pin(*diff_ids)
+        await asyncio.to_thread(self._content.put_blocking, body, algorithm_of(digest))
+        image_id, diff_ids = await self._config(repository, found, what, pin)
         slots = asyncio.Semaphore(self._limits.layers_at_once)
         async with asyncio.TaskGroup() as group:
             pairs = zip(found.layers, diff_ids, strict=True)
@@ -150,17 +148,10 @@ class Transfer:
         report(Progress(status=f"Digest: {top_digest}"))
         blobs = (found.config.digest, *(layer.digest for layer in found.layers))
         size = found.config.size + sum(layer.size for layer in found.layers)
-        return Pulled(found.config.digest, digest, top_digest, blobs, tuple(diff_ids), size)
+        return Pulled(image_id, digest, top_digest, blobs, tuple(diff_ids), size)
 
-    async def _manifest(self, repository: Repository, version: str, what: str) -> tuple[bytes, str]:
-        body, named = await repository.fetch_manifest(version)
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        for expected in (version if ":" in version else "", named):
-            if expected.startswith("sha256:") and expected != digest:
-                raise Invalid(what=what, why=f"its manifest has digest {digest}, not {expected}", fix="")
-        return body, digest
-
-    async def _config(self, repository: Repository, manifest: Manifest, what: str) -> list[str]:
+    async def _config(self, repository: Repository, manifest: Manifest, what: str, pin: Pin) -> tuple[str, list[str]]:
+        """The image's id, under which its configuration is kept whatever it is called elsewhere, and its diff ids."""
         descriptor = manifest.config
         if descriptor.size > MANIFEST_BYTES_MAX:
             raise Invalid(what=what, why=f"its configuration is over {MANIFEST_BYTES_MAX} bytes", fix="")
@@ -172,7 +163,8 @@ class Transfer:
             raise Invalid(what=what, why=str(error), fix="only images can be run, not other artifacts") from error
         if len(diff_ids) != len(manifest.layers):
             raise Invalid(what=what, why="manifest and configuration differ in their layers", fix="")
-        return diff_ids
+        pin(digest_of(document), *diff_ids)
+        return await asyncio.to_thread(self._content.put_blocking, document), diff_ids
 
     async def _layer(
         self, repository: Repository, layer: Descriptor, diff_id: str, slots: asyncio.Semaphore, report: Report
@@ -229,7 +221,7 @@ class _Download:
         self._repository = repository
         self._size = descriptor.size
         self._told = told
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(algorithm_of(descriptor.digest))
         self.digest = descriptor.digest
         self.path = path
         self.done_bytes = 0
@@ -251,13 +243,13 @@ class _Download:
                 await asyncio.to_thread(self._take_blocking, file, buffer)
         if self.done_bytes < self._size:
             raise ConnectionError(f"the body ended after {self.done_bytes} of {self._size} bytes")
-        found = f"sha256:{self._hash.hexdigest()}"
+        found = f"{self._hash.name}:{self._hash.hexdigest()}"
         if found != self.digest:
             raise Invalid(what=f"blob {self.digest}", why=f"its content has digest {found}", fix="")
 
     def _begin_again(self, file: IO[bytes]) -> None:
         file.truncate(0)
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(algorithm_of(self.digest))
         self.done_bytes = 0
 
     def _take_blocking(self, file: IO[bytes], chunk: bytes) -> None:

@@ -45,9 +45,9 @@ class Readable(Protocol):
 class Counted:
     """A stream that hashes all that is read through it."""
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, algorithm: str) -> None:
         self._stream = stream
-        self.hash = hashlib.sha256()
+        self.hash = hashlib.new(algorithm)
 
     def read(self, size: int = -1) -> bytes:
         chunk = self._stream.read(size)
@@ -187,7 +187,8 @@ class Layer:
 
 def unpack(archive: IO[bytes], folder: str, expected: str, bytes_max: int) -> None:
     """Confine this process to `folder` and write the archive there. Raises Refused, OSError."""
-    stream = Counted(_decompress(archive))
+    algorithm = expected.partition(":")[0]
+    stream = Counted(_decompress(archive), algorithm)
     os.umask(0)
     os.chroot(folder)
     os.chdir("/")
@@ -206,8 +207,8 @@ def unpack(archive: IO[bytes], folder: str, expected: str, bytes_max: int) -> No
         raise
     stream.drain()
     layer.finish()
-    found = f"sha256:{stream.hash.hexdigest()}"
-    if expected and found != expected:
+    found = f"{algorithm}:{stream.hash.hexdigest()}"
+    if found != expected:
         raise Refused(f"its uncompressed digest is {found}, not {expected}")
 
 

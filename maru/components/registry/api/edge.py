@@ -14,10 +14,10 @@ from maru.components.registry.errors import answer_of, refusal
 from maru.core.errors import MaruError
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Handler, Request
-from maru.wire.oci.reference import is_digest, is_path
+from maru.wire.oci.digest import is_digest
+from maru.wire.oci.reference import is_path
 
 VERSION_HEADERS: Mapping[str, str] = {"Docker-Distribution-API-Version": "registry/2.0"}
-_DIGESTS_KNOWN = "sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def router(routes: Sequence[Route]) -> Handler:
 
 def digest_of(text: str) -> str:
     """A digest that content can have here. Raises Invalid (DIGEST_INVALID)."""
-    if not is_digest(text) or not text.startswith(_DIGESTS_KNOWN):
-        raise refusal("DIGEST_INVALID", "provided digest is not sha256 and 64 hex digits", {"digest": text})
+    if not is_digest(text):
+        raise refusal("DIGEST_INVALID", "provided digest is no sha256, sha384 or sha512 digest", {"digest": text})
     return text
 
 

@@ -40,7 +40,7 @@ class UploadApi:
     async def begin(self, request: Request, place: Place) -> Answer:
         """202 with a place to send to; 201 when a mount or the body already made the blob."""
         mounted, source = request.query_get("mount"), request.query_get("from")
-        if mounted and source and is_path(source):
+        if mounted and (not source or is_path(source)):
             digest = digest_of(mounted)
             if await self._shelf.mount(place.repository, digest, source):
                 return _created(place.repository, digest)

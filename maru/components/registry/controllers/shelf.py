@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import ParamSpec, TypeVar
 
 from maru.components.registry.engine.catalog import Catalog, ManifestRow
@@ -19,6 +19,7 @@ from maru.contracts.content_store import ContentStore, ContentUpload
 from maru.core.clock import Clock
 from maru.core.errors import Unavailable
 from maru.core.log import Log
+from maru.wire.oci.digest import algorithm_of
 
 HOLDER = "registry"
 P = ParamSpec("P")
@@ -54,7 +55,7 @@ class Shelf:
             await rows(self.catalog.add_blob_blocking, repository, digest, self._now_s())
 
     async def mount(self, repository: str, digest: str, source: str) -> bool:
-        """Make a blob of `source` one of `repository` as well; False when `source` has it not."""
+        """Make a blob of `source` ("" for whichever has it) one of `repository` as well; False when it has it not."""
         async with self._changing:
             if not await rows(self.catalog.has_blob_blocking, source, digest):
                 return False
@@ -68,19 +69,20 @@ class Shelf:
         await self._let_go([digest])
         return True
 
-    async def keep_manifest(self, repository: str, body: bytes, described: Described, tag: str) -> str:
-        """Keep a manifest, under `tag` unless that is ""; its digest. Raises NotFound (MANIFEST_BLOB_UNKNOWN)."""
+    async def keep_manifest(
+        self, repository: str, digest: str, body: bytes, described: Described, tags: Sequence[str]
+    ) -> None:
+        """Keep a manifest, under `tags`. Raises NotFound (MANIFEST_BLOB_UNKNOWN)."""
         async with self._changing:
-            digest = await self.content.put(HOLDER, body)
+            await self.content.put(HOLDER, body, algorithm_of(digest))
             row = ManifestRow(
                 digest, described.media_type, len(body), described.artifact_type, dict(described.annotations)
             )
-            missing = await rows(self.catalog.add_manifest_blocking, repository, row, described, tag)
+            missing = await rows(self.catalog.add_manifest_blocking, repository, row, described, tags)
         if missing:
             await self._let_go([digest])
             detail = [{"digest": each} for each in missing]
             raise refusal("MANIFEST_BLOB_UNKNOWN", f"blob unknown to registry: {missing[0]}", detail)
-        return digest
 
     async def drop_manifest(self, repository: str, reference: str) -> bool:
         """By tag: the tag alone; by digest: the manifest with its tags. False when it was not there."""

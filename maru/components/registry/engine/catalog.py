@@ -33,6 +33,7 @@ CREATE INDEX IF NOT EXISTS manifests_by_subject ON manifests (repository, subjec
 CREATE INDEX IF NOT EXISTS uses_by_digest ON uses (repository, digest);
 CREATE INDEX IF NOT EXISTS tags_by_digest ON tags (repository, digest);
 """
+_HAS_ANYWHERE = "SELECT 1 FROM blobs WHERE digest = ? LIMIT 1"
 _HAS_BLOB = "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?"
 _HAS_MANIFEST = "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?"
 _HAS_ANY = (
@@ -41,7 +42,7 @@ _HAS_ANY = (
 _MANIFEST = """SELECT digest, media_type, size_bytes, artifact_type, annotations FROM manifests
 WHERE repository = ? AND digest = ?"""
 _REFERRERS = """SELECT digest, media_type, size_bytes, artifact_type, annotations FROM manifests
-WHERE repository = ? AND subject = ? AND digest > ? AND (? = '' OR artifact_type = ?) ORDER BY digest"""
+WHERE repository = ? AND subject = ? AND digest > ? AND (? = '' OR artifact_type = ?) ORDER BY digest LIMIT ?"""
 _FORGET = (
     "DELETE FROM blobs WHERE digest = ?",
     "DELETE FROM manifests WHERE digest = ?",
@@ -79,7 +80,9 @@ class Catalog:
         return bool(self._all(_HAS_ANY, repository, repository)[0][0])
 
     def has_blob_blocking(self, repository: str, digest: str) -> bool:
-        return self._one(_HAS_BLOB, repository, digest) is not None
+        """repository: "" for any."""
+        found = self._one(_HAS_BLOB, repository, digest) if repository else self._one(_HAS_ANYWHERE, digest)
+        return found is not None
 
     def add_blob_blocking(self, repository: str, digest: str, added_s: float) -> None:
         with self._change() as rows:
@@ -103,8 +106,10 @@ class Catalog:
         row = self._one(_MANIFEST, repository, digest)
         return _manifest(row) if row else None
 
-    def add_manifest_blocking(self, repository: str, row: ManifestRow, described: Described, tag: str) -> Sequence[str]:
-        """Add it, under `tag` unless that is "". Answers what it refers to and is not there; then nothing is done."""
+    def add_manifest_blocking(
+        self, repository: str, row: ManifestRow, described: Described, tags: Sequence[str]
+    ) -> Sequence[str]:
+        """Add it, under `tags`. Answers what it refers to and is not there; then nothing is done."""
         with self._change() as rows:
             missing = [
                 digest
@@ -119,8 +124,8 @@ class Catalog:
             rows.execute("INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, annotations))
             used = [(repository, row.digest, digest) for digest in (*described.blobs, *described.manifests)]
             rows.executemany("INSERT OR REPLACE INTO uses VALUES (?, ?, ?)", used)
-            if tag:
-                rows.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (repository, tag, row.digest))
+            tagged = [(repository, tag, row.digest) for tag in tags]
+            rows.executemany("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", tagged)
         return []
 
     def drop_manifest_blocking(self, repository: str, digest: str) -> bool:
@@ -155,12 +160,11 @@ class Catalog:
         return [str(row[0]) for row in self._all(text, term, count)]
 
     def referrers_blocking(
-        self, repository: str, subject: str, artifact_type: str, after: str
+        self, repository: str, subject: str, artifact_type: str, after: str, count: int
     ) -> Sequence[ManifestRow]:
-        """Manifests about `subject` behind the digest `after`; artifact_type: "" for any."""
-        return [
-            _manifest(row) for row in self._all(_REFERRERS, repository, subject, after, artifact_type, artifact_type)
-        ]
+        """Up to `count` manifests about `subject` behind the digest `after`; artifact_type: "" for any."""
+        values = (repository, subject, after, artifact_type, artifact_type, count)
+        return [_manifest(row) for row in self._all(_REFERRERS, *values)]
 
     def forget_unused_blocking(self, added_before_s: float) -> int:
         """Drop blobs that no manifest of their repository refers to and that are older; how many."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from maru.wire.oci.digest import is_digest
 from maru.wire.oci.manifest import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
-from maru.wire.oci.reference import is_digest
 
 INDEXES = (OCI_INDEX, DOCKER_LIST)
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)

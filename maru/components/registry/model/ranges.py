@@ -35,8 +35,6 @@ def blob_range(header: str, size_bytes: int) -> tuple[int, int] | None:
     else:
         first = int(found[1])
         last = min(int(found[2]), size_bytes - 1) if found[2] else size_bytes - 1
-        if found[2] and int(found[2]) < first:
-            return None
         count = last - first + 1
     if count <= 0:
         raise ValueError(f"{header} is not within {size_bytes} bytes")
@@ -50,6 +48,16 @@ def page_size(text: str, most: int) -> int:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"invalid number of results {text!r}")
     return min(int(text), most)
+
+
+def fitting(sizes_bytes: Sequence[int], bytes_max: int) -> int:
+    """How many of the first fit into `bytes_max` together, one at least where there is any."""
+    total = 0
+    for count, size_bytes in enumerate(sizes_bytes):
+        total += size_bytes
+        if total > bytes_max and count:
+            return count
+    return len(sizes_bytes)
 
 
 def page(names: Sequence[str], count: int) -> tuple[Sequence[str], bool]:
