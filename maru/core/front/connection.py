@@ -1,8 +1,8 @@
-"""One client connection: who is at its other end, and what happens when that end stalls or goes.
+"""One client connection: its requests in turn, who is at its other end, and what happens when that end stalls or goes.
 
-aiohttp's protocol does the HTTP; this adds what it leaves out: a client that stops reading is cut
-off after a bound, a client that goes away ends the handler that works for it, and an upgraded
-connection may be closed by halves.
+aiohttp's protocol reads the HTTP; this answers one request after another on one task and adds what it leaves
+out: a client that stops reading is cut off after a bound, a client that goes away ends the handler that works
+for it, and an upgraded connection may be closed by halves.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import asyncio
 import socket
 import ssl
 import struct
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestPayloadError
 
 from maru.core.front.duplex import TransportDuplex
 from maru.core.front.exchange import Exchange
@@ -20,19 +24,30 @@ from maru.core.front.message import Peer
 from maru.core.log import Log
 
 _PEER_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid; source: unix(7), SO_PEERCRED
+_UNREADABLE = (
+    b"HTTP/1.0 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 44\r\nServer: Maru\r\n\r\n"
+    b'{"message": "the request could not be read"}'
+)
+_LINGER_S = 2.0  # reading on after an early answer, so that the client sees it before a reset
+_OVER = RequestPayloadError("the request has been answered")
+
+Turn = Callable[["Connection", RawRequestMessage, StreamReader], Awaitable[bool]]
+"""Answers one request; whether the connection is for further ones. Raises ConnectionError if the client is gone."""
 
 
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a peer, a stall timer and the exchange under way."""
 
-    def __init__(self, server: web.Server, stall_s: float, log: Log, **settings: object) -> None:
+    def __init__(self, server: web.Server, turn: Turn, stall_s: float, log: Log, **settings: object) -> None:
         super().__init__(server, **settings)  # type: ignore[arg-type]  # aiohttp's own keywords, as web.Server hands them on
+        self._turn = turn
         self._log = log
         self.exchange: Exchange | None = None
         self._stall_s = stall_s
         self._stall: asyncio.TimerHandle | None = None
         self._peer: Peer | None = None
         self._duplex: TransportDuplex | None = None
+        self._payload: StreamReader | None = None  # of the request under way
 
     @property
     def peer(self) -> Peer:
@@ -45,6 +60,93 @@ class Connection(web.RequestHandler):
         """Hand all bytes from now on to `duplex`."""
         self._duplex = duplex
         self.set_parser(duplex)  # type: ignore[arg-type]  # aiohttp asks for feed_data and feed_eof, no more
+
+    def send(self, piece: bytes | memoryview) -> None:
+        """Raises ConnectionError if the client is gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        transport.write(piece)
+
+    async def drain(self) -> None:
+        """Wait while the client is slow to read. Raises ConnectionError if it is gone."""
+        if self._paused:
+            await self._drain_helper()
+
+    async def start(self) -> None:
+        """Answer requests until the connection is to end; in place of aiohttp's, which makes a task for each."""
+        while not self._force_close:
+            if not self._messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, payload = self._messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
+            if not isinstance(message, RawRequestMessage):
+                self._log.info("request could not be read", peer=self.peer.address, error=repr(message.exc))
+                self.send(_UNREADABLE)
+                break
+            if not await self._answered(message, payload):
+                break
+        if not self._force_close:
+            self._task_handler = None
+            if self.transport is not None:
+                self.transport.close()
+
+    async def _answered(self, message: RawRequestMessage, payload: StreamReader) -> bool:
+        """Answer one request; whether another may follow."""
+        self._request_in_progress = True
+        self._payload = payload
+        try:
+            keeps = await self._turn(self, message, payload)
+        except ConnectionError:
+            return False
+        except asyncio.CancelledError:
+            self.force_close()
+            raise
+        finally:
+            self._payload = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None:
+                self._handler_waiter.set_result(None)
+        if self._upgraded and not self._messages and self._payload_parser is None:
+            self._stay_http()
+        if not payload.is_eof() and not await self._is_read_to_its_end(payload):
+            return False
+        payload.set_exception(_OVER)
+        if not keeps or self._close or self._force_close:
+            return False
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+        return True
+
+    async def _is_read_to_its_end(self, payload: StreamReader) -> bool:
+        """Read a body on that nobody asked for, for a while."""
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while not self._force_close and not payload.is_eof():
+                    await payload.readany()
+        except (TimeoutError, RequestPayloadError):
+            return False
+        return payload.is_eof()
+
+    def _stay_http(self) -> None:
+        """An upgrade was declined: what came behind it is the next request."""
+        if self._parser is None:
+            return
+        self._parser.set_upgraded(False)
+        self._upgraded = False
+        behind, self._message_tail = self._message_tail, b""
+        if behind:
+            self.data_received(behind)
+        if self._buffer_paused:
+            self._resume_reading_if_drained()
 
     def data_received(self, chunk: bytes) -> None:
         """aiohttp keeps what follows an upgrade's head for websocket only; here for every protocol."""
@@ -60,22 +162,6 @@ class Connection(web.RequestHandler):
         if behind:
             super().data_received(behind)
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what could not be read as HTTP, and close; behind a begun answer only the close is left."""
-        if request.writer.output_size > 0:
-            raise ConnectionAbortedError("the answer broke off") from exc
-        self._log.info("request could not be read", peer=self.peer.address, error=repr(exc))
-        content = {"message": message or "the request could not be read"}
-        response = web.json_response(content, status=status, headers={"Server": "Maru"})
-        response.force_close()
-        return response
-
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it answer: stay open for writing
         if self._duplex is None:
             return False
@@ -85,6 +171,8 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._cancel_stall()
         super().connection_lost(exc)
+        if self._payload is not None:
+            self._payload.set_exception(exc or ConnectionResetError("the client is gone"))
         if self.exchange is not None:
             self.exchange.lose_client()
 

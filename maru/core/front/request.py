@@ -15,7 +15,8 @@ from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from maru.core.errors import Deadline, Invalid, TooLarge, Unavailable
@@ -33,15 +34,21 @@ class FrontRequest:
     """One request. `body_deadline_s` bounds `body` as a whole and each wait of `chunks`."""
 
     def __init__(
-        self, raw: web.BaseRequest, connection: Connection, exchange: Exchange, body_deadline_s: float
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        connection: Connection,
+        exchange: Exchange,
+        body_deadline_s: float,
     ) -> None:
-        self._raw = raw
+        self._message = message
+        self._payload = payload
         self._connection = connection
         self._exchange = exchange
         self._body_deadline_s = body_deadline_s
         self._query: Sequence[tuple[str, str]] | None = None
         self._path = ""
-        self._must_continue = raw.headers.get("Expect", "").lower() == "100-continue"
+        self._must_continue = message.headers.get("Expect", "").lower() == "100-continue"
 
     @property
     def awaits_continue(self) -> bool:
@@ -50,12 +57,12 @@ class FrontRequest:
 
     @property
     def method(self) -> str:
-        return self._raw.method
+        return self._message.method
 
     @property
     def path(self) -> str:
         if not self._path:
-            target = self._raw.raw_path.partition("?")[0]
+            target = self._message.path.partition("?")[0]
             if not target.startswith(("/", "*")):
                 target = urlsplit(target).path
             self._path = (unquote(target) if "%" in target else target) or "/"
@@ -63,13 +70,13 @@ class FrontRequest:
 
     @property
     def raw_target(self) -> str:
-        return self._raw.raw_path
+        return self._message.path
 
     @property
     def query(self) -> Sequence[tuple[str, str]]:
         """Raises Invalid if there are more than QUERY_FIELDS_MAX."""
         if self._query is None:
-            encoded = self._raw.raw_path.partition("?")[2]
+            encoded = self._message.path.partition("?")[2]
             try:
                 self._query = parse_qsl(encoded, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
             except ValueError as error:
@@ -81,22 +88,22 @@ class FrontRequest:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return self._raw.headers
+        return self._message.headers
 
     def header_all(self, name: str) -> Sequence[str]:
-        return self._raw.headers.getall(name, ())
+        return self._message.headers.getall(name, ())
 
     @property
     def peer(self) -> Peer:
         return self._connection.peer
 
     async def body(self, bytes_max: int) -> bytes:
-        declared = self._raw.content_length
-        if declared is not None and declared > bytes_max:
-            raise _too_large(bytes_max)
-        if not self._raw.body_exists:
+        payload = self._payload
+        if payload is EMPTY_PAYLOAD:
             return b""
-        if self._raw.content.is_eof() and not self._must_continue:
+        if int(self._message.headers.get("Content-Length", "0")) > bytes_max:
+            raise _too_large(bytes_max)
+        if payload.is_eof() and not self._must_continue:
             return self._arrived(bytes_max)
         parts: list[bytes] = []
         total_bytes = 0
@@ -131,7 +138,7 @@ class FrontRequest:
         lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
         if any("\r" in line or "\n" in line for line in lines):
             raise Invalid(what="the upgrade", why="a header holds a line break", fix="")
-        duplex = TransportDuplex(transport, self._raw.writer.drain)
+        duplex = TransportDuplex(transport, self._connection.drain)
         self._exchange.take(duplex)
         self._connection.take(duplex)
         transport.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
@@ -143,7 +150,7 @@ class FrontRequest:
     def _arrived(self, bytes_max: int) -> bytes:
         """The body that came together with its head, as small ones do."""
         try:
-            body = self._raw.content.read_nowait(-1)
+            body = self._payload.read_nowait(-1)
         except RequestPayloadError as error:
             raise _broken_off(error) from error
         if len(body) > bytes_max:
@@ -156,7 +163,7 @@ class FrontRequest:
             self._must_continue = False
             self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            while chunk := await self._raw.content.readany():
+            while chunk := await self._payload.readany():
                 yield chunk
         except RequestPayloadError as error:
             raise _broken_off(error) from error

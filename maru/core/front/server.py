@@ -13,14 +13,17 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 
-from aiohttp import HttpVersion11, web
-from multidict import CIMultiDict
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from maru.core.errors import MaruError, Throttled
 from maru.core.front.answers import error_answer, json_answer
 from maru.core.front.connection import Connection
 from maru.core.front.exchange import Exchange, Phase
+from maru.core.front.framing import LAST_CHUNK, Frame, frame
 from maru.core.front.listener import Listener, Place, TcpListener, UnixListener, bind
 from maru.core.front.message import Answer, Handler, Request
 from maru.core.front.request import FrontRequest
@@ -34,7 +37,6 @@ from maru.core.limits import (
 from maru.core.log import Log
 
 HANDSHAKE_S = 10.0  # for a TLS handshake
-_LINGER_S = 2.0  # reading on after an early answer, so that the client sees it before a reset
 _HEADERS_MAX = 256
 _READ_BYTES = 64 * 1024
 _SLICE_BYTES = 256 * 1024  # of a large answer at a time: encrypted while the client reads the one before
@@ -81,29 +83,33 @@ class Front:
         """Requests whose handler has not answered yet; streams and upgrades do not count."""
         return self._asking
 
-    async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """aiohttp's side: answer one request."""
-        connection = raw.protocol
-        assert isinstance(connection, Connection)
+    async def turn(self, connection: Connection, message: RawRequestMessage, payload: StreamReader) -> bool:
+        """Answer one request; whether the connection is for further ones. Raises ConnectionError."""
         task = asyncio.current_task()
         assert task is not None
         exchange = Exchange(task)
-        request = FrontRequest(raw, connection, exchange, self._bounds.body_s)
+        request = FrontRequest(message, payload, connection, exchange, self._bounds.body_s)
         self._exchanges.add(exchange)
         connection.exchange = exchange
         try:
-            answer = _refusal_of_head(raw) or await self._ask(request)
+            answer = _refusal_of_head(message) or await self._ask(request)
             if exchange.phase is Phase.TAKEN:
-                return _Taken()
-            if isinstance(answer.body, bytes):
-                if len(answer.body) > _SLICE_BYTES:
-                    return await self._send_in_slices(raw, answer, answer.body)
-                response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
-                if request.awaits_continue and raw.body_exists:
-                    # It may send the body or the next request now; nobody can tell which. RFC 9110, 10.1.1.
-                    response.force_close()
-                return response
-            return await self._pour(raw, exchange, answer, answer.body)
+                return False
+            # A client that awaits 100 Continue may send the body or the next request now; nobody can tell which.
+            # RFC 9110, 10.1.1.
+            closes = request.awaits_continue and payload is not EMPTY_PAYLOAD
+            sending = self._framed(request, message, answer, closes=closes)
+            body = answer.body
+            if not isinstance(body, bytes):
+                await self._pour(connection, exchange, sending, body)
+            elif not sending.has_body:
+                connection.send(sending.head)
+            elif len(body) <= _SLICE_BYTES:
+                connection.send(sending.head + body)
+            else:
+                await _send_in_slices(connection, sending.head, body)
+            await connection.drain()
+            return sending.keeps
         finally:
             connection.exchange = None
             self._exchanges.discard(exchange)
@@ -149,35 +155,24 @@ class Front:
             self._asking -= 1
         return answer
 
-    async def _send_in_slices(self, raw: web.BaseRequest, answer: Answer, body: bytes) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
-        response.content_length = len(body)
-        await response.prepare(raw)
-        if raw.method != "HEAD":
-            view = memoryview(body)
-            for first in range(0, len(body), _SLICE_BYTES):
-                await response.write(view[first : first + _SLICE_BYTES])
-        await response.write_eof()
-        return response
+    def _framed(self, request: FrontRequest, message: RawRequestMessage, answer: Answer, *, closes: bool) -> Frame:
+        try:
+            return frame(answer, message, closes=closes)
+        except ValueError as error:
+            self.failures_total += 1
+            self._log.error("answer cannot be sent", path=request.path, error=repr(error))
+            return frame(Answer(500), message, closes=True)
 
     async def _pour(
-        self, raw: web.BaseRequest, exchange: Exchange, answer: Answer, stream: AsyncIterator[bytes]
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
-        if "Content-Length" not in response.headers:
-            if raw.version >= HttpVersion11:
-                response.enable_chunked_encoding()
-            else:
-                response.force_close()
+        self, connection: Connection, exchange: Exchange, sending: Frame, stream: AsyncIterator[bytes]
+    ) -> None:
         exchange.phase = Phase.STREAMING
         try:
-            await response.prepare(raw)
-            if raw.method != "HEAD" and not self._is_closing:
-                async for chunk in stream:
-                    if chunk:
-                        await response.write(chunk)
+            connection.send(sending.head)
+            if sending.has_body and not self._is_closing:
+                await _send_stream(connection, sending, stream)
         except asyncio.CancelledError:
-            if not exchange.is_ending or raw.transport is None:
+            if not exchange.is_ending or connection.transport is None:
                 raise
             exchange.task.uncancel()
         except ConnectionError:
@@ -185,13 +180,13 @@ class Front:
         except Exception as error:
             if not isinstance(error, MaruError):
                 self.failures_total += 1
-            self._log.error("answer broke off", path=raw.path, error=repr(error), trace=_trace(error))
+            self._log.error("answer broke off", error=repr(error), trace=_trace(error))
             # Without the closing chunk the client can tell that this is not all.
             raise ConnectionAbortedError("the answer broke off") from error
         finally:
             await _close_stream(stream)
-        await response.write_eof()
-        return response
+        if sending.is_chunked:
+            connection.send(LAST_CHUNK)
 
 
 @asynccontextmanager
@@ -237,14 +232,42 @@ async def _listen(loop: asyncio.AbstractEventLoop, server: web.Server, place: Pl
     )
 
 
-def _refusal_of_head(raw: web.BaseRequest) -> Answer | None:
+async def _send_in_slices(connection: Connection, head: bytes, body: bytes) -> None:
+    view = memoryview(body)
+    connection.send(head)
+    for first in range(0, len(body), _SLICE_BYTES):
+        connection.send(view[first : first + _SLICE_BYTES])
+        await connection.drain()
+
+
+async def _send_stream(connection: Connection, sending: Frame, stream: AsyncIterator[bytes]) -> None:
+    """Raises ConnectionError for a stream that is not as long as its head says."""
+    left = sending.length
+    async for piece in stream:
+        if not piece:
+            continue
+        if sending.is_chunked:
+            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        elif left < 0:
+            connection.send(piece)
+        else:
+            left -= len(piece)
+            if left < 0:
+                raise ConnectionAbortedError("the stream is longer than it was said to be")
+            connection.send(piece)
+        await connection.drain()
+    if left > 0:
+        raise ConnectionAbortedError("the stream is shorter than it was said to be")
+
+
+def _refusal_of_head(message: RawRequestMessage) -> Answer | None:
     """The answer to a head that is too large or is not text; None if it is good."""
-    size_bytes = len(raw.raw_path)
-    for name, value in raw.raw_headers:
-        size_bytes += len(name) + len(value)
-        if not value.isascii() and not _is_text(value):
-            return json_answer({"message": f"header {name.decode('ascii', 'replace')} is not UTF-8"}, 400)
-    if size_bytes > REQUEST_HEADER_BYTES_MAX:
+    whole = b"".join(chain.from_iterable(message.raw_headers))
+    if not whole.isascii():
+        for name, value in message.raw_headers:
+            if not _is_text(value):
+                return json_answer({"message": f"header {name.decode('ascii', 'replace')} is not UTF-8"}, 400)
+    if len(message.path) + len(whole) > REQUEST_HEADER_BYTES_MAX:
         return json_answer({"message": f"the request's headers are over {REQUEST_HEADER_BYTES_MAX} bytes"}, 431)
     return None
 
@@ -255,12 +278,6 @@ def _is_text(value: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _headers(answer: Answer) -> CIMultiDict[str]:
-    headers = CIMultiDict(answer.headers)
-    headers.setdefault("Server", "Maru")
-    return headers
 
 
 def _trace(error: BaseException) -> str:
@@ -277,13 +294,15 @@ class _Server(web.Server):
     """aiohttp's server, with our connections."""
 
     def __init__(self, front: Front, bounds: Bounds, log: Log) -> None:
-        super().__init__(front.answer)
+        super().__init__(_never)
+        self._front = front
         self._bounds = bounds
         self._log = log
 
     def __call__(self) -> Connection:
         return Connection(
             self,
+            self._front.turn,
             self._bounds.stall_s,
             self._log,
             loop=asyncio.get_running_loop(),
@@ -292,21 +311,10 @@ class _Server(web.Server):
             max_line_size=REQUEST_HEADER_BYTES_MAX,
             max_field_size=REQUEST_HEADER_BYTES_MAX,
             max_headers=_HEADERS_MAX,
-            lingering_time=_LINGER_S,
             read_bufsize=_READ_BYTES,
             auto_decompress=False,
         )
 
 
-class _Taken(web.StreamResponse):
-    """What aiohttp is told when the connection is no longer HTTP: send nothing, then close."""
-
-    def __init__(self) -> None:
-        super().__init__(status=101)
-        self.force_close()
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        return None
-
-    async def write_eof(self, chunk: bytes = b"") -> None:
-        return None
+async def _never(_request: web.BaseRequest) -> web.StreamResponse:
+    raise AssertionError("connections answer by themselves")

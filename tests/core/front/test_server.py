@@ -563,3 +563,65 @@ async def test_a_refusal_before_the_body_was_asked_for_closes_the_connection(sta
     head = await head_of(reader)
     assert head.startswith("HTTP/1.1 403")
     assert "connection: close" in head.lower()
+
+
+async def test_requests_sent_at_once_are_answered_in_turn_and_the_last_one_closes(start, dial):
+    async def handler(request):
+        return Answer(200, await request.body(10) + request.path.encode())
+
+    reader, writer = await dial(await start(handler))
+    first = b"PUT /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
+    writer.write(first + b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\nGET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    bodies = [part.split(b"\r\n\r\n")[-1] for part in (await asyncio.wait_for(reader.read(), 5)).split(b"HTTP/1.1 ")]
+    assert bodies == [b"", b"ab/1", b"/2", b"/3"]
+
+
+@pytest.mark.parametrize("said", ["4", "6"])
+async def test_stream_of_another_length_than_its_head_says_ends_the_connection(start, dial, said):
+    async def stream():
+        yield b"hello"
+
+    async def handler(request):
+        return Answer(200, stream(), {"Content-Length": said})
+
+    reader, writer = await dial(await start(handler))
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    whole = await asyncio.wait_for(reader.read(), 5)
+    assert len(whole.partition(b"\r\n\r\n")[2]) < max(int(said), 5)
+
+
+async def test_a_line_break_in_a_header_never_reaches_the_client(start, dial):
+    async def handler(request):
+        return Answer(200, b"ok", {"X-Name": "a\r\nSet-Cookie: b"})
+
+    front = await start(handler)
+    reader, writer = await dial(front)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    whole = await asyncio.wait_for(reader.read(), 5)
+    assert whole.startswith(b"HTTP/1.1 500 ") and b"Set-Cookie" not in whole
+    assert front.failures_total == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "told"),
+    [
+        ("GET / HTTP/1.1", Answer(204, b"", {"Content-Length": "0"}), ("HTTP/1.1 204 No Content", "")),
+        ("GET / HTTP/1.1", Answer(304), ("HTTP/1.1 304 Not Modified", "")),
+        ("HEAD / HTTP/1.1", Answer(200, b"", {"Content-Length": "1024"}), ("HTTP/1.1 200 OK", "1024")),
+        ("HEAD / HTTP/1.1", Answer(200, b"body"), ("HTTP/1.1 200 OK", "4")),
+        ("GET / HTTP/1.0", Answer(200, b"body"), ("HTTP/1.0 200 OK", "4")),
+        ("GET / HTTP/1.1", Answer(299, b""), ("HTTP/1.1 299", "0")),
+    ],
+)
+async def test_the_head_says_how_the_body_ends(start, dial, asked, answer, told):
+    async def handler(request):
+        return answer
+
+    reader, writer = await dial(await start(handler))
+    writer.write(f"{asked}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await asyncio.wait_for(reader.read(), 5)).decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    fields = dict(line.split(": ", 1) for line in lines)
+    assert (status, fields.get("Content-Length", "")) == told
+    assert fields["Server"] == "Maru" and fields["Date"].endswith(" GMT")
+    assert body == ("" if asked.startswith("HEAD") else answer.body.decode())
