@@ -89,6 +89,7 @@ class Commit:
     config: the OCI image configuration's `config` object; name: the reference it gets, "" for none.
     created_by: what its history says; container, container_config: the id of the one it was, and its configuration;
     step: of a build, so that the next one finds it again. With a container or a step it is a child of `base`.
+    steps: what its history says before that.
     """
 
     base: str
@@ -102,6 +103,7 @@ class Commit:
     container: str = ""
     container_config: Mapping[str, object] = field(default_factory=dict)
     step: str = ""
+    steps: Sequence[Mapping[str, object]] = ()
 
 
 class ImageStore(Protocol):

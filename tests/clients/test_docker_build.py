@@ -191,6 +191,17 @@ def test_failures_are_said_in_dockerds_words_with_its_code(docker: Docker) -> No
     assert line == "Error response from daemon: dockerfile parse error on line 2: unknown instruction: NOPE"
 
 
+def test_squash_leaves_one_layer_that_shows_the_same(docker: Docker) -> None:
+    steps = "RUN mkdir /d; echo 1 > /d/x; echo a > /a\nRUN rm /d/x /etc/group; ln /a /b\n"
+    docker.build(f'FROM busybox\n{steps}CMD ["sh", "-c", "ls /d /etc/group; cat /a /b"]\n', "--squash", "-t", "t-flat")
+    assert docker("inspect", "-f", "{{len .RootFS.Layers}}", "t-flat") == "2"
+    done = docker.run("run", "--rm", "--network", "none", "t-flat")
+    assert (done.stdout, done.stderr) == ("/d:\na\na\n", "ls: /etc/group: No such file or directory\n")
+    history = docker("history", "--no-trunc", "--format", "{{.Size}} {{.Comment}}", "t-flat").splitlines()
+    assert history[0].startswith("2B merge sha256:")
+    assert history[1:4] == ["0B "] * 3
+
+
 def test_an_abandoned_build_leaves_no_container(docker: Docker) -> None:
     (docker.context / "Dockerfile").write_text("FROM busybox\nRUN sleep 1000\n")
     process = subprocess.Popen(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from maru.components.docker.engine.builds.context import NoSuchSource, combined, find_blocking
 from maru.components.docker.engine.builds.copying import Owner, copy_blocking, folder_blocking
+from maru.components.docker.engine.builds.merging import merge_blocking
+from maru.components.docker.engine.changes import OPAQUE, layer_blocking
 
 OWN = Owner(os.getuid(), os.getgid())
 
@@ -95,3 +99,30 @@ def test_a_file_in_the_way_of_a_folder_is_refused(root: Path) -> None:
     (root / "file").write_text("")
     with pytest.raises(NotADirectoryError):
         folder_blocking(str(root), "/file", OWN)
+
+
+@pytest.mark.root
+def test_layers_made_one_show_what_they_showed_and_hide_what_they_hid(tmp_path: Path) -> None:
+    below, first, second, third = (tmp_path / name for name in ("0", "1", "2", "3"))
+    for folder in (first / "gone", first / "kept", second / "gone", second / "fresh", third, below / "away"):
+        folder.mkdir(parents=True)
+    for file in (first / "gone" / "a", first / "kept" / "b", first / "file", second / "gone" / "c", third / "file"):
+        file.write_text(str(file))
+    os.mknod(first / "fresh", stat.S_IFCHR, 0)  # takes away a folder below all of them
+    for place in (second / "away", second / "gone" / "d", third / "nothing"):
+        os.mknod(place, stat.S_IFCHR, 0)
+    os.setxattr(second / "gone", OPAQUE, b"y")
+    (first / "kept").chmod(0o700)
+    merge_blocking([str(each) for each in (first, second, third)], [str(below)], tmp_path / "merged" / "upper")
+    layer_blocking(str(tmp_path / "merged" / "root"), str(tmp_path / "layer.tar"))
+    with tarfile.open(tmp_path / "layer.tar") as tar:
+        found = {member.name: member for member in tar}
+        body = tar.extractfile("file")
+        assert body is not None
+        assert body.read().decode() == str(third / "file")
+    assert list(found) == [
+        *(".wh.away", "file", "fresh", "fresh/.wh..wh..opq"),
+        *("gone", "gone/.wh..wh..opq", "gone/c", "kept", "kept/b"),
+    ]
+    assert found["kept"].mode == 0o700
+    assert (first / "gone" / "a").exists()

@@ -100,7 +100,6 @@ def test_options_come_out_of_the_query() -> None:
     [
         ("version", "2", NotSupported),
         ("remote", "git://x", NotSupported),
-        ("squash", "1", Invalid),
         ("platform", "linux/s390x", NotSupported),
         ("platform", "foobar", Invalid),
         ("buildargs", "[", Invalid),

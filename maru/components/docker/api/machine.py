@@ -155,7 +155,7 @@ def _abilities(facts: Facts) -> Value:
         "HttpsProxy": "",
         "NoProxy": "",
         "Labels": [],
-        "ExperimentalBuild": False,
+        "ExperimentalBuild": True,
         "LiveRestoreEnabled": True,
         "Isolation": "",
         "InitBinary": "docker-init",

@@ -17,6 +17,7 @@ from maru.core.document import Value
 
 _MOUNTED = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/sbin/docker-init", "/.dockerenv"})
 _TOUCHED = frozenset({"/etc", "/sbin", "/dev", "/proc", "/sys"})
+OPAQUE = "trusted.overlay.opaque"
 MODIFIED, ADDED, DELETED = 0, 1, 2
 
 
@@ -35,11 +36,24 @@ def layer_blocking(root: str, target: str) -> None:
         _pack(tar, upper, "")
 
 
+def is_whiteout(status: os.stat_result) -> bool:
+    """Whether it takes away what is below."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def is_opaque(path: str) -> bool:
+    """Whether a folder hides what is below it."""
+    try:
+        return os.getxattr(path, OPAQUE, follow_symlinks=False) == b"y"
+    except OSError:
+        return False
+
+
 def _walk(folder: Path, inner: str, layers: Sequence[str], found: dict[str, int]) -> None:
     for entry in os.scandir(folder):
         path = f"{inner}/{entry.name}"
         status = entry.stat(follow_symlinks=False)
-        if _is_whiteout(status):
+        if is_whiteout(status):
             found[path] = DELETED
             continue
         if _is_mount_point(path, status):
@@ -71,14 +85,14 @@ def _pack(tar: tarfile.TarFile, folder: Path, inner: str) -> None:
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
         name = f"{inner}{entry.name}"
         status = entry.stat(follow_symlinks=False)
-        if _is_whiteout(status):
+        if is_whiteout(status):
             tar.addfile(tarfile.TarInfo(f"{inner}.wh.{entry.name}"))
             continue
         if stat.S_ISSOCK(status.st_mode) or _is_mount_point(f"/{name}", status):
             continue
         tar.add(entry.path, arcname=name, recursive=False, filter=_plain)
         if entry.is_dir(follow_symlinks=False):
-            if _is_opaque(entry.path):
+            if is_opaque(entry.path):
                 tar.addfile(tarfile.TarInfo(f"{name}/.wh..wh..opq"))
             _pack(tar, Path(entry.path), f"{name}/")
 
@@ -86,17 +100,6 @@ def _pack(tar: tarfile.TarFile, folder: Path, inner: str) -> None:
 def _is_mount_point(path: str, status: os.stat_result) -> bool:
     """An empty file that stands where one of ours is mounted: no change of the container's."""
     return path in _MOUNTED and stat.S_ISREG(status.st_mode) and status.st_size == 0
-
-
-def _is_whiteout(status: os.stat_result) -> bool:
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
-
-
-def _is_opaque(path: str) -> bool:
-    try:
-        return os.getxattr(path, "trusted.overlay.opaque", follow_symlinks=False) == b"y"
-    except OSError:
-        return False
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -73,7 +73,7 @@ def _config(old: Value, commit: Commit, digests: Sequence[str]) -> Value:
         "created": commit.created,
         "author": commit.author,
         "rootfs": {"type": "layers", "diff_ids": [*old["rootfs"]["diff_ids"], *digests]},
-        "history": [*(old.get("history") or ()), {key: value for key, value in step.items() if value}],
+        "history": [*(old.get("history") or ()), *commit.steps, {key: value for key, value in step.items() if value}],
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from maru.components.docker.controllers.builds.copying import copy, work_in
 from maru.components.docker.controllers.builds.running import Runner
+from maru.components.docker.controllers.builds.squashing import squash
 from maru.components.docker.controllers.builds.work import SHORT, Say, Work
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.builds.context import real_path_blocking
@@ -66,7 +67,10 @@ class Building:
         work.cached = self._cached(options)
         self.under_way.append(work)
         try:
-            await self._finish(work, await self._stages(work, dockerfile), names, say)
+            image_id = await self._stages(work, dockerfile)
+            if options.is_squashed and image_id:
+                image_id = await squash(work, image_id)
+            await self._finish(work, image_id, names, say)
         except MaruError:
             for line in untold:
                 await say(line)
@@ -129,6 +133,7 @@ class Building:
             image = work.want(known) if known else await work.base(base, platform)
             document = work.document(image)
             draft = Draft(dict(document.get("config") or {}), document.get("author") or "", image.id)
+        work.beneath = draft.image
         triggers = draft.config.pop("OnBuild", None) or []
         if "PATH" not in draft.environment:
             draft.set_environment({"PATH": PATH})

@@ -38,7 +38,7 @@ class Work:
     """folder: of this build, gone with it; say: one line of progress. escape: of the Dockerfile.
 
     stages: id of the image of each stage that is done, by number and name. cached: what may be used again,
-    None for everything. taken: ids of the images it stands on so far.
+    None for everything. taken: ids of the images it stands on so far. beneath: that of the last stage, "" for none.
     """
 
     dock: Dock
@@ -50,6 +50,7 @@ class Work:
     stages: dict[str, str] = field(default_factory=dict)
     cached: frozenset[str] | None = None
     taken: set[str] = field(default_factory=set)
+    beneath: str = ""
 
     @property
     def context(self) -> str:

@@ -51,6 +51,7 @@ class BuildOptions:
     is_pulled: bool = False
     is_removed: bool = True
     is_always_removed: bool = False
+    is_squashed: bool = False
 
     def auth_for(self, domain: str) -> RegistryAuth | None:
         """Credentials for a registry's domain."""
@@ -91,6 +92,7 @@ def read_options(query: Sequence[tuple[str, str]], platform: str, header: str) -
         is_pulled=is_yes(get("pull")),
         is_removed=is_yes(get("rm") or "1"),
         is_always_removed=is_yes(get("forcerm")),
+        is_squashed=is_yes(get("squash")),
     )
 
 
@@ -104,8 +106,6 @@ def _refuse(get: Callable[[str], str], platform: str) -> None:
         raise _unsupported("BuildKit's session protocol", "set DOCKER_BUILDKIT=0")
     if get("remote"):
         raise _unsupported("a remote build context", "send the context as a tar")
-    if is_yes(get("squash")):
-        raise Invalid(what="squash is only supported with experimental mode", why="")
     if get("outputs") and get("outputs") not in ("null", "[]"):
         raise _unsupported("outputs", "leave it out")
     if get("isolation") not in ("", "default"):
