@@ -15,6 +15,7 @@ from maru.components.search.model.analysis.analyzers import Analyzers
 from maru.components.search.model.mapping.columns import Column
 from maru.components.search.model.mapping.mapping import FIELDS_MAX, Mapping
 from maru.components.search.model.mapping.parsing import Parsed, Parser
+from maru.components.search.model.mapping.shortcut import Flat
 from maru.components.search.model.settings import analysis_of
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object, decode
@@ -48,7 +49,7 @@ class Index:
             raise illegal(str(error)) from error
         limit = int(settings.get("mapping.total_fields.limit", FIELDS_MAX))
         self.mapping = Mapping(spec.get("mappings") or {}, analyzers, limit)
-        self.parser = Parser(self.mapping)
+        self.parser = Parser(self.mapping, ("@timestamp",) if spec.get("data_stream") else ())
         self.spec = spec
         if self.shard is not None:
             self.shard.forget_snapshot()
@@ -129,8 +130,8 @@ class Index:
             async with shard.lock:
                 await asyncio.to_thread(shard.close_blocking)
 
-    def _parse(self, source: bytes, doc_id: str) -> Parsed:
-        return self.parser.parse(decode(source), doc_id, source)
+    def _parse(self, source: bytes, doc_id: str) -> Parsed | Flat:
+        return self.parser.read(source) or self.parser.parse(decode(source), doc_id, source)
 
     def _columns(self) -> dict[str, Column]:
         return self.mapping.columns

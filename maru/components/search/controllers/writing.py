@@ -19,7 +19,7 @@ from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure, illegal, no_such_index
 from maru.components.search.model.ingest.documents import Dropped
 from maru.components.search.model.ingest.pipelines import Pipelines
-from maru.components.search.model.mapping.parsing import Parser
+from maru.components.search.model.mapping.parsing import Parsed, Parser
 from maru.core.errors import MaruError
 from maru.core.ids import Ids
 from maru.wire.elastic.json import BodyError, Object, decode, encode
@@ -325,8 +325,14 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
         if changed is None:
             return None
         operation.source, operation.kind = changed, "index"
+    operation.parsed = parser.read(operation.source) or _parsed(index, parser, write, operation.source)
+    return operation
+
+
+def _parsed(index: Index, parser: Parser, write: Write, source: bytes) -> Parsed:
+    """The long way. Raises document_parsing_exception."""
     try:
-        document = decode(operation.source)
+        document = decode(source)
     except BodyError as error:
         raise _bad_source(error, write) from error
     if not isinstance(document, dict):
@@ -355,5 +361,4 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
                     "index API request parameters."
                 ),
             )
-    operation.parsed = parser.parse(document, write.id, operation.source)
-    return operation
+    return parser.parse(document, write.id, source)

@@ -11,6 +11,7 @@ from maru.components.search.engine.partition import Partition
 from maru.components.search.errors import failure
 from maru.components.search.model.mapping.columns import Column
 from maru.components.search.model.mapping.parsing import Parsed
+from maru.components.search.model.mapping.shortcut import Flat
 from maru.core.errors import MaruError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Operation:
     if_term: int = 0
     version: int = 0
     version_type: str = "internal"
-    parsed: Parsed | None = None
+    parsed: Parsed | Flat | None = None
     is_made: bool = False  # the id was made here: nothing can be there yet
 
 
@@ -73,7 +74,7 @@ class Snapshot:
         return self.files.read(location)
 
 
-ParseBytes = Callable[[bytes, str], Parsed]
+ParseBytes = Callable[[bytes, str], Parsed | Flat]
 
 
 MakeId = Callable[[], str]

@@ -20,6 +20,7 @@ from maru.components.search.model.mapping.columns import (
     KEYWORD,
     LOCATION,
     NESTED,
+    OFFSET,
     ROUTING,
     SEQ,
     TEXT,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 META = "columns.json"
 UNINDEXED = "fast"
 TOKENIZERS = ("given", "standard")  # both cut at spaces; new columns have the first
-OFFSET = "_offset"
 _OWN = (
     Column(ID, KEYWORD),
     Column(SEQ, WHOLE),

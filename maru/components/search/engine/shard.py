@@ -16,20 +16,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of
 from maru.components.search.engine.operations import MakeId, Operation, ParseBytes, Snapshot, Stored, Written, conflict
-from maru.components.search.engine.partition import OFFSET, Partition, count_of
-from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, ROUTING, SEQ, Column
-from maru.components.search.model.mapping.parsing import Parsed
+from maru.components.search.engine.partition import Partition, count_of
+from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, Column
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
-
-if TYPE_CHECKING:
-    pass
 
 REBUILD_DOCS_MAX = 20_000  # a partition up to here is written anew when fields come
 PENDING_BYTES_MAX = 8 * 1024 * 1024
@@ -52,10 +45,13 @@ class _Pending:
     seq: int
     id: str
     location: int
-    parsed: Parsed | None  # None: a deletion
-    routing: str
+    texts: tuple[str, ...]  # for a partition; none of a deletion
     overwrites: bool
-    bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """About how much memory it takes."""
+        return 200 + sum(map(len, self.texts))
 
 
 class Shard:
@@ -141,7 +137,7 @@ class Shard:
     def _write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
         results: list[Written | MaruError] = []
         records: list[bytes] = []
-        made: list[tuple[_Pending, int]] = []
+        made: list[tuple[Operation, int, bool]] = []
         known = self._lookup([operation.id for operation in operations if operation.id and not operation.is_made])
         seq = self.seq
         fresh: dict[str, _Known] = {}
@@ -159,19 +155,18 @@ class Shard:
             kind = DELETE if operation.kind == "delete" else INDEX
             record = Record(kind, seq, PRIMARY_TERM, version, operation.id, operation.routing, operation.source)
             records.append(encode(record))
-            parsed = operation.parsed if kind == INDEX else None
-            pending = _Pending(seq, operation.id, -1, parsed, operation.routing, is_there, len(records[-1]))
-            made.append((pending, version))
+            made.append((operation, version, is_there))
             fresh[operation.id] = _Known(seq, version, 0 if kind == INDEX else -1)
             result = (
                 ("updated" if is_there else "created") if kind == INDEX else ("deleted" if is_there else "not_found")
             )
             results.append(Written(operation.id, seq, PRIMARY_TERM, version, result))
         locations = self._log.append_blocking(records) if records else []
-        self.seq = seq
-        for (pending, version), location in zip(made, locations, strict=True):
-            pending.location = location
-            self._accept(pending, version)
+        for (operation, version, is_there), location in zip(made, locations, strict=True):
+            self.seq += 1
+            told = (operation.id, self.seq, location, operation.routing)
+            texts = operation.parsed.texts(*told) if operation.parsed is not None else ()
+            self._accept(_Pending(self.seq, operation.id, location, texts, is_there), version)
         return results
 
     def sync_blocking(self) -> None:
@@ -276,11 +271,7 @@ class Shard:
                     continue
                 locations = self._log.append_blocking([encode(record) for _, record in live])
                 for (_, record), location in zip(live, locations, strict=True):
-                    parsed = self._parse(record.source, record.id)
-                    self._accept(
-                        _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)),
-                        record.version,
-                    )
+                    self._accept(self._pending_of(record, location), record.version)
                 self.refresh_blocking()
                 self._log.remove_blocking(number)
                 return size
@@ -297,17 +288,22 @@ class Shard:
         self.seq = max(self.seq, record.seq)
         if record.kind == NOTHING:
             return
-        parsed = self._parse(record.source, record.id) if record.kind == INDEX else None
-        self._accept(
-            _Pending(record.seq, record.id, location, parsed, record.routing, True, len(record.source)), record.version
-        )
+        self._accept(self._pending_of(record, location), record.version)
         if self._pending_bytes > PENDING_BYTES_MAX:
             self._apply_blocking()
+
+    def _pending_of(self, record: Record, location: int) -> _Pending:
+        """What is in the log already, for the partitions."""
+        texts: tuple[str, ...] = ()
+        if record.kind == INDEX:
+            parsed = self._parse(record.source, record.id)
+            texts = parsed.texts(record.id, record.seq, location, record.routing)
+        return _Pending(record.seq, record.id, location, texts, True)
 
     def _accept(self, pending: _Pending, version: int) -> None:
         self._pending.append(pending)
         self._pending_bytes += pending.bytes
-        if pending.parsed is None:
+        if not pending.texts:
             self._recent[pending.id] = self._tombstones[pending.id] = _Known(pending.seq, version, -1)
             self.docs_live -= pending.overwrites
             self.deleted_total += 1
@@ -395,11 +391,11 @@ class Shard:
             target = self._target_blocking()
             last = {one.id: one.seq for one in batch}
             for one in batch:
-                if one.overwrites or one.parsed is None or last[one.id] != one.seq:
+                if one.overwrites or not one.texts or last[one.id] != one.seq:
                     for partition in self._partitions:
                         partition.delete_blocking(one.id, self._writer_bytes)
-                if one.parsed is not None and last[one.id] == one.seq:
-                    target.add_blocking(_documents(one), self._writer_bytes)
+                if one.texts and last[one.id] == one.seq:
+                    target.add_blocking(one.texts, self._writer_bytes)
         except BaseException:
             # Some may be there already: what is tried again takes them away first.
             for one in batch:
@@ -422,9 +418,7 @@ class Shard:
             newest.commit_blocking()
             fresh = self._add_partition(columns)
             for location, record in self._live_of(newest):
-                parsed = self._parse(record.source, record.id)
-                one = _Pending(record.seq, record.id, location, parsed, record.routing, False, 0)
-                fresh.add_blocking(_documents(one), self._writer_bytes)
+                fresh.add_blocking(self._pending_of(record, location).texts, self._writer_bytes)
             fresh.commit_blocking()
             self._partitions = [one for one in self._partitions if one is not newest]  # readers keep the list they have
             self._save_blocking(self._saved_seq())
@@ -477,18 +471,3 @@ class Shard:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
-
-
-def _documents(one: _Pending) -> Iterator[str]:
-    """The JSON of a document for its partition, its nested ones first."""
-    assert one.parsed is not None
-    for offset, (path, columns) in enumerate(one.parsed.children):
-        yield _encode({**columns, ID: one.id, NESTED: path, SEQ: one.seq, OFFSET: offset, LOCATION: -1}).decode()
-    columns = one.parsed.columns
-    own: Object = {**columns, ID: one.id, SEQ: one.seq, LOCATION: one.location}
-    if one.routing:
-        own[ROUTING] = one.routing
-    yield _encode(own).decode()
-
-
-_encode = msgspec.json.Encoder().encode

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from maru.components.search.engine.log import Record
 from maru.components.search.engine.operations import Snapshot
-from maru.components.search.engine.partition import OFFSET, Partition
+from maru.components.search.engine.partition import Partition
 from maru.components.search.errors import failure
-from maru.components.search.model.mapping.columns import LOCATION, SEQ
+from maru.components.search.model.mapping.columns import LOCATION, OFFSET, SEQ
 from maru.components.search.model.mapping.extract import values_at
 from maru.components.search.model.mapping.fields import Field, family_of
 from maru.components.search.model.mapping.mapping import Mapping

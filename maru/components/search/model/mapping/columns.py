@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 TEXT, KEYWORD, WHOLE, UNSIGNED, DECIMAL, ADDRESS = "text", "keyword", "whole", "unsigned", "decimal", "address"
 ID, SEQ, LOCATION, NESTED, FIELDS, ROUTING = "_id", "_seq", "_loc", "_nested", "_fields", "_routing"
+OFFSET = "_offset"  # which nested object of its document
 
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 

@@ -7,18 +7,21 @@ reference, "Dynamic field mapping", "Dynamic templates"; DocumentParser.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from maru.components.search.errors import failure
-from maru.components.search.model.mapping.columns import FIELDS, column_name
+from maru.components.search.model.mapping.columns import FIELDS, ID, LOCATION, NESTED, OFFSET, ROUTING, SEQ
 from maru.components.search.model.mapping.fields import Field, Out
 from maru.components.search.model.mapping.mapping import Mapping, Node
+from maru.components.search.model.mapping.shortcut import Flat, Shortcut
 from maru.core.errors import MaruError
 from maru.wire.elastic.dates import DateError, Format
-from maru.wire.elastic.json import Json, Object, as_text, token_of
+from maru.wire.elastic.json import Json, Object, as_text, encode, token_of
 
 ARRAY_MAX = 10_000
+SHORTCUT_FROM = 32  # documents of one mapping
 _DATE_DETECTION = Format("strict_date_optional_time||yyyy/MM/dd HH:mm:ss Z||yyyy/MM/dd Z||yyyy/MM/dd")
 _LOOKS_LIKE_DATE = re.compile(r"\d{4}[-/]\d{2}")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -36,12 +39,26 @@ class Parsed:
     added: Object = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
 
+    def texts(self, doc_id: str, seq: int, location: int, routing: str) -> tuple[str, ...]:
+        """What a partition takes: JSON by column of each nested object, and of the document last."""
+        told = [
+            {**columns, ID: doc_id, NESTED: path, SEQ: seq, OFFSET: offset, LOCATION: -1}
+            for offset, (path, columns) in enumerate(self.children)
+        ]
+        own: Object = {**self.columns, ID: doc_id, SEQ: seq, LOCATION: location}
+        if routing:
+            own[ROUTING] = routing
+        return tuple(encode(one).decode() for one in (*told, own))
+
 
 class Parser:
-    """Parses documents of one mapping; as cheap as can be for the fields that are known."""
+    """Parses documents of one mapping. needs: names without which the shortcut is not taken."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, needs: Sequence[str] = ()) -> None:
         self._mapping = mapping
+        self._needs = needs
+        self._asked = 0
+        self._shortcut: Shortcut | None = None
         self._definition = mapping.definition
         self._detects_dates = mapping.definition.get("date_detection", True) not in (False, "false")
         self._detects_numbers = mapping.definition.get("numeric_detection", False) in (True, "true")
@@ -53,6 +70,15 @@ class Parser:
             for one in mapping.definition.get("dynamic_templates") or []
             for name, template in one.items()
         ]
+
+    def read(self, raw: bytes) -> Flat | None:
+        """The document by the shortcut, which is made once it is worth it; None where `parse` has to do it."""
+        if self._shortcut is None:
+            self._asked += 1
+            if self._asked < SHORTCUT_FROM:
+                return None
+            self._shortcut = Shortcut(self._mapping, self._needs)
+        return self._shortcut.read(raw) if self._shortcut.is_open else None
 
     def parse(self, source: Object, doc_id: str, raw: bytes = b"") -> Parsed:
         """Raises document_parsing_exception."""
@@ -468,8 +494,3 @@ def as_properties(added: Object) -> Object:
         have = level.get(parts[-1])
         level[parts[-1]] = {**definition, **have} if have else definition
     return {"properties": properties}
-
-
-def columns_of(path: str) -> str:
-    """The column that a field without parts is kept in."""
-    return column_name(path)
