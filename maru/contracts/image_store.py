@@ -133,8 +133,11 @@ class ImageStore(Protocol):
         """
         ...
 
-    def load(self, archive: str) -> AsyncIterator[Progress]:
-        """Import a docker archive or an OCI layout (tar file, compressed or not, or folder) at a path."""
+    def load(self, archive: str, platform: str = "") -> AsyncIterator[Progress]:
+        """Import a docker archive or an OCI layout (tar file, compressed or not, or folder) at a path.
+
+        platform: of the images that are taken, "" for all (of an index this machine's). Raises NotFound, Invalid.
+        """
         ...
 
     def save(self, references: Sequence[str]) -> AsyncIterator[bytes]:

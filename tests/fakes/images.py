@@ -120,8 +120,10 @@ class FakeImages:
         yield Progress(status="Pushed", layer=image.layers[0][7:19])
         yield Progress(status=f"{name.tag}: digest: {digest} size: 1000", total_bytes=1000, digest=digest)
 
-    async def load(self, archive: str) -> AsyncIterator[Progress]:
-        # Reads only what `save` writes.
+    async def load(self, archive: str, platform: str = "") -> AsyncIterator[Progress]:
+        # Reads only what `save` writes, which is all for one platform.
+        if platform not in ("", "linux/amd64"):
+            raise NotFound(what=f"archive {archive}", why=f"it has no image for {platform}", fix="")
         try:
             with tarfile.open(archive) as tar:  # blocking is fine in a fake
                 member = tar.extractfile("fake.json")

@@ -124,3 +124,17 @@ class ImageStoreSuite:
         junk.write_bytes(b"this is no archive")
         with pytest.raises(Invalid):
             await told(images.load(str(junk)))
+
+    async def test_archive_without_the_platform_asked_for_is_not_found(
+        self, images: ImageStore, remote: Remote, tmp_path: Path
+    ) -> None:
+        reference = remote("team/app:v1")
+        await told(images.pull(reference))
+        saved = tmp_path / "saved.tar"
+        saved.write_bytes(b"".join([chunk async for chunk in images.save([reference])]))
+        await images.remove(reference)
+        with pytest.raises(NotFound):
+            await told(images.load(str(saved), "linux/s390x"))
+        assert images.find(reference) is None
+        await told(images.load(str(saved), "linux/amd64"))
+        assert images.find(reference) is not None

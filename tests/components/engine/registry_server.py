@@ -18,8 +18,8 @@ from maru.contracts.image_store import RegistryAuth
 from maru.wire.oci.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 
 
-def digest_of(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def layer_tar(files: dict[str, bytes], entries: list[tarfile.TarInfo] | None = None) -> bytes:
@@ -36,7 +36,10 @@ def layer_tar(files: dict[str, bytes], entries: list[tarfile.TarInfo] | None = N
 
 @dataclass
 class RegistryServer:
-    """blobs and manifests by digest or tag; cut_after: bytes of a blob's first answer before the line breaks."""
+    """blobs and manifests by digest or tag; cut_after: bytes of a blob's first answer before the line breaks.
+
+    algorithm, architecture: of the digests of what is put here, and of its images.
+    """
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
@@ -46,6 +49,8 @@ class RegistryServer:
     ranges: list[str] = field(default_factory=list)
     gets: Counter[str] = field(default_factory=Counter)
     host: str = ""
+    algorithm: str = "sha256"
+    architecture: str = "amd64"
     _runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> RegistryServer:
@@ -76,26 +81,26 @@ class RegistryServer:
         name, _, tag = path.partition(":")
         packed = [gzip.compress(layer, 1, mtime=0) for layer in layers]
         for blob in packed:
-            self.blobs[digest_of(blob)] = blob
+            self.blobs[self._digest(blob)] = blob
         document = json.dumps(
             {
-                "architecture": "amd64",
+                "architecture": self.architecture,
                 "os": "linux",
                 "created": "2026-01-01T00:00:00Z",
                 "config": config or {"Cmd": ["sh"]},
-                "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
+                "rootfs": {"type": "layers", "diff_ids": [self._digest(layer) for layer in layers]},
             }
         ).encode()
-        self.blobs[digest_of(document)] = document
+        self.blobs[self._digest(document)] = document
         manifest = json.dumps(
             {
                 "schemaVersion": 2,
                 "mediaType": DOCKER_MANIFEST,
-                "config": {"mediaType": "x", "digest": digest_of(document), "size": len(document)},
-                "layers": [{"mediaType": "y", "digest": digest_of(blob), "size": len(blob)} for blob in packed],
+                "config": {"mediaType": "x", "digest": self._digest(document), "size": len(document)},
+                "layers": [{"mediaType": "y", "digest": self._digest(blob), "size": len(blob)} for blob in packed],
             }
         ).encode()
-        for version in (tag, digest_of(manifest)):
+        for version in (tag, self._digest(manifest)):
             self.manifests[f"{name}:{version}"] = (manifest, DOCKER_MANIFEST)
         if auth is not None:
             self.auths[name] = auth
@@ -108,11 +113,14 @@ class RegistryServer:
         for architecture, other in platforms.items():
             manifest = self.manifests[f"{name}:{other}"][0]
             platform = {"architecture": architecture, "os": "linux"}
-            entry = {"mediaType": OCI_MANIFEST, "digest": digest_of(manifest), "size": len(manifest)}
+            entry = {"mediaType": OCI_MANIFEST, "digest": self._digest(manifest), "size": len(manifest)}
             entries.append(entry | {"platform": platform})
         index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
         self.manifests[f"{name}:{tag}"] = (index, OCI_INDEX)
         return f"{self.host}/{path}"
+
+    def _digest(self, content: bytes) -> str:
+        return digest_of(content, self.algorithm)
 
     async def _ping(self, _: web.Request) -> web.Response:
         return web.Response(text="{}")

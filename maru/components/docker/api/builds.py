@@ -18,6 +18,7 @@ import msgspec
 from maru.components.docker.api.edge import Route, said
 from maru.components.docker.api.image_views import familiar, no_such_image
 from maru.components.docker.api.images import JSON_LINES
+from maru.components.docker.api.platforms import check_platform, platform_asked
 from maru.components.docker.controllers.builds.building import Building
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.tar_process import TarProcess
@@ -88,10 +89,11 @@ class BuildApi:
         self.dock.events.publish("builder", "prune", "", {"reclaimed": str(freed)})
         return json_answer({"CachesDeleted": list(dict.fromkeys(gone)), "SpaceReclaimed": freed})
 
-    async def history(self, _: Request, name: str) -> Answer:
+    async def history(self, request: Request, name: str) -> Answer:
         image = self.dock.images.find(name)
         if image is None:
             raise no_such_image(name)
+        check_platform(image, name, platform_asked(request))
         document: Value = msgspec.json.decode(await asyncio.to_thread(self.dock.images.document, image))
         sizes = await self._layer_bytes([image])
         return json_answer(self._steps(image, document, sizes))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.docker.api.platforms import check_platform
 from maru.components.docker.api.views import Engine, view_of
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
@@ -87,10 +88,7 @@ class ContainerApi:
             return []
         own, has = platform_of(os.uname().machine), Platform(image.architecture, image.os)
         if platform:
-            wanted = platform_named(platform, own)
-            if (wanted.os, wanted.architecture) != (has.os, has.architecture):
-                words = f"but its platform ({has}) does not match the specified platform ({wanted})"
-                raise said(NotFound, f"image with reference {reference} was found {words}")
+            check_platform(image, reference, platform_named(platform, own))
         elif (own.os, own.architecture) != (has.os, has.architecture):
             words = f"platform ({has}) does not match the detected host platform ({own})"
             return [f"The requested image's {words} and no specific platform was requested"]

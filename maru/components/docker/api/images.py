@@ -16,6 +16,7 @@ import msgspec
 from maru.components.docker.api.edge import Route, filters_of, is_true, said
 from maru.components.docker.api.image_views import details, familiar, no_such_image, size_of, summary
 from maru.components.docker.api.importing import imported
+from maru.components.docker.api.platforms import check_platform, platform_asked
 from maru.components.docker.api.progress import (
     as_lines,
     base_lines,
@@ -32,7 +33,7 @@ from maru.components.docker.model.builds.options import is_platform
 from maru.components.docker.model.image_filter import KINDS, ImageFilter, created_at
 from maru.contracts.image_store import Image, ImageStore, Progress
 from maru.core.document import Value
-from maru.core.errors import Conflict, Denied, Invalid, NotFound, NotSupported
+from maru.core.errors import Conflict, Denied, Invalid, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.oci.digest import is_digest
@@ -85,8 +86,9 @@ class ImageApi:
         """When the image that a filter names was made."""
         return created_at(self._want(name))
 
-    async def inspect(self, _: Request, name: str) -> Answer:
+    async def inspect(self, request: Request, name: str) -> Answer:
         image = self._want(name)
+        check_platform(image, name, platform_asked(request))
         document = await asyncio.to_thread(self.images.document, image)
         size_bytes = await size_of(self.images, image)
         return json_answer(details(image, msgspec.json.decode(document), size_bytes))
@@ -128,9 +130,10 @@ class ImageApi:
             tell_image(self.dock, "pull", now, parse_reference(reference).familiar_name, named)
 
     async def load(self, request: Request, _: str) -> Answer:
+        platform = platform_asked(request)
         upload = self.uploads / f"{self.dock.ids.uid()}.tar"
         await received(request, upload)
-        lines = loaded_lines(self.images.load(str(upload)), upload)
+        lines = loaded_lines(self.images.load(str(upload), str(platform or "")), upload)
         return Answer(200, as_lines(self._loaded(lines)), JSON_LINES)
 
     async def _loaded(self, lines: AsyncIterator[Value]) -> AsyncIterator[Value]:
@@ -148,10 +151,12 @@ class ImageApi:
         names = [name] if name else [value for key, value in request.query if key == "names"]
         if not names:
             raise Invalid(what="names", why="no image is named", fix="give names=IMAGE")
+        platform = platform_asked(request)
         for each in names:
             image = self.images.find(each)
             if image is None:
                 raise said(NotFound, f"No such image: {each}")
+            check_platform(image, each, platform)
             tell_image(self.dock, "save", image, each)
         return Answer(200, self.images.save(names), {"Content-Type": "application/x-tar"})
 
@@ -167,8 +172,7 @@ class ImageApi:
     async def push(self, request: Request, name: str) -> Answer:
         """One tag, or every tag of the repository where none is named."""
         tag = request.query_get("tag")
-        if request.query_get("platform"):
-            raise NotSupported(what="platform", why="images are kept for this machine's platform", fix="leave it out")
+        platform = platform_asked(request)
         try:
             repository = parse_reference(f"{name}:{tag}" if tag else name)
         except ValueError as error:
@@ -177,6 +181,9 @@ class ImageApi:
         here = sorted(each for each in names if parse_reference(each).name == repository.name)
         has_tag = bool(tag) or ":" in name.rpartition("/")[2]
         wanted = [repository.tagged] if has_tag and here else here
+        for each in wanted:
+            if (image := self.images.find(each)) is not None:
+                check_platform(image, each, platform)
         auth = credentials(request.headers.get("X-Registry-Auth", ""))
         lines = pushed_lines(repository, [(each, self.images.push(each, auth)) for each in wanted])
         for each in wanted:

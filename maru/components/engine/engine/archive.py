@@ -13,6 +13,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -53,8 +54,16 @@ class _DockerEntry(msgspec.Struct, rename="pascal"):
     repo_tags: list[str] | None = None
 
 
-async def read(content: Content, path: Path, platform: Platform, pin: Pin) -> AsyncIterator[Loaded]:
-    """Import every image of an archive: each with the names it bears. Raises Invalid, NotFound."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """platform: of the image taken out of an index. is_only: images of other platforms are left out, wherever."""
+
+    platform: Platform
+    is_only: bool = False
+
+
+async def read(content: Content, path: Path, wanted: Wanted, pin: Pin) -> AsyncIterator[Loaded]:
+    """Import the images of an archive: each with the names it bears. Raises Invalid, NotFound."""
     folder = content.partial()
     try:
         if path.is_dir():
@@ -62,7 +71,7 @@ async def read(content: Content, path: Path, platform: Platform, pin: Pin) -> As
         else:
             await asyncio.to_thread(_expand_blocking, path, folder)
             source = folder
-        for manifest, names in await asyncio.to_thread(_images_blocking, source, platform, str(path)):
+        for manifest, names in await asyncio.to_thread(_images_blocking, source, wanted, str(path)):
             pulled = await asyncio.to_thread(_import_blocking, content, source, manifest, pin)
             for digest, diff_id in zip(pulled.blobs[1:], pulled.layers, strict=True):
                 await content.unpack(digest, diff_id)
@@ -133,17 +142,30 @@ def _put_member_blocking(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: 
         raise tarfile.TarError(f"{member.name} is neither a file nor a folder nor a link")
 
 
-def _images_blocking(source: Path, platform: Platform, what: str) -> Sequence[tuple[Manifest, Sequence[str]]]:
+def _images_blocking(source: Path, wanted: Wanted, what: str) -> Sequence[tuple[Manifest, Sequence[str]]]:
+    has_docker, has_layout = ((source / name).is_file() for name in ("manifest.json", "index.json"))
     try:
-        if (source / "manifest.json").is_file():
+        # Only a layout has what is for other platforms than that of the machine which wrote the archive.
+        if has_layout and (wanted.is_only or not has_docker):
+            found = list(_layout_images(source, wanted.platform, what))
+        elif has_docker:
             entries = msgspec.json.decode((source / "manifest.json").read_bytes(), type=list[_DockerEntry])
-            return [(_docker_manifest(source, entry), entry.repo_tags or []) for entry in entries]
-        if (source / "index.json").is_file():
-            return list(_layout_images(source, platform, what))
+            found = [(_docker_manifest(source, entry), entry.repo_tags or []) for entry in entries]
+        else:
+            why = "it has neither manifest.json nor index.json"
+            raise Invalid(what=f"archive {what}", why=why, fix="make it with `docker save` or as an OCI layout")
+        kept = [each for each in found if not wanted.is_only or _is_for(source, each[0], wanted.platform)]
     except (ValueError, OSError, msgspec.MsgspecError) as error:
         raise Invalid(what=f"archive {what}", why=str(error), fix="") from error
-    why = "it has neither manifest.json nor index.json"
-    raise Invalid(what=f"archive {what}", why=why, fix="make it with `docker save` or as an OCI layout")
+    if found and not kept:
+        raise NotFound(what=f"archive {what}", why=f"it has no image for {wanted.platform}", fix="")
+    return kept
+
+
+def _is_for(source: Path, manifest: Manifest, platform: Platform) -> bool:
+    image = parse_image(_blob(source, manifest.config).read_bytes())
+    is_same = (image.os, image.architecture) == (platform.os, platform.architecture)
+    return is_same and (not image.variant or image.variant == platform.variant or not platform.variant)
 
 
 def _docker_manifest(source: Path, entry: _DockerEntry) -> Manifest:
@@ -164,7 +186,7 @@ def _layout_images(source: Path, platform: Platform, what: str) -> Iterator[tupl
         if isinstance(found, Index):
             chosen = choose(found, platform)
             if chosen is None:
-                raise NotFound(what=f"archive {what}", why="it has no image for this machine", fix="")
+                raise NotFound(what=f"archive {what}", why=f"it has no image for {platform}", fix="")
             found = parse_manifest(_blob(source, chosen).read_bytes())
         if isinstance(found, Index):
             raise ValueError("an index within an index")

@@ -102,9 +102,11 @@ class Images:
 
         return _told(work)
 
-    def load(self, archive: str) -> AsyncIterator[Progress]:
+    def load(self, archive: str, platform: str = "") -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
-            await self._load(archive, report)
+            own = platform_of(os.uname().machine)
+            wanted = archives.Wanted(platform_named(platform, own) if platform else own, is_only=bool(platform))
+            await self._load(Path(archive), wanted, report)
 
         return _told(work)
 
@@ -224,9 +226,9 @@ class Images:
                 break
         return dropped
 
-    async def _load(self, path: str, report: Report) -> None:
+    async def _load(self, path: Path, wanted: archives.Wanted, report: Report) -> None:
         with self._content.pinned() as pin:
-            async for loaded, names in archives.read(self._content, Path(path), platform_of(os.uname().machine), pin):
+            async for loaded, names in archives.read(self._content, path, wanted, pin):
                 stored = self._keep(loaded)
                 references = [parse(name) for name in names]
                 for reference in references:
