@@ -1,7 +1,8 @@
 """Who an AWS request is from, and whether it may: credentials and the policy engine, as others see them.
 
 Identity policies, permission boundaries, session policies and service control policies are found by the
-authorizer; whoever asks brings the resource's own policy and the facts of the request.
+authorizer; whoever asks brings the resource's own policy and the facts of the request. What every request
+makes anew is a Struct, made in a twentieth of a frozen dataclass's time; `msgspec.structs.replace` changes a copy.
 Source: IAM User Guide, "Policy evaluation logic" and "AWS global condition context keys".
 """
 
@@ -11,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
 
 from maru.core.document import Value
 
@@ -20,6 +24,8 @@ Policy = Value
 
 Fact = str | Sequence[str]
 """The value of a condition key: one, or (a key with several values) a tuple of them."""
+
+NO_FACTS: Mapping[str, Fact] = MappingProxyType({})
 
 
 class CallerKind(StrEnum):
@@ -95,8 +101,7 @@ class AwsCredentials(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """May `action` (kms:Encrypt) be done to `resource` (an ARN, or "*")?
 
     account: that owns the resource, "" for the caller's. resource_policy: the resource's own, None if it has
@@ -111,11 +116,10 @@ class Question:
     account: str = ""
     resource_policy: Policy | None = None
     delegates: bool = False
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = NO_FACTS
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """Of a request, for the global condition keys: aws:SourceIp, aws:SecureTransport, aws:RequestedRegion and so on."""
 
     now: datetime
@@ -126,8 +130,7 @@ class Circumstances:
     referer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """allowed, and why: `explanation` is one line for a person; decided_by: the policy and statement that decided.
 
     kind: allowed, explicitDeny, implicitDeny.

@@ -11,8 +11,11 @@ Source: botocore's service-2.json; Smithy AWS protocols.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from maru.contracts.aws_access import AwsCaller, Circumstances, Question
 from maru.core.document import Value
@@ -28,6 +31,7 @@ further headers as `headers` in details.
 """
 
 STATUS, HEADERS, BODY = ":status", ":headers", ":body"
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 UNMODELLED = ("Options", "PostObject", "GetWebsite", "HeadWebsite")
 """Operations of S3 that its model lacks; parameters are Bucket and (where the path has one) Key alone.
@@ -38,8 +42,7 @@ BUCKET.s3-website[.-]REGION...; anonymous. For every other operation of S3 witho
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AwsCall:
+class AwsCall(Struct, frozen=True):
     """One request, read and authenticated. parameters: checked against the model (types, required, lengths).
 
     region: of the credential scope ("us-east-1" where the service is global). body: the streaming
@@ -56,7 +59,7 @@ class AwsCall:
     circumstances: Circumstances
     body: AsyncIterator[bytes] | None = None
     body_bytes: int = -1
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
     host: str = ""
     method: str = "POST"
     raw_target: str = "/"

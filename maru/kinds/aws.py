@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import lru_cache
 
 from maru.core.document import Resource
 
@@ -22,6 +23,7 @@ IAM, KMS, ORGANIZATIONS, S3 = (f"{name}.aws.maru.dev" for name in ("iam", "kms",
 ACCOUNTS = Resource(ORGANIZATIONS, "v1", "accounts", "Account", namespaced=False)
 """Every account there is, the first one included: spec.id, spec.name, spec.email; aws_iam sets status.role."""
 
+_NAMES_KEPT_MAX = 16_384
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
@@ -30,6 +32,7 @@ def namespace_of(account: str) -> str:
     return f"aws-{account}"
 
 
+@lru_cache(maxsize=_NAMES_KEPT_MAX)
 def document_name(*parts: str) -> str:
     """A document's name for a thing that AWS names by `parts`; the same parts always give the same name."""
     return ".".join(part if _LABEL.fullmatch(part) else _digest(part) for part in parts)

@@ -8,8 +8,13 @@ else ends as a 500 and is counted as a bug.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Duplex(Protocol):
@@ -93,8 +98,7 @@ class Request(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One response. body: all of it, or a stream whose chunks are flushed as they come.
 
     A stream is closed (its aclose awaited) when the client goes away.
@@ -102,7 +106,7 @@ class Answer:
 
     status: int
     body: bytes | AsyncIterator[bytes] = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 TAKEN = Answer(status=101)

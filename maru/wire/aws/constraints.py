@@ -8,23 +8,26 @@ services made with Coral send it; Smithy constraint traits.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 from maru.wire.aws.shapes import Shape, camel
 
 ERRORS_MAX = 20
+Check = Callable[[Any], bool]
 _BOUNDED_LENGTH = frozenset(("string", "blob", "list", "map"))
 _BOUNDED_VALUE = frozenset(("integer", "long", "float", "double", "short", "byte"))
 
 
 def broken(shape: Shape | None, members: Mapping[str, Any]) -> list[str]:
     """The texts of all constraints that do not hold, at most ERRORS_MAX, in the model's order."""
+    if shape is None or _check_of(shape)(members):
+        return []
     found: list[str] = []
-    if shape is not None:
-        _structure(shape, members, "", found)
+    _structure(shape, members, "", found)
     return found
 
 
@@ -34,14 +37,82 @@ def text_of(found: list[str]) -> str:
     return f"{len(found)} validation error{plural} detected: " + "; ".join(found)
 
 
+def _check_of(shape: Shape) -> Check:
+    """Whether a value of the shape is good: nearly all are, so this is quick, and what is wrong is found by others.
+
+    Made at the shape's first use, as shapes may hold themselves.
+    """
+    made: Check | None = shape.check
+    if made is None:
+        shape.check = partial(_checked_again, shape)  # for a shape that holds itself
+        made = shape.check = _make_check(shape)
+    return made
+
+
+def _checked_again(shape: Shape, value: Any) -> bool:
+    return _check_of(shape)(value)
+
+
+def _make_check(shape: Shape) -> Check:
+    kind = shape.kind
+    own = _own_check(shape)
+    if kind == "structure":
+        return _structure_check(shape)
+    if kind == "list":
+        assert shape.item is not None
+        check = _check_of(shape.item.shape)
+        if check is _holds:
+            return own
+        return lambda value: own(value) and all(map(check, value))
+    if kind == "map":
+        assert shape.key is not None and shape.value is not None
+        check_key, check_value = _check_of(shape.key.shape), _check_of(shape.value.shape)
+        return lambda value: own(value) and all(map(check_key, value)) and all(map(check_value, value.values()))
+    return own
+
+
+def _structure_check(shape: Shape) -> Check:
+    required = shape.required
+    checks = {name: check for name, member in shape.members.items() if (check := _check_of(member.shape)) is not _holds}
+    if not required and not checks:
+        return _holds
+
+    def check_structure(value: Any) -> bool:
+        if not isinstance(value, Mapping):
+            return True
+        for name in required:
+            if value.get(name) is None:
+                return False
+        for name, each in value.items():
+            check = checks.get(name)
+            if check is not None and not check(each):
+                return False
+        return True
+
+    return check_structure
+
+
+def _own_check(shape: Shape) -> Check:
+    """Of the rules of a value itself, whatever is in it."""
+    if shape.minimum is None and shape.maximum is None and not shape.pattern and not shape.enum:
+        return _holds
+    if shape.pattern or shape.enum or shape.kind not in _BOUNDED_LENGTH:
+        return lambda value: not _rules_of(shape, value)
+    low, high = shape.minimum or 0, shape.maximum if shape.maximum is not None else inf
+    return lambda value: low <= len(value) <= high
+
+
+def _holds(_value: object) -> bool:
+    return True
+
+
 def _structure(shape: Shape, value: Mapping[str, Any], path: str, found: list[str]) -> None:
     for name in shape.required:
         if value.get(name) is None:
             _add(found, f"Value at '{path}{camel(name)}' failed to satisfy constraint: Member must not be null")
-    members = shape.members
-    for name, each in value.items():
-        if name in members:
-            _value(members[name].shape, each, f"{path}{camel(name)}", found)
+    for name, member in shape.members.items():
+        if name in value:
+            _value(member.shape, value[name], f"{path}{camel(name)}", found)
 
 
 def _value(shape: Shape, value: Any, path: str, found: list[str]) -> None:

@@ -75,10 +75,10 @@ class Shape:
     """
 
     __slots__ = (
-        "enum", "error_code", "error_status", "is_document", "is_event_stream", "is_exception", "is_fault",
+        "check", "enum", "error_code", "error_status", "is_document", "is_event_stream", "is_exception", "is_fault",
         "is_flattened", "is_sensitive", "is_streaming", "is_union", "item", "key", "kind", "maximum", "members",
-        "minimum", "name", "namespace", "pattern", "payload", "plan", "required", "timestamp_format", "value",
-        "wire_name",
+        "minimum", "name", "namespace", "pattern", "payload", "reader", "required", "timestamp_format", "value",
+        "wire_name", "writer",
     )  # fmt: skip
 
     def __init__(self, service: ServiceModel, name: str, traits: Mapping[str, Any]) -> None:
@@ -108,7 +108,9 @@ class Shape:
         error = traits.get("error", {})
         self.error_code: str = error.get("code", name)
         self.error_status: int = error.get("httpStatusCode", 500 if self.is_fault else 0)
-        self.plan: Any = None  # what an encoder worked out about it, see json_body.py
+        self.check: Any = None  # what holds its values to its constraints, see constraints.py
+        self.reader: Any = None  # what reads and writes its values, see json_body.py
+        self.writer: Any = None
 
 
 class OperationModel:

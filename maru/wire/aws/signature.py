@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from maru.wire.aws.faults import Fault
 
@@ -32,8 +33,7 @@ _FRONT = re.compile(
 _STAMP_FORM = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What a client says it signed with. expires_s: of a presigned URL, else 0; stamp: 20260102T030405Z.
 
     is_version_two: see wire.aws.signature_two; it has no scope.
@@ -57,8 +57,7 @@ class Claim:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """The parts of a request that are signed. query: encoded as sent, headers: lower-case names, all there are."""
 
     method: str

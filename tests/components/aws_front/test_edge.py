@@ -7,9 +7,15 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
+from maru.components.aws_front.api.head import Head
 from maru.components.aws_front.api.hosts import Host, read_host
+from maru.components.aws_front.api.records import Outcome, Records
+from maru.components.aws_front.api.routing import Meant
 from maru.components.aws_front.api.throttle import BUCKETS_MAX, Throttle
 from maru.components.aws_front.config import AwsFrontConfig
+from maru.core.clock import SystemClock
+from maru.core.identity.audit import AuditFiles, AuditLog
+from maru.core.ids import SystemIds
 from maru.wire.aws.faults import Fault
 from tests.components.aws_front.conftest import ACCESS_KEY, CALLER, Objects, Users, told
 from tests.fakes.clock import FakeClock
@@ -151,3 +157,24 @@ async def test_what_is_not_done_says_so_and_what_is_no_operation_too(opened):
             await told(door.client("iam").delete_user, UserName="bob")
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "is_kept"),
+    [
+        ("kms", "Encrypt", False), ("kms", "GenerateDataKey", False), ("kms", "CreateGrant", True),
+        ("kms", "ScheduleKeyDeletion", True), ("iam", "GenerateCredentialReport", True), ("sts", "AssumeRole", True),
+        ("s3", "GetObject", False),
+    ],
+)  # fmt: skip
+async def test_the_log_of_writes_leaves_out_reads_and_uses_of_keys(opened, service, operation, is_kept):
+    async with opened(Users()) as door:
+        log = AuditLog(AuditFiles(door.folder, 1_000_000, 2), "writes", SystemClock(), SystemIds())
+        outcome = Outcome(service, datetime(2026, 1, 2, tzinfo=UTC), 200)
+        Records(log).pour(
+            Head("POST", "/", "", {}, "/"), Meant(operation=operation, caller=CALLER), "127.0.0.1", outcome
+        )
+        await log.flush()
+        records = (await door.records()) if is_kept else []
+    assert [record["requestReceivedTimestamp"] for record in records] == ["2026-01-02T00:00:00.000000Z"] * is_kept
+    assert (door.folder / "audit.log").exists() is is_kept

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from maru.components.aws_iam import component
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer

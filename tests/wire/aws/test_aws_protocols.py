@@ -111,13 +111,55 @@ def _without_empty(value):
     return {key: each for key, each in value.items() if each not in ([], {})}
 
 
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt", "GenerateDataKey", "Sign", "ListKeys", "CreateGrant"])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("kms", "Encrypt"), ("kms", "Decrypt"), ("kms", "GenerateDataKey"), ("kms", "DescribeKey"),
+        ("kms", "ListGrants"), ("organizations", "ListAccounts"), ("organizations", "DescribeOrganization"),
+    ],
+)  # fmt: skip
 @given(source=st.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_short_way_and_walker_write_the_same(operation, source):
-    shape = MODELS["kms"].operation(operation).output
+def test_short_way_and_walker_write_the_same(service, operation, source):
+    shape = MODELS[service].operation(operation).output
     members = source.draw(values(shape))
     assert json.loads(json_body.encode(shape, members)) == json_body.write(shape, members)
+
+
+def test_what_is_settled_is_written_once_and_as_everything_else():
+    shape = MODELS["organizations"].operation("ListAccounts").output
+    account = {
+        "Id": "1",
+        "JoinedTimestamp": datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
+        "Email": None,
+        "Unknown": 1,
+    }
+    settled = json_body.Settled(account)
+    page = {"Accounts": [settled, account], "NextToken": None}
+    first = json_body.encode(shape, page)
+    kept = settled.raw
+    assert json.loads(first) == {"Accounts": [{"Id": "1", "JoinedTimestamp": 1767312000}] * 2}
+    assert json_body.encode(shape, page) == first and settled.raw is kept
+
+
+@pytest.mark.parametrize("operation", ["Encrypt", "CreateGrant", "CreateKey", "ImportKeyMaterial"])
+@given(source=st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_json_of_botocore_is_read_as_it_was_meant(operation, source):
+    ours = MODELS["kms"].operation(operation)
+    members = source.draw(values(ours.input))
+    sent = create_serializer("json", include_validation=False).serialize_to_request(
+        members, ORACLES["kms"].operation_model(operation)
+    )
+    assert json_body.read(ours.input, json_body.decode(sent["body"])) == members
+
+
+def test_broken_constraints_come_in_the_models_order_whatever_the_bodys():
+    shape = MODELS["kms"].operation("Encrypt").input
+    body = b'{"EncryptionAlgorithm": "no", "Plaintext": "", "Unknown": 1, "KeyId": ""}'
+    found = constraints.broken(shape, json_body.read(shape, json_body.decode(body)))
+    places = [text.partition(" at '")[2].partition("'")[0] for text in found]
+    assert places == ["keyId", "plaintext", "encryptionAlgorithm"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """One audit record for each call of AWS, in the platform's one audit log.
 
-Reads (Get, List, Describe, Head) have the verb get, all others update, so that `audit: writes` keeps what
-changes things and what was refused. Source: AWS CloudTrail User Guide, "Management events", readOnly.
+Reads (Get, List, Describe, Head) have the verb get, and so has the use of a KMS key; all others have update, so
+that `audit: writes` keeps what changes things and what was refused. Source: AWS CloudTrail User Guide, "Logging
+management events" (readOnly; "actions such as Encrypt, Decrypt, and GenerateDataKey are logged as Read events").
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+
+from msgspec import Struct
 
 from maru.components.aws_front.api.head import Head
 from maru.components.aws_front.api.routing import Meant
@@ -14,6 +18,9 @@ from maru.core.access import Attributes, Caller
 from maru.core.identity.audit import AuditedRequest, AuditLog
 
 _READS = ("Get", "List", "Describe", "Head", "Simulate", "Options", "Verify")
+_USES = ("Encrypt", "Decrypt", "ReEncrypt", "Generate", "Sign", "DeriveSharedSecret", "Encapsulate", "Decapsulate")
+"""Of a KMS key."""
+_KEPT_MAX = 4_096
 
 
 class Records:
@@ -25,11 +32,10 @@ class Records:
     def pour(self, head: Head, meant: Meant, address: str, outcome: Outcome) -> None:
         """Put one call in line, without waiting."""
         audit, caller, operation = self._audit, meant.caller, meant.operation
-        verb = "get" if operation.startswith(_READS) else "update"
-        if not audit.wants(verb, outcome.status):
+        attributes = _attributes(outcome.service, operation)
+        if not audit.wants(attributes.verb, outcome.status):
             return
         who = Caller(caller.arn or caller.user_id, extra={"accessKey": (caller.access_key,)})
-        attributes = Attributes(verb, path=f"/aws/{outcome.service}/{operation}")
         audit.record(
             AuditedRequest(
                 who,
@@ -46,13 +52,16 @@ class Records:
         )
 
 
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a call ended. code: AWS's error code, "" for a success."""
 
-    __slots__ = ("code", "received_at", "service", "status")
+    service: str
+    received_at: datetime
+    status: int
+    code: str = ""
 
-    def __init__(self, service: str, received_at: datetime, status: int, code: str = "") -> None:
-        self.service = service
-        self.received_at = received_at
-        self.status = status
-        self.code = code
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _attributes(service: str, operation: str) -> Attributes:
+    is_read = operation.startswith(_READS) or (service == "kms" and operation.startswith(_USES))
+    return Attributes("get" if is_read else "update", path=f"/aws/{service}/{operation}")

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from maru.components.aws_iam.api.book import Book
 from maru.contracts.aws_access import AwsCaller, CallerKind
@@ -22,8 +23,7 @@ WRITE_EVERY_S = 60.0
 CLOSING_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class LastUse:
+class LastUse(Struct, frozen=True):
     """role: the name of the role that was used, "" for an access key."""
 
     account: str

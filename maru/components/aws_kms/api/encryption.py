@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from maru.components.aws_kms.api.gate import Access, Asking, Gate
+from maru.components.aws_kms.api.gate import NO_CONTEXT, Access, Asking, Gate
 from maru.components.aws_kms.api.uses import Uses
 from maru.components.aws_kms.api.vault import Target, Vault
 from maru.components.aws_kms.engine.materials import Material
@@ -30,7 +30,6 @@ from maru.components.aws_kms.model.states import check_usable
 from maru.contracts.aws_access import Fact
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 
-NO_CONTEXT: Mapping[str, str] = {}
 _DATA_KEY_BYTES = {"AES_256": 32, "AES_128": 16}
 
 

@@ -7,20 +7,32 @@ Source: KMS Developer Guide, "Key access and permissions", "Condition keys for A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from maru.components.aws_kms.api.vault import Target, Vault
 from maru.components.aws_kms.model.documents import Key
 from maru.components.aws_kms.model.grants import allows, with_grants
 from maru.components.aws_kms.model.policies import default_policy, is_policy
-from maru.contracts.aws_access import AwsAuthorizer, AwsCaller, CallerKind, Circumstances, Fact, Policy, Question
+from maru.contracts.aws_access import (
+    NO_FACTS,
+    AwsAuthorizer,
+    AwsCaller,
+    CallerKind,
+    Circumstances,
+    Fact,
+    Policy,
+    Question,
+)
 
 _POLICIES_MAX = 4096
+NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
 
 
 class Asking(Protocol):
@@ -43,12 +55,11 @@ class Asker:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """What an operation asks besides its name. tokens: grant tokens, which must be readable."""
 
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    context: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = NO_FACTS
+    context: Mapping[str, str] = NO_CONTEXT
     tokens: Sequence[str] = ()
 
 
@@ -99,20 +110,16 @@ class Gate:
 
     def _question(self, asking: Asking, target: Target, operation: str, access: Access) -> Question:
         key = target.key
-        facts = self._facts(asking, target)
-        if access.context:
-            facts["kms:EncryptionContextKeys"] = tuple(access.context)
-            for name, value in access.context.items():
-                facts[f"kms:EncryptionContext:{name}"] = value
-        facts.update(access.facts)
         policy = _decoded(key.fields.policy, self._fallback(key))
+        facts = _Facts(self, asking, target, access)
         return Question(f"kms:{operation}", key.arn, key.account, policy, delegates=True, facts=facts)
 
     def _fallback(self, key: Key) -> str:
         """The account whose default policy decides where there is none; "" if none does."""
         return key.account if self._vault.tools.config.takes_any_policy else ""
 
-    def _facts(self, asking: Asking, target: Target) -> dict[str, Fact]:
+    def facts(self, asking: Asking, target: Target, access: Access) -> Mapping[str, Fact]:
+        """The condition keys of a question."""
         key = target.key
         fields = key.fields
         facts: dict[str, Fact] = {
@@ -133,11 +140,43 @@ class Gate:
             facts["kms:ViaService"] = _via(asking.caller.via, asking.region)
         for name, value in fields.tags.items():
             facts[f"aws:ResourceTag/{name}"] = value
+        if access.context:
+            facts["kms:EncryptionContextKeys"] = tuple(access.context)
+            for name, value in access.context.items():
+                facts[f"kms:EncryptionContext:{name}"] = value
+        facts.update(access.facts)
         return facts
 
     def multi_region_type(self, key: Key) -> str:
         """PRIMARY or REPLICA."""
         return "PRIMARY" if self._vault.related(key)[0].fields.region == key.fields.region else "REPLICA"
+
+
+class _Facts(Mapping[str, Fact]):
+    """The facts of a question, put together when a condition asks for the first of them, which is seldom."""
+
+    __slots__ = ("_access", "_asking", "_gate", "_made", "_target")
+
+    def __init__(self, gate: Gate, asking: Asking, target: Target, access: Access) -> None:
+        self._gate = gate
+        self._asking = asking
+        self._target = target
+        self._access = access
+        self._made: Mapping[str, Fact] | None = None
+
+    def _all(self) -> Mapping[str, Fact]:
+        if self._made is None:
+            self._made = self._gate.facts(self._asking, self._target, self._access)
+        return self._made
+
+    def __getitem__(self, name: str) -> Fact:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def _via(service: str, region: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from maru.components.aws_kms.config import KmsConfig
 from maru.components.aws_kms.engine.materials import Materials
 from maru.components.aws_kms.engine.pairs import generate_blocking, private_bytes
@@ -37,8 +39,7 @@ _CHANGES_MAX = 8
 _TOKEN_CONTEXT = b"kms grant token"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The key a request is about. alias: by which it was named, "" if by its ID."""
 
     key: Key

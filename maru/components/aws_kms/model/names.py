@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from maru.components.aws_kms.errors import coded, invalid, not_found
 from maru.components.aws_kms.quirks import region_of_arn, unreadable_id
@@ -15,6 +16,7 @@ _KEY_ID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0
 _ALIAS = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 _ALIAS_CHARACTERS = re.compile(r"[a-zA-Z0-9:/_-]+")
 _ARN_PARTS = 6
+_KEPT_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Reference:
     alias: str = ""
 
 
+@lru_cache(maxsize=_KEPT_MAX)
 def read_reference(text: str, account: str, region: str, *, takes_alias: bool) -> Reference:
     """Raises NotFound or Invalid as KMS words it. account, region: of the request."""
     resource = text

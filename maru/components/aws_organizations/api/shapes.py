@@ -17,6 +17,7 @@ from maru.components.aws_organizations.model.documents import (
 from maru.components.aws_organizations.model.names import arn
 from maru.contracts.aws_service import AwsCall, Members
 from maru.core.clock import parse_rfc3339
+from maru.wire.aws.json_body import Settled
 
 _PAGE = 1000  # AWS names no default; whoever sets MaxResults gets at most 20
 _TAGS_MAX = 50
@@ -74,17 +75,19 @@ def account_shape(tree: Tree, organization: Organization, account: Account) -> M
     if known is not None:
         return known
     path = tree.path(organization, fields.parent)
-    shape: Members = {
-        "Id": fields.id,
-        "Arn": arn(organization.fields.management, "account", organization.fields.id, fields.id),
-        "Email": fields.email,
-        "Name": fields.name,
-        "Status": fields.status,
-        "State": fields.status,
-        "Paths": ["/".join((organization.fields.id, *path, fields.id, ""))],
-        "JoinedMethod": fields.joined_method,
-        "JoinedTimestamp": moment(fields.joined_at),
-    }
+    shape = Settled(
+        {
+            "Id": fields.id,
+            "Arn": arn(organization.fields.management, "account", organization.fields.id, fields.id),
+            "Email": fields.email,
+            "Name": fields.name,
+            "Status": fields.status,
+            "State": fields.status,
+            "Paths": ["/".join((organization.fields.id, *path, fields.id, ""))],
+            "JoinedMethod": fields.joined_method,
+            "JoinedTimestamp": moment(fields.joined_at),
+        }
+    )
     tree.shapes[fields.id] = shape
     return shape
 

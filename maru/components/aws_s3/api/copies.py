@@ -8,7 +8,7 @@ Source: Amazon S3 API reference, CopyObject and UploadPartCopy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from msgspec import structs
@@ -123,7 +123,7 @@ class Copies:
         parameters: Members = {"Bucket": name, "Key": key, "VersionId": version_id or None}
         parameters["ExpectedBucketOwner"] = call.parameters.get("ExpectedSourceBucketOwner")
         parameters["RequestPayer"] = call.parameters.get("RequestPayer")
-        read = replace(call, parameters=parameters, method="GET")
+        read = structs.replace(call, parameters=parameters, method="GET")
         bucket = self._reach.bucket(read)
         place = self._reach.place(read, bucket)
         found = await self._reach.shelf.find(place, version_id or None)
@@ -194,7 +194,9 @@ def source_of(text: str) -> tuple[str, str, str]:
 
 def _bare(call: AwsCall) -> AwsCall:
     """The call without what it says of a body, which here is another object's."""
-    return replace(call, parameters={"Bucket": call.parameters["Bucket"], "Key": call.parameters["Key"]}, headers={})
+    return structs.replace(
+        call, parameters={"Bucket": call.parameters["Bucket"], "Key": call.parameters["Key"]}, headers={}
+    )
 
 
 def _changes(call: AwsCall, bucket: Bucket, had: About) -> bool:

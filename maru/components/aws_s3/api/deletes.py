@@ -6,8 +6,9 @@ Source: Amazon S3 API reference, DeleteObject and DeleteObjects.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.engine.shelf import Removed

@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 from xml.sax.saxutils import escape
+
+from msgspec.structs import replace
 
 from maru.components.aws_s3.api.puts import Puts, require_write
 from maru.components.aws_s3.api.reach import Reach

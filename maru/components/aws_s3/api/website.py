@@ -7,7 +7,8 @@ Source: Amazon S3 User Guide, "Hosting a static website using Amazon S3".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from maru.components.aws_s3.api.gets import Gets
 from maru.components.aws_s3.api.reach import Reach
