@@ -1,7 +1,7 @@
 """Date patterns of Joda-Time, as the date filter and `%{+...}` have them: read, and written.
 
 A pattern becomes a list of fields. Writing is direct; for reading it becomes one regular expression
-whose groups are turned into a moment. Month and day names are English ones. ISO8601, UNIX and
+whose groups are turned into a moment; names of months and days are of the pattern's language. ISO8601, UNIX and
 UNIX_MS are names of the date filter, not patterns, and stand there.
 Source: Joda-Time, DateTimeFormat (pattern letters); Logstash reference, "Date filter plugin".
 """
@@ -9,19 +9,18 @@ Source: Joda-Time, DateTimeFormat (pattern letters); Logstash reference, "Date f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from maru.wire.logstash.calendar_names import CALENDARS, Calendar
+
 KEPT = 1_000  # compiled patterns kept
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+ENGLISH = "en"
+MONTHS, DAYS = CALENDARS[ENGLISH].months, CALENDARS[ENGLISH].days
 _PIECE = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 _FRACTION_DIGITS_MAX = 9
 _PIVOT_BACK, _CENTURY = 50, 100  # a year of two digits lies from 50 years ago to 49 years on
@@ -47,6 +46,7 @@ class DatePattern:
     pattern: str
     _pieces: tuple[_Piece, ...]
     _reader: re.Pattern[str]
+    _calendar: Calendar
 
     def write(self, moment: datetime) -> str:
         """The text of an aware moment, in its own zone."""
@@ -64,12 +64,15 @@ class DatePattern:
         for name, value in match.groupdict().items():
             if value is not None:
                 fields[name[0]] = value
+        if "M" in fields and not fields["M"].isdigit():
+            fields["M"] = str(_month_number(fields["M"], self._calendar))
         return _moment(fields, zone, now, text)
 
 
 @lru_cache(maxsize=KEPT)
-def compile_pattern(pattern: str) -> DatePattern:
-    """Raises BadPattern."""
+def compile_pattern(pattern: str, language: str = ENGLISH) -> DatePattern:
+    """language: of the names in it, one of CALENDARS. Raises BadPattern."""
+    calendar = CALENDARS[language]
     pieces: list[_Piece] = []
     position = 0
     for match in _PIECE.finditer(pattern):
@@ -85,17 +88,22 @@ def compile_pattern(pattern: str) -> DatePattern:
             raise BadPattern(f"Illegal pattern component: {match[2]}")
     if position != len(pattern):
         raise BadPattern(f"Illegal pattern: {pattern}")
-    return DatePattern(pattern, tuple(pieces), _reader(pieces))
+    return DatePattern(pattern, tuple(pieces), _reader(pieces, calendar), calendar)
 
 
-def _reader(pieces: list[_Piece]) -> re.Pattern[str]:
+def _reader(pieces: list[_Piece], calendar: Calendar) -> re.Pattern[str]:
     parts: list[str] = []
     for index, piece in enumerate(pieces):
         if not piece.letter:
             parts.append(re.escape(piece.text))
             continue
         is_tight = index + 1 < len(pieces) and pieces[index + 1].letter not in ("", "Z", "z")
-        parts.append(f"(?P<{piece.letter}{index}>{_READERS[piece.letter](piece.count, is_tight)})")
+        reads = _READERS[piece.letter](piece.count, is_tight)
+        if piece.letter == "E":
+            reads = _names(calendar.days, calendar.short_days)
+        elif piece.letter == "M" and piece.count >= 3:
+            reads = _names(calendar.months, calendar.short_months)
+        parts.append(f"(?P<{piece.letter}{index}>{reads})")
     return re.compile("".join(parts), re.IGNORECASE)
 
 
@@ -109,24 +117,29 @@ def _year(count: int, is_tight: bool) -> str:
     return rf"\d{{{count}}}" if is_tight else r"[+-]?\d{1,9}"
 
 
-def _names(names: tuple[str, ...]) -> str:
-    return "|".join(sorted({*names, *(name[:3] for name in names)}, key=len, reverse=True))
+def _names(names: Sequence[str], short: Sequence[Sequence[str]]) -> str:
+    shorts = {rf"{re.escape(each)}\.?" for several in short for each in several}
+    return "|".join(sorted({*map(re.escape, names), *shorts}, key=len, reverse=True))
 
 
-def _month(count: int, is_tight: bool) -> str:
-    return _names(MONTHS) if count >= 3 else _digits(count, is_tight)
+def _month_number(name: str, calendar: Calendar) -> int:
+    sought = name.rstrip(".").lower()
+    for number, (month, short) in enumerate(zip(calendar.months, calendar.short_months, strict=True), 1):
+        if sought == month.lower() or sought in map(str.lower, short):
+            return number
+    raise BadPattern(f"{name} is no month")
 
 
 _READERS: dict[str, Callable[[int, bool], str]] = {
     "y": _year,
     "Y": _year,
     "x": _year,
-    "M": _month,
+    "M": _digits,  # as names: see _reader
     "d": _digits,
     "D": lambda _count, is_tight: r"\d{3}" if is_tight else r"\d{1,3}",
     "w": _digits,
     "e": lambda _count, _is_tight: r"\d",
-    "E": lambda _count, _is_tight: _names(DAYS),
+    "E": lambda _count, _is_tight: "",  # see _reader
     "a": lambda _count, _is_tight: "AM|PM",
     "H": _digits,
     "k": _digits,
@@ -208,8 +221,11 @@ def _moment(fields: dict[str, str], zone: tzinfo, now: datetime, text: str) -> d
     try:
         offset = _zone_read(fields, zone)
         year = _year_read(fields, local)
-        month, day = _month_read(fields), int(fields.get("d", 1))
-        moment = datetime(year or local.year, month, day, tzinfo=offset) + timedelta(
+        if "w" in fields:
+            first = datetime.fromisocalendar(year or local.year, int(fields["w"]), int(fields.get("e", 1)))
+        else:
+            first = datetime(year or local.year, int(fields.get("M", 1)), int(fields.get("d", 1)))
+        moment = first.replace(tzinfo=offset) + timedelta(
             hours=_hour_read(fields),
             minutes=_within(fields.get("m", "0"), 59),
             seconds=_within(fields.get("s", "0"), 59),
@@ -241,13 +257,6 @@ def _year_read(fields: dict[str, str], local: datetime) -> int | None:
         first = local.year - _PIVOT_BACK
         return first + (int(text) - first) % _CENTURY
     return int(text)
-
-
-def _month_read(fields: dict[str, str]) -> int:
-    text = fields.get("M", "1")
-    if text.isdigit():
-        return int(text)
-    return [name[:3].lower() for name in MONTHS].index(text[:3].lower()) + 1
 
 
 def _hour_read(fields: dict[str, str]) -> int:

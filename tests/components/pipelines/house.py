@@ -46,25 +46,27 @@ class Shelf:
         return outcomes
 
 
-@asynccontextmanager
-async def house_in(folder: Path, shelf: Shelf) -> AsyncIterator[House]:
-    """Runs until the scope is left."""
-    site = Site(data_dir=folder, node_name="node-1", port_offset=0)
-    clients = FakeClients()
+def ground_in(folder: Path, shelf: Shelf) -> Ground:
+    """A world with a real clock and no platform."""
     clock, ids = SystemClock(), SystemIds()
-    informers = Informers(clients.acting_as("test"), clock, ids)
-    ground = Ground(
-        site=site,
+    return Ground(
+        site=Site(data_dir=folder, node_name="node-1", port_offset=0),
         clock=clock,
         ids=ids,
-        informers=informers,
+        informers=Informers(FakeClients().acting_as("test"), clock, ids),
         addresses=Addresses(),
         letters=Letters(folder / "letters", 1 << 30),
         environment={"INDEX": "logs"},
         indexer=shelf,
     )
+
+
+@asynccontextmanager
+async def house_in(folder: Path, shelf: Shelf) -> AsyncIterator[House]:
+    """Runs until the scope is left."""
+    ground = ground_in(folder, shelf)
     async with background("test") as tasks:
-        tasks.start(informers.run())
+        tasks.start(ground.informers.run())
         house = House(ground, tasks)
         try:
             yield house

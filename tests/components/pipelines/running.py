@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.filters.catalog import FILTERS
+from maru.components.pipelines.model.filters.shape import Batch
 from maru.components.pipelines.model.plan import compile_filters
 from maru.wire.logstash.parser import parse
 
@@ -20,6 +22,9 @@ class FixedTools:
 
     def now(self) -> datetime:
         return NOW
+
+    def monotonic_s(self) -> float:
+        return 0.0
 
     def unique_id(self) -> str:
         return "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
@@ -36,8 +41,18 @@ class FixedTools:
 
 def filtered(text: str, *events: dict[str, Any]) -> list[dict[str, Any]]:
     """What comes out of `filter { text }`, fields only."""
-    run = compile_filters(parse(f"filter {{ {text} }}").filters, FILTERS, FixedTools())
-    return [event.fields for event in run([Event(dict(fields)) for fields in events])]
+    line = compile_filters(parse(f"filter {{ {text} }}").filters, FILTERS, FixedTools())
+    return [event.fields for event in at_once(line.run([Event(dict(fields)) for fields in events]))]
+
+
+def at_once(work: Coroutine[Any, Any, Batch]) -> Batch:
+    """What comes of filters that wait for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        batch: Batch = end.value
+        return batch
+    raise AssertionError("a filter waits")
 
 
 def one(text: str, **fields: Any) -> dict[str, Any]:

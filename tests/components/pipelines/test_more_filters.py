@@ -126,7 +126,7 @@ def test_elapsed_measures_from_the_start_to_the_end_of_one_id() -> None:
     assert out[2]["tags"] == ["e", "elapsed_end_without_start"]
 
 
-@pytest.mark.parametrize("name", ["ruby", "aggregate", "sleep"])
+@pytest.mark.parametrize("name", ["ruby", "aggregate", "tld", "memcached"])
 def test_what_will_not_be_here_says_why(name: str) -> None:
     with pytest.raises(Invalid, match="it is not supported"):
         filtered(f"{name} {{ }}", {})

@@ -107,7 +107,7 @@ class MonitoringApi:
             "in": sum(count.events_in for count in counts),
             "filtered": sum(count.filtered for count in counts),
             "out": sum(count.events_out for count in counts),
-            "duration_in_millis": sum(count.took_ms for count in counts),
+            "duration_in_millis": int(sum(count.took_s for count in counts) * 1000),
             "queue_push_duration_in_millis": 0,
         }
 
@@ -145,7 +145,7 @@ def _stats_of(resident: Resident) -> Value:
             "in": counts.events_in,
             "filtered": counts.filtered,
             "out": counts.events_out,
-            "duration_in_millis": counts.took_ms,
+            "duration_in_millis": int(counts.took_s * 1000),
         },
         "plugins": {"inputs": inputs, "outputs": outputs},
         "reloads": {

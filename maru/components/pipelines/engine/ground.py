@@ -6,7 +6,7 @@ Source: Logstash reference, "Working with plugins" (what a plugin may rely on).
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +32,7 @@ class Ground:
     """addresses: of pipelines that send to each other; letters: the dead letter queues by pipeline.
 
     environment: for `${NAME}` in configurations. indexer: None where no search runs in this process.
+    closers: what is to be closed with the pipeline; each pipeline has its own.
     """
 
     site: Site
@@ -42,10 +43,14 @@ class Ground:
     letters: Letters
     environment: Mapping[str, str]
     indexer: Indexer | None
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     log: Log = field(default_factory=lambda: Log("pipelines"))
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def monotonic_s(self) -> float:
+        return self.clock.monotonic_s()
 
     def unique_id(self) -> str:
         return self.ids.uid()

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from maru.components.pipelines.engine.filters.catalog import FILTERS
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import BuildInput, Input
 from maru.components.pipelines.engine.letters import Letter
@@ -22,9 +23,8 @@ from maru.components.pipelines.engine.queues.shape import Heard, Queue
 from maru.components.pipelines.engine.refusals import REFUSED
 from maru.components.pipelines.model.conditions import compile_condition
 from maru.components.pipelines.model.event import Event
-from maru.components.pipelines.model.filters.catalog import FILTERS
-from maru.components.pipelines.model.filters.shape import Filter
-from maru.components.pipelines.model.plan import compile_filters
+from maru.components.pipelines.model.filters.shape import TICK_S
+from maru.components.pipelines.model.plan import Named, compile_filters, named
 from maru.core.errors import Invalid, Unavailable
 from maru.core.lifecycle import background
 from maru.core.limits import RECONCILE_BACKOFF_BASE_S, RECONCILE_BACKOFF_MAX_S
@@ -48,21 +48,13 @@ class Counts:
     events_in: int = 0
     events_out: int = 0
     filtered: int = 0
-    took_ms: int = 0
+    took_s: float = 0.0
     refused: int = 0
     by_plugin: dict[str, int] = field(default_factory=dict)
 
     def count(self, plugin: str, events: int) -> None:
         """Count for one plugin."""
         self.by_plugin[plugin] = self.by_plugin.get(plugin, 0) + events
-
-
-@dataclass(frozen=True)
-class Named:
-    """A plugin with the id it has in metrics and letters."""
-
-    id: str
-    plugin: Plugin
 
 
 B = TypeVar("B")
@@ -78,6 +70,8 @@ class Built:
         inputs: Mapping[str, BuildInput],
         outputs: Mapping[str, BuildOutput],
     ) -> None:
+        ground = replace(ground, closers=[])
+        self.closers = ground.closers
         self.inputs: list[tuple[Named, Input]] = []
         self.outputs: list[tuple[Named, Output]] = []
         for step in pipeline.inputs:
@@ -85,9 +79,8 @@ class Built:
                 raise Invalid(
                     what="input section", why="it has a condition", fix="conditions go into filter and output"
                 )
-            self.inputs.append((_named(step), _built("input", step, inputs)(step, ground)))
-        self.filter: Filter = compile_filters(pipeline.filters, FILTERS, ground)
-        self.filter_ids = [named.id for named in _all_named(pipeline.filters)]
+            self.inputs.append((named(step), _built("input", step, inputs)(step, ground)))
+        self.filters = compile_filters(pipeline.filters, FILTERS, ground)
         self._ground = ground
         self._builders = outputs
         self._routes = self._route(pipeline.outputs)
@@ -104,7 +97,7 @@ class Built:
         for step in steps:
             if isinstance(step, Plugin):
                 build = _built("output", step, self._builders)
-                self.outputs.append((_named(step), build(step, self._ground)))
+                self.outputs.append((named(step), build(step, self._ground)))
                 route.append(len(self.outputs) - 1)
             else:
                 route.append(
@@ -134,19 +127,23 @@ class Running:
         """Give and take. At the end the queue is closed and what was taken is delivered."""
         try:
             async with background(f"pipeline {self.name}") as tasks:
-                self._inputs = [tasks.start(self._feed(named, each), named.id) for named, each in self.built.inputs]
+                self._inputs = [tasks.start(self._feed(of, each), of.id) for of, each in self.built.inputs]
                 workers = [tasks.start(self._work(), f"worker {number}") for number in range(self.pace.workers)]
+                ticking = tasks.start(self._tick(), "ticks")
                 try:
                     await asyncio.wait(self._inputs)
                     await self.queue.close()
                     await asyncio.wait(workers)
+                    await self._send(await self.built.filters.run([], is_tick=True))
                 finally:
-                    for task in (*self._inputs, *workers):
+                    for task in (*self._inputs, *workers, ticking):
                         task.cancel()
         finally:
             self._is_over.set()
             for _, output in self.built.outputs:
                 await output.close()
+            for close in self.built.closers:
+                await close()
 
     async def stop(self, grace_s: float) -> None:
         """End the inputs and wait until what they gave is delivered, `grace_s` at most."""
@@ -156,13 +153,13 @@ class Running:
             async with asyncio.timeout(grace_s):
                 await self._is_over.wait()
 
-    async def _feed(self, named: Named, each: Input) -> None:
+    async def _feed(self, of: Named, each: Input) -> None:
         async def emit(events: Sequence[Event]) -> None:
             if not events:
                 return
             await self.queue.put(events)
             self.counts.events_in += len(events)
-            self.counts.count(named.id, len(events))
+            self.counts.count(of.id, len(events))
 
         delay_s = RECONCILE_BACKOFF_BASE_S
         while True:
@@ -171,7 +168,7 @@ class Running:
                 await each.run(emit)
                 return
             except Unavailable as error:
-                self._log.warning("an input is tried again", pipeline=self.name, input=named.id, error=str(error))
+                self._log.warning("an input is tried again", pipeline=self.name, input=of.id, error=str(error))
             if self._ground.clock.monotonic_s() - began_s > RECONCILE_BACKOFF_MAX_S:
                 delay_s = RECONCILE_BACKOFF_BASE_S
             await self._ground.clock.sleep(delay_s)
@@ -182,42 +179,52 @@ class Running:
         while (taken := await self.queue.take(self.pace.batch, self.pace.delay_s)) is not None:
             began_s = clock.monotonic_s()
             origins = [event.origin for event in taken.events if event.origin is not None]
-            events = self.built.filter(taken.events)
+            events = await self.built.filters.run(taken.events)
             self.counts.filtered += len(taken.events)
-            for (named, output), part in zip(self.built.outputs, self.built.divided(events), strict=True):
-                if part:
-                    await self._deliver(named, output, part)
+            await self._send(events)
             self.queue.done(taken)
             for origin in origins:
                 heard: Heard = origin  # type: ignore[assignment] # what inputs leave there
                 heard.safe()
-            self.counts.events_out += len(events)
-            self.counts.took_ms += int((clock.monotonic_s() - began_s) * 1000)
+            self.counts.took_s += clock.monotonic_s() - began_s
             await clock.sleep(0)
 
-    async def _deliver(self, named: Named, output: Output, events: Sequence[Event]) -> None:
+    async def _tick(self) -> None:
+        """Filters that remember give their events, for as long as the pipeline runs."""
+        while self.built.filters.remembers:
+            await self._ground.clock.sleep(TICK_S)
+            await self._send(await self.built.filters.run([], is_tick=True))
+
+    async def _send(self, events: Sequence[Event]) -> None:
+        """To the outputs that each goes to."""
+        for (of, output), part in zip(self.built.outputs, self.built.divided(events), strict=True):
+            if part:
+                await self._deliver(of, output, part)
+        self.counts.events_out += len(events)
+
+    async def _deliver(self, of: Named, output: Output, events: Sequence[Event]) -> None:
         delay_s = RECONCILE_BACKOFF_BASE_S
         while True:
             try:
                 refused = await output.deliver(events)
                 break
             except Unavailable as error:
-                self._log.warning("an output is tried again", pipeline=self.name, output=named.id, error=str(error))
+                self._log.warning("an output is tried again", pipeline=self.name, output=of.id, error=str(error))
             await self._ground.clock.sleep(delay_s)
             delay_s = min(delay_s * 2, RECONCILE_BACKOFF_MAX_S)
-        self.counts.count(named.id, len(events) - len(refused))
+        self.counts.count(of.id, len(events) - len(refused))
         if refused:
-            await self._lay_by(named, refused)
+            await self._lay_by(of, refused)
 
-    async def _lay_by(self, named: Named, refused: Sequence[Refused]) -> None:
+    async def _lay_by(self, of: Named, refused: Sequence[Refused]) -> None:
         self.counts.refused += len(refused)
         if not self.pace.keeps_letters:
             self._log.warning(
-                "events were refused for good", pipeline=self.name, output=named.id, events=len(refused),
+                "events were refused for good", pipeline=self.name, output=of.id, events=len(refused),
                 why=refused[0].reason,
             )  # fmt: skip
             return
-        letters = [Letter(each.event, each.reason, named.plugin.name, named.id) for each in refused]
+        letters = [Letter(each.event, each.reason, of.plugin.name, of.id) for each in refused]
         await self._ground.letters.put(self.name, letters, self._ground.now())
 
 
@@ -231,24 +238,6 @@ def _send(event: Event, route: Sequence[object], parts: Sequence[list[Event]]) -
             if test is None or test(event):
                 _send(event, body, parts)
                 break
-
-
-def _named(plugin: Plugin) -> Named:
-    written = next((value for name, value in plugin.attributes if name == "id"), None)
-    if isinstance(written, str):
-        return Named(written, plugin)
-    return Named(f"{plugin.name}_{plugin.place.line}_{plugin.place.column}", plugin)
-
-
-def _all_named(steps: Sequence[Step]) -> Sequence[Named]:
-    found: list[Named] = []
-    for step in steps:
-        if isinstance(step, Plugin):
-            found.append(_named(step))
-        else:
-            for _, body in step.arms:
-                found += _all_named(body)
-    return found
 
 
 def _built(section: str, plugin: Plugin, builders: Mapping[str, B]) -> B:

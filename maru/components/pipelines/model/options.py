@@ -1,9 +1,9 @@
 """A plugin's options: from what was written to a typed struct, with Logstash's ways and messages.
 
 Each plugin declares a frozen msgspec struct. What was written is looser than that: numbers may stand
-in quotes, one value where a list is wanted is a list of one, a hash may be a list of pairs, the same
-list or hash option given twice is one. An option that Logstash has and Maru does not do is refused, unless
-it says what is so anyway.
+in quotes, one value where a list is wanted is a list of one and the other way round, a hash may be a
+list of pairs, the same list or hash option given twice is one. An option that Logstash has and Maru
+does not do is refused, unless it says what is so anyway.
 Source: Logstash reference, "Value types"; Logstash's config mixin (messages).
 """
 
@@ -133,13 +133,22 @@ def _read(value: Value, wanted: object) -> object:
     origin = get_origin(wanted)
     if origin in (types.UnionType, typing.Union):
         return _read(value, next(kind for kind in get_args(wanted) if kind is not type(None)))
-    if wanted is str and isinstance(found, bool | int | float):
-        return str(plain(value)).lower() if isinstance(found, bool) else str(found)
     if _is_sequence(origin):
-        return found if isinstance(found, list) else [found]
+        elements = found if isinstance(found, list) else [found]
+        return list(map(_text, elements)) if get_args(wanted) == (str,) else elements
+    if isinstance(found, list) and len(found) == 1 and not _is_mapping(origin):
+        found = found[0]
+    if wanted is str:
+        return _text(found)
     if _is_mapping(origin) and isinstance(found, list) and len(found) % 2 == 0:
         return dict(zip(map(str, found[::2]), found[1::2], strict=True))
     return found
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _refuse_not_done(plugin: Plugin, section: str, options: Options) -> None:

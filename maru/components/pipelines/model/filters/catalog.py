@@ -21,6 +21,7 @@ from maru.components.pipelines.model.filters import (
     json,
     kv,
     mutate,
+    prune,
     sizes,
     small,
     split,
@@ -48,7 +49,7 @@ FILTERS: Mapping[str, Build] = {
     "json": json.build,
     "kv": kv.build,
     "mutate": mutate.build,
-    "prune": small.build_prune,
+    "prune": prune.build,
     "split": split.build,
     "syslog_pri": syslog_pri.build,
     "throttle": throttle.build,
@@ -63,8 +64,9 @@ FILTERS: Mapping[str, Build] = {
 REFUSED: Mapping[str, str] = {
     "ruby": "it runs Ruby code, and there is no Ruby here",
     "aggregate": "what it does is written in Ruby code, and there is no Ruby here",
-    "sleep": "it would hold up every other pipeline of the process",
     "jdbc_streaming": "there is no JDBC here",
     "jdbc_static": "there is no JDBC here",
+    "memcached": "there is no client of memcached here; use translate with a file, or elasticsearch",
+    "tld": "there is no list of public suffixes here",
 }
 """Plugins that Logstash has and that will not be here, with the reason."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from maru.components.pipelines.model.event import Event, text_of
 from maru.components.pipelines.model.filters.date import iso8601, zone_of
-from maru.components.pipelines.model.filters.mutate import as_boolean, as_float, as_integer
+from maru.components.pipelines.model.filters.mutate import as_boolean
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
 from maru.components.pipelines.model.options import FilterOptions, options_of
 from maru.core.errors import Invalid
@@ -38,9 +38,12 @@ class CsvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields
     ecs_compatibility: str = "v8"
 
 
+NO_QUOTES = ("\x00", r"\x00")
+STAND_IN = "\x1f"  # for a separator of several letters, which the csv module does not know
+
 _CONVERSIONS: Mapping[str, Callable[[str], object]] = {
-    "integer": as_integer,
-    "float": as_float,
+    "integer": int,
+    "float": float,
     "boolean": as_boolean,
     "date": lambda text: iso8601(text, zone_of("+00:00")),
     "date_time": lambda text: iso8601(text, zone_of("+00:00")),
@@ -48,13 +51,13 @@ _CONVERSIONS: Mapping[str, Callable[[str], object]] = {
 
 
 def build(plugin: Plugin, tools: Tools) -> Filter:
-    """Raises Invalid: a conversion there is not, a separator that is not one letter."""
+    """Raises Invalid: a conversion there is not, no separator."""
     options = options_of(plugin, CsvOptions, "filter")
     unknown = set(options.convert.values()) - set(_CONVERSIONS)
     if unknown:
         raise Invalid(what="csv", why=f"no conversion {sorted(unknown)}", fix=f"one of {', '.join(_CONVERSIONS)}")
-    if len(options.separator) != 1 or len(options.quote_char) != 1:
-        raise Invalid(what="csv", why="separator and quote_char are one letter each", fix='separator => ";"')
+    if not options.separator or (len(options.quote_char) != 1 and options.quote_char not in NO_QUOTES):
+        raise Invalid(what="csv", why="there is no separator, or a quote_char of many letters", fix='separator => ";"')
     source = parse_reference(options.source)
     rows = _Rows(options)
 
@@ -64,7 +67,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             return False
         try:
             return rows.put(event, text_of(value))
-        except (csv.Error, ValueError, TypeError):
+        except csv.Error:
             event.tag("_csvparsefailure")
             return False
 
@@ -85,7 +88,7 @@ class _Rows:
         if options.skip_empty_rows and not text.strip():
             event.tag("_csvskippedemptyfield")
             return False
-        row = next(iter(csv.reader([text], delimiter=options.separator, quotechar=options.quote_char, strict=True)), [])
+        row = self._row(text)
         if options.autodetect_column_names and not self._columns:
             self._columns = row
             event.is_cancelled = True
@@ -99,6 +102,24 @@ class _Rows:
             if value == "" and options.skip_empty_columns:
                 continue
             name = self._columns[number] if number < len(self._columns) else f"column{number + 1}"
-            convert = _CONVERSIONS.get(options.convert.get(name, ""))
-            event.put(self._target + parse_reference(name), convert(value) if convert is not None else value or None)
+            event.put(self._target + parse_reference(name), _converted(value, options.convert.get(name, "")))
         return True
+
+    def _row(self, text: str) -> list[str]:
+        options = self._options
+        separator = options.separator
+        if len(separator) > 1:
+            text, separator = text.replace(separator, STAND_IN), STAND_IN
+        if options.quote_char in NO_QUOTES:
+            return next(csv.reader([text], delimiter=separator, quoting=csv.QUOTE_NONE), [])
+        return next(csv.reader([text], delimiter=separator, quotechar=options.quote_char, strict=True), [])
+
+
+def _converted(text: str, kind: str) -> object:
+    """None for an empty column; what cannot be converted stays."""
+    if not text:
+        return None
+    try:
+        return _CONVERSIONS[kind](text) if kind else text
+    except ValueError:
+        return text

@@ -16,7 +16,8 @@ from maru.components.pipelines.model.event import Event, text_of
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
 from maru.components.pipelines.model.options import FilterOptions, options_of
 from maru.core.errors import Invalid
-from maru.wire.logstash.date_patterns import BadPattern, DatePattern, compile_pattern
+from maru.wire.logstash.calendar_names import CALENDARS, calendar_of
+from maru.wire.logstash.date_patterns import ENGLISH, BadPattern, DatePattern, compile_pattern
 from maru.wire.logstash.references import parse_reference
 from maru.wire.logstash.syntax import Plugin
 
@@ -48,14 +49,14 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             why="match wants a field and at least one format",
             fix='match => [ "timestamp", "ISO8601" ]',
         )
-    if options.locale and not options.locale.lower().startswith("en"):
+    if options.locale and calendar_of(options.locale) is None:
         raise Invalid(
             what=f"filter plugin 'date' at line {plugin.place.line}",
-            why=f"names of months and days are read in English only, not in {options.locale!r}",
-            fix="take locale out, or translate the names before",
+            why=f"names of months and days are not known in {options.locale!r}",
+            fix=f"one of {', '.join(CALENDARS)}, or translate the names before",
         )
     source, target = parse_reference(options.match[0]), parse_reference(options.target)
-    reads = [_read_of(written, tools) for written in options.match[1:]]
+    reads = [_read_of(written, options.locale[:2].lower() or ENGLISH, tools) for written in options.match[1:]]
     zone = zone_of(options.timezone) if options.timezone and "%{" not in options.timezone else UTC
 
     def is_successful(event: Event) -> bool:
@@ -108,7 +109,7 @@ def _zone_for(event: Event, written: str, zone: tzinfo) -> tzinfo:
         raise ValueError(str(error)) from error
 
 
-def _read_of(written: str, tools: Tools) -> Read:
+def _read_of(written: str, language: str, tools: Tools) -> Read:
     match written:
         case "ISO8601":
             return lambda value, zone: value if isinstance(value, datetime) else iso8601(text_of(value), zone)
@@ -119,7 +120,7 @@ def _read_of(written: str, tools: Tools) -> Read:
         case "TAI64N":
             return lambda value, _: _tai64n(text_of(value))
     try:
-        pattern: DatePattern = compile_pattern(written)
+        pattern: DatePattern = compile_pattern(written, language)
     except BadPattern as error:
         raise Invalid(what=f"date format {written!r}", why=str(error), fix="see Joda's pattern letters") from error
     return lambda value, zone: pattern.read(text_of(value), zone, tools.now())

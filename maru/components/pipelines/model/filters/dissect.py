@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maru.components.pipelines.model.event import Event, text_of
-from maru.components.pipelines.model.filters.mutate import as_float, as_integer
+from maru.components.pipelines.model.filters.mutate import as_float
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
 from maru.components.pipelines.model.options import FilterOptions, options_of
 from maru.core.errors import Invalid
@@ -43,10 +43,9 @@ class _Key:
 
 
 def build(plugin: Plugin, tools: Tools) -> Filter:
-    """Raises Invalid: a mapping that has no field, a conversion there is not."""
+    """Raises Invalid: a mapping that has no field, or one with two prefixes."""
     options = options_of(plugin, DissectOptions, "filter")
     cuts = [(parse_reference(field), *_compiled(text)) for field, text in options.mapping.items()]
-    conversions = [(parse_reference(name), _conversion(kind)) for name, kind in options.convert_datatype.items()]
 
     def is_successful(event: Event) -> bool:
         for source, prefix, keys in cuts:
@@ -60,9 +59,8 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
                 return False
             for reference, text in found:
                 event.put(reference, text)
-        for reference, convert in conversions:
-            if event.has(reference):
-                event.put(reference, convert(event.get(reference)))
+        for name, kind in options.convert_datatype.items():
+            _convert(event, name, kind)
         return True
 
     return per_event(options, is_successful)
@@ -77,8 +75,14 @@ def _compiled(text: str) -> tuple[str, Sequence[_Key]]:
         end = matches[index + 1].start() if index + 1 < len(matches) else len(text)
         key = _KEY.fullmatch(match[1])
         assert key is not None
+        if len(key["sign"]) > 1:
+            raise Invalid(
+                what=f"dissect mapping {text!r}",
+                why=f"Field cannot prefix with both Append and Indirect Prefix: {match[1]}",
+                fix="write one of + and &",
+            )
         keys.append(
-            _Key(key["sign"][:1], key["name"], int(key["order"] or 0), bool(key["padding"]), text[match.end() : end])
+            _Key(key["sign"], key["name"], int(key["order"] or 0), bool(key["padding"]), text[match.end() : end])
         )
     return text[: matches[0].start()], keys
 
@@ -123,8 +127,22 @@ def _named(keys: Sequence[_Key], values: Sequence[str]) -> Sequence[tuple[Refere
     return found
 
 
-def _conversion(kind: str) -> Callable[[object], object]:
-    conversions: dict[str, Callable[[object], object]] = {"int": as_integer, "float": as_float}
-    if kind not in conversions:
-        raise Invalid(what="dissect", why=f"there is no conversion to {kind!r}", fix="int or float")
-    return conversions[kind]
+def _convert(event: Event, name: str, kind: str) -> None:
+    """Convert a field to int or float; where that cannot be done, a tag says what and why."""
+    reference = parse_reference(name)
+    value, convert = event.get(reference), _CONVERSIONS.get(kind)
+    if convert is None:
+        event.tag(f"_dataconversionmissing_{name}_{kind}")
+    elif value is None:
+        event.tag(f"_dataconversionnullvalue_{name}_{kind}")
+    else:
+        try:
+            event.put(reference, convert(value))
+        except (TypeError, ValueError):
+            event.tag(f"_dataconversionuncoercible_{name}_{kind}")
+
+
+_CONVERSIONS: Mapping[str, Callable[[object], object]] = {
+    "int": lambda value: int(as_float(value)),
+    "float": as_float,
+}

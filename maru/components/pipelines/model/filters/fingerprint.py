@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 
 from maru.components.pipelines.model.event import METADATA, TIMESTAMP, VERSION, Event, text_of
@@ -20,6 +21,7 @@ from maru.wire.logstash.syntax import Plugin
 
 DIGESTS = ("SHA1", "SHA256", "SHA384", "SHA512", "MD5")
 MASK32 = 0xFFFFFFFF
+_WORDS = re.compile(r"[A-Za-z0-9 \t]+")
 
 
 class FingerprintOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,9 +57,9 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             for source in sources:
                 value = event.get(source)
                 if isinstance(value, list):
-                    event.put(target, [_print(text_of(element), options) for element in value])
+                    event.put(target, [_print(element, options) for element in value])
                 elif value is not None:
-                    event.put(target, _print(text_of(value), options))
+                    event.put(target, _print(value, options))
         return True
 
     return per_event(options, is_successful)
@@ -77,13 +79,15 @@ def _together(event: Event, options: FingerprintOptions) -> str:
     return "".join(pieces) + "|"
 
 
-def _print(text: str, options: FingerprintOptions) -> object:
+def _print(value: object, options: FingerprintOptions) -> object:
+    text = text_of(value)
     if options.method == "PUNCTUATION":
-        return "".join(letter for letter in text if letter.isprintable() and not letter.isalnum() and letter != " ")
+        return _WORDS.sub("", text)
     if options.method == "IPV4_NETWORK":
         return str(ipaddress.ip_network(f"{text}/{options.key}", strict=False).network_address)
     if options.method == "MURMUR3":
-        return murmur3(text.encode())
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return murmur3(value.to_bytes(8, "little", signed=True) if is_whole else text.encode())  # type: ignore[attr-defined]
     name = options.method.lower()
     digest = (
         hmac.new(options.key.encode(), text.encode(), name).digest()
@@ -94,7 +98,7 @@ def _print(text: str, options: FingerprintOptions) -> object:
 
 
 def murmur3(content: bytes, seed: int = 0) -> int:
-    """MurmurHash3 x86, 32 bits, as a signed number."""
+    """MurmurHash3 x86, 32 bits."""
     state = seed
     whole = len(content) & ~3
     for first in range(0, whole, 4):
@@ -105,8 +109,7 @@ def murmur3(content: bytes, seed: int = 0) -> int:
     state ^= len(content)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         state = ((state ^ (state >> shift)) * factor) & MASK32
-    state ^= state >> 16
-    return state - (1 << 32) if state >> 31 else state
+    return state ^ (state >> 16)
 
 
 def _mixed(block: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from maru.components.pipelines.model.event import Event, text_of
-from maru.components.pipelines.model.filters.shape import Batch, Filter, TimeIsUp, Tools, decoration_of
+from maru.components.pipelines.model.filters.shape import Filter, Tools, decoration_of, within
 from maru.components.pipelines.model.grok.compiling import Grok, compile_grok
 from maru.components.pipelines.model.grok.library import ECS, LEGACY, library, read_patterns
 from maru.components.pipelines.model.options import FilterOptions, options_of
@@ -65,25 +65,12 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
         )
     is_matched, decoration = _Matcher(matches, options).is_matched, decoration_of(options)
     decorates = not decoration.is_empty
-    limit_s = options.timeout_millis / 1000
 
-    def limited(batch: Batch) -> Batch:
-        left = batch
-        while left:
-            count = 0
-            try:
-                with tools.limited(limit_s):
-                    for event in left:
-                        if is_matched(event) and decorates:
-                            decoration.apply(event)
-                        count += 1
-            except TimeIsUp:
-                left[count].tag(options.tag_on_timeout)
-                count += 1
-            left = left[count:]
-        return batch
+    def match(event: Event) -> None:
+        if is_matched(event) and decorates:
+            decoration.apply(event)
 
-    return limited
+    return within(tools, options.timeout_millis / 1000, match, options.tag_on_timeout)
 
 
 def _patterns(options: GrokOptions, tools: Tools) -> Mapping[str, str]:

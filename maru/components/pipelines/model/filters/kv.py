@@ -1,5 +1,6 @@
 """kv: `key=value` pairs in a text become fields.
 
+Splits of single letters are classes of a regular expression, as in Logstash, and so may be escaped.
 Source: Logstash reference, "Kv filter plugin".
 """
 
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from maru.components.pipelines.model.event import Event, text_of
-from maru.components.pipelines.model.filters.shape import Filter, Tools, formatted_value, per_event
+from maru.components.pipelines.model.filters.shape import Filter, Tools, decoration_of, formatted_value, within
 from maru.components.pipelines.model.grok.compiling import respelled
 from maru.components.pipelines.model.options import FilterOptions, options_of
 from maru.core.errors import Invalid
@@ -18,20 +20,21 @@ from maru.wire.logstash.references import parse_reference
 from maru.wire.logstash.syntax import Plugin
 
 DEPTH_MAX = 16  # pairs within brackets, with `recursive`
+BRACKETS = (("(", ")"), ("[", "]"), ("<", ">"))
 
 
 class KvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See the plugin's reference."""
+    """See the plugin's reference. timeout_millis: 0 for none; a second here, since other pipelines wait meanwhile."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset(["tag_on_failure"])
+    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     source: str = "message"
     target: str = ""
     prefix: str = ""
     field_split: str = " "
-    field_split_pattern: str = ""
+    field_split_pattern: str | None = None
     value_split: str = "="
-    value_split_pattern: str = ""
+    value_split_pattern: str | None = None
     trim_key: str = ""
     trim_value: str = ""
     remove_char_key: str = ""
@@ -47,70 +50,92 @@ class KvOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     recursive: bool = False
     whitespace: str = "lenient"
     tag_on_failure: Sequence[str] = ("_kv_filter_error",)
+    tag_on_timeout: str = "_kv_filter_timeout"
+    timeout_millis: int = 1_000
+    ecs_compatibility: str = "v8"
 
 
 _TRANSFORMS = {"lowercase": str.lower, "uppercase": str.upper, "capitalize": str.capitalize}
 
 
 def build(plugin: Plugin, tools: Tools) -> Filter:
-    """Raises Invalid: a pattern that cannot be compiled, a transformation there is not."""
+    """Raises Invalid: a pattern that cannot be compiled, a transformation there is not, nothing to split at."""
     options = options_of(plugin, KvOptions, "filter")
     for transform in (options.transform_key, options.transform_value):
         if transform and transform not in _TRANSFORMS:
             raise Invalid(what="kv", why=f"no transformation {transform!r}", fix=f"one of {', '.join(_TRANSFORMS)}")
-    pairs = _Pairs(options)
+    if options.whitespace not in ("lenient", "strict"):
+        raise Invalid(what="kv", why=f"no whitespace {options.whitespace!r}", fix="lenient or strict")
+    pairs, decoration = _Pairs(options), decoration_of(options)
     source = parse_reference(options.source)
     target = parse_reference(options.target) if options.target else ()
 
-    def is_successful(event: Event) -> bool:
-        value = event.get(source)
-        if value is None:
-            return False
-        found: dict[str, object] = {}
-        for line in value if isinstance(value, list) else [value]:
-            pairs.read(text_of(line), found, 0)
-        for key, default in options.default_keys.items():
-            found.setdefault(key, formatted_value(event, default))
+    def read(event: Event) -> None:
+        try:
+            found = _found(event, event.get(source), pairs, options)
+        except (ValueError, RecursionError):
+            for tag in options.tag_on_failure:
+                event.tag(tag)
+            return
         if not found:
-            return False
+            return
         if target:
-            have = event.get(target)
-            event.put(target, {**have, **found} if isinstance(have, dict) else found)
+            event.put(target, found)
         else:
-            for key, read in found.items():
-                event.put(parse_reference(key) if key.startswith("[") else (key,), read)
-        return True
+            for key, value in found.items():
+                event.put(parse_reference(key) if key.startswith("[") else (key,), value)
+        decoration.apply(event)
 
-    return per_event(options, is_successful)
+    return within(tools, options.timeout_millis / 1000, read, options.tag_on_timeout)
+
+
+def _found(event: Event, value: object, pairs: _Pairs, options: KvOptions) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if value is not None:
+        wanted = _Wanted(
+            frozenset(map(event.sprintf, options.include_keys)),
+            frozenset(map(event.sprintf, options.exclude_keys)),
+            event.sprintf(options.prefix),
+        )
+        for text in value if isinstance(value, list) else [value]:
+            pairs.read(text_of(text), found, wanted, 0)
+    for key, default in options.default_keys.items():
+        found.setdefault(key, formatted_value(event, default))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which keys of one event count, and what stands before them."""
+
+    include: frozenset[str]
+    exclude: frozenset[str]
+    prefix: str
 
 
 class _Pairs:
     def __init__(self, options: KvOptions) -> None:
         self._options = options
         self._pattern = _pair_pattern(options)
-        self._include, self._exclude = frozenset(options.include_keys), frozenset(options.exclude_keys)
+        self._key = _Cleaning(options.trim_key, options.remove_char_key, options.transform_key)
+        self._value = _Cleaning(options.trim_value, options.remove_char_value, options.transform_value)
 
-    def read(self, text: str, found: dict[str, object], depth: int) -> None:
-        options = self._options
+    def read(self, text: str, found: dict[str, object], wanted: _Wanted, depth: int) -> None:
         for match in self._pattern.finditer(text):
-            key, value = match["key"], next((part for part in match.groups()[1:] if part is not None), "")
-            key = _trimmed(key, options.trim_key, options.remove_char_key)
-            value = _trimmed(value, options.trim_value, options.remove_char_value)
-            if options.transform_key:
-                key = _TRANSFORMS[options.transform_key](key)
-            if not key or (self._include and key not in self._include) or key in self._exclude:
+            value = next((part for part in match.groups()[1:] if part is not None), "")
+            key = self._key.clean(match["key"])
+            if not key or (wanted.include and key not in wanted.include) or key in wanted.exclude:
                 continue
-            if not value and not options.allow_empty_values:
+            value = self._value.clean(value)
+            if not value and not self._options.allow_empty_values:
                 continue
-            if options.transform_value:
-                value = _TRANSFORMS[options.transform_value](value)
-            self._keep(options.prefix + key, self._value(value, depth), found)
+            self._keep(wanted.prefix + key, self._inside(value, wanted, depth), found)
 
-    def _value(self, text: str, depth: int) -> object:
+    def _inside(self, text: str, wanted: _Wanted, depth: int) -> object:
         if not self._options.recursive or depth >= DEPTH_MAX:
             return text
         inside: dict[str, object] = {}
-        self.read(text, inside, depth + 1)
+        self.read(text, inside, wanted, depth + 1)
         return inside or text
 
     def _keep(self, key: str, value: object, found: dict[str, object]) -> None:
@@ -123,20 +148,42 @@ class _Pairs:
             found[key] = [*values, value]
 
 
+class _Cleaning:
+    """trim: letters taken away at both ends; remove: everywhere; both as inside of `[...]`."""
+
+    def __init__(self, trim: str, remove: str, transform: str) -> None:
+        self._trim = _compiled(rf"\A[{trim}]+|[{trim}]+\Z") if trim else None
+        self._remove = _compiled(f"[{remove}]") if remove else None
+        self._transform = _TRANSFORMS.get(transform)
+
+    def clean(self, text: str) -> str:
+        if self._trim is not None:
+            text = self._trim.sub("", text)
+        if self._remove is not None:
+            text = self._remove.sub("", text)
+        return self._transform(text) if self._transform is not None else text
+
+
 def _pair_pattern(options: KvOptions) -> re.Pattern[str]:
-    field = options.field_split_pattern or f"[{re.escape(options.field_split)}]"
-    split = options.value_split_pattern or f"[{re.escape(options.value_split)}]"
-    if options.whitespace == "lenient":
-        split = f"[ ]*(?:{split})[ ]*" if " " not in options.value_split else split
-    brackets = r"|\(([^)]*)\)|\[([^\]]*)\]|<([^>]*)>" if options.include_brackets else ""
-    value = rf'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'{brackets}|((?:(?!{field}).)+)'
+    """A key, what splits, a value in quotes or brackets that ends there or a plain one, and the end of the pair."""
+    pairs = ((options.field_split_pattern, options.field_split), (options.value_split_pattern, options.value_split))
+    if any(pattern == "" or (pattern is None and not letters) for pattern, letters in pairs):
+        raise Invalid(what="kv", why="there is nothing to split at", fix='field_split => "&" value_split => "="')
+    field, split = (f"[{letters}]" if pattern is None else f"(?:{pattern})" for pattern, letters in pairs)
+    if options.field_split_pattern is None and options.value_split_pattern is None:
+        key, plain = rf"(?:\\.|[^{options.value_split}{options.field_split}])+", rf"(?:\\.|[^{options.field_split}])+"
+    else:
+        key, plain = rf"(?:(?!{split}|{field})(?:\\.|.))+", rf"(?:(?!{field})(?:\\.|.))+"
+    around = "[ ]*" if options.whitespace == "lenient" else ""
+    enclosed = [('"', '"'), ("'", "'"), *(BRACKETS if options.include_brackets else ())]
+    end = rf"(?:{field}|\Z)"
+    values = [rf"\{left}((?:\\.|[^\{right}])*)\{right}(?={end})" for left, right in enclosed]
+    value = "|".join((*values, f"({plain})"))
+    return _compiled(f"(?P<key>{key}){around}{split}{around}(?:{value})?{end}")
+
+
+def _compiled(source: str) -> re.Pattern[str]:
     try:
-        return re.compile(respelled(rf"(?P<key>(?:(?!{field}|{split}).)+)(?:{split})(?:{value}|(?={field})|\Z)"))
+        return re.compile(respelled(source))
     except re.error as error:
-        raise Invalid(what="kv", why=str(error), fix="correct the pattern of the split") from error
-
-
-def _trimmed(text: str, around: str, everywhere: str) -> str:
-    if around:
-        text = text.strip(around)
-    return text.translate({ord(letter): None for letter in everywhere}) if everywhere else text
+        raise Invalid(what="kv", why=f"{error} in {source!r}", fix="correct the pattern, or escape letters") from error

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
-from maru.components.pipelines.model.event import Event, text_of
+from maru.components.pipelines.model.event import Event, copied_leaf, text_of
 from maru.components.pipelines.model.filters.shape import Filter, Tools, formatted_value, per_event
 from maru.components.pipelines.model.grok.compiling import respelled
 from maru.components.pipelines.model.options import FilterOptions, options_of
@@ -21,6 +23,8 @@ from maru.wire.logstash.syntax import Plugin
 TRUE_WORDS = frozenset(["true", "t", "yes", "y", "1", "1.0"])
 FALSE_WORDS = frozenset(["false", "f", "no", "n", "0", "0.0"])
 GSUB_STEP = 3
+GSUB_KEPT = 256  # patterns made of events' fields
+_HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+\Z")
 
 
 class MutateOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +59,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
         try:
             for change in changes:
                 change(event)
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, InvalidOperation, re.error):
             event.tag(options.tag_on_failure)
             return False
         return True
@@ -126,16 +130,11 @@ def _replace(reference: Reference, value: object, *, only_there: bool) -> Change
 def _copy(name: str, to: str) -> Change:
     def change(event: Event) -> None:
         source = parse_reference(event.sprintf(name))
-        if event.has(source):
-            event.put(parse_reference(event.sprintf(to)), _own(event.get(source)))
+        value = event.get(source)
+        if value is not None:
+            event.put(parse_reference(event.sprintf(to)), copied_leaf(value))
 
     return change
-
-
-def _own(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _own(inner) for name, inner in value.items()}
-    return [_own(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _convert(name: str, kind: str) -> Change:
@@ -146,39 +145,44 @@ def _convert(name: str, kind: str) -> Change:
 
     def change(event: Event) -> None:
         value = event.get(reference)
-        if value is not None:
-            converted = [convert(element) for element in value] if isinstance(value, list) else convert(value)
-            event.put(reference, converted)
+        if isinstance(value, list):
+            event.put(reference, [None if element is None else convert(element) for element in value])
+        elif value is not None and not isinstance(value, dict):
+            event.put(reference, convert(value))
 
     return change
 
 
 def as_integer(value: object) -> int:
-    """Truncated; the digits at the beginning of a text, 0 if there are none; true is 1."""
-    if isinstance(value, str):
-        match = re.match(r"\s*[+-]?\d+", value)
-        return int(match[0]) if match is not None else 0
+    """Truncated; of a text: hexadecimal, with an exponent, or the digits at its beginning, 0 if there are none."""
     if isinstance(value, bool | int | float):
         return int(value)
-    raise TypeError("it has no number")
+    text = _number_text(value)
+    if _HEX.match(text):
+        return int(text, 16)
+    if "e" in text:
+        return int(Decimal(text))
+    match = re.match(r"[+-]?\d+", text)
+    return int(match[0]) if match is not None else 0
 
 
 def as_float(value: object) -> float:
-    """As `as_integer`, with what stands behind the point."""
-    if isinstance(value, str):
-        match = re.match(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value)
-        return float(match[0]) if match is not None else 0.0
+    """Of a text, all of it must be a number. Raises ValueError."""
     if isinstance(value, bool | int | float):
         return float(value)
-    raise TypeError("it has no number")
+    text = _number_text(value)
+    return float(int(text, 16)) if _HEX.match(text) else float(text)
 
 
-def _european(text: object) -> object:
-    return text.replace(".", "").replace(",", ".") if isinstance(text, str) else text
+def _number_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("it has no number")
+    return value.strip().replace(",", "")
 
 
-def _american(text: object) -> object:
-    return text.replace(",", "") if isinstance(text, str) else text
+def _american(value: object) -> object:
+    """1.234,5 as 1,234.5."""
+    return value.translate(str.maketrans(",.", ".,")) if isinstance(value, str) else value
 
 
 def as_boolean(value: object) -> object:
@@ -190,28 +194,35 @@ def as_boolean(value: object) -> object:
 
 
 CONVERSIONS: Mapping[str, Callable[[object], object]] = {
-    "integer": lambda value: as_integer(_american(value)),
-    "integer_eu": lambda value: as_integer(_european(value)),
-    "float": lambda value: as_float(_american(value)),
-    "float_eu": lambda value: as_float(_european(value)),
+    "integer": as_integer,
+    "integer_eu": lambda value: as_integer(_american(value)),
+    "float": as_float,
+    "float_eu": lambda value: as_float(_american(value)),
     "string": text_of,
     "boolean": as_boolean,
 }
 
 
 def _gsub(name: str, source: str, replacement: str) -> Change:
+    is_plain = "%{" not in source
     try:
-        pattern = re.compile(respelled(source))
+        compiled = _compiled(source) if is_plain else None
     except re.error as error:
         raise Invalid(what=f"gsub pattern {source!r}", why=str(error), fix="correct the pattern") from error
     reference = parse_reference(name)
     python_replacement = re.sub(r"\\([0-9])", r"\\g<\1>", re.sub(r"\\(?![0-9])", r"\\\\", replacement))
 
     def change(event: Event) -> None:
+        pattern = compiled if compiled is not None else _compiled(event.sprintf(source))
         with_fields = event.sprintf(python_replacement)
         _change_texts(event, reference, lambda text: pattern.sub(with_fields, text))
 
     return change
+
+
+@lru_cache(maxsize=GSUB_KEPT)
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(respelled(source))
 
 
 def _each_text(reference: Reference, convert: Callable[[str], str]) -> Change:
@@ -257,9 +268,7 @@ def _merge(reference: Reference, source: Reference) -> Change:
             return
         if isinstance(have, dict) and isinstance(added, dict):
             event.put(reference, {**have, **added})
-        elif isinstance(have, dict) or isinstance(added, dict):
-            raise TypeError("a hash and an array cannot be merged")
-        else:
+        elif not isinstance(have, dict) and not isinstance(added, dict):
             first = have if isinstance(have, list) else [] if have is None else [have]
             event.put(reference, [*first, *(added if isinstance(added, list) else [added])])
 

@@ -2,13 +2,14 @@
 
 Most filters look at one event and say whether they were successful on it (`per_event`); those get the
 options that all filters share (add_field, add_tag, remove_field, remove_tag) applied after success.
-Others (split, clone, aggregate) make events out of events and do that themselves with `Decoration`.
+Others (split, clone) make events out of events and do that themselves with `Decoration`. A filter that
+asks elsewhere (dns, http) answers with an awaitable; one that remembers (metrics) gives events at ticks.
 Source: Logstash reference, "Filter plugins" (common options).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +23,18 @@ from maru.wire.logstash.syntax import Plugin
 from maru.wire.logstash.templates import Template, compile_template
 
 Batch = list[Event]
-Filter = Callable[[Batch], Batch]
+Filter = Callable[[Batch], Batch | Awaitable[Batch]]
 """Takes a batch, answers what goes on: the same events changed, fewer, or more."""
+
+TICK_S = 5.0  # between two ticks, as in Logstash
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A filter with a memory. flush: the events that are due, asked for every TICK_S."""
+
+    run: Callable[[Batch], Batch]
+    flush: Callable[[], Batch]
 
 
 class Tools(Protocol):
@@ -31,6 +42,10 @@ class Tools(Protocol):
 
     def now(self) -> datetime:
         """An aware moment."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds since some moment."""
         ...
 
     def unique_id(self) -> str:
@@ -54,7 +69,7 @@ class TimeIsUp(Exception):
     """Raised in the middle of what took longer than its limit."""
 
 
-Build = Callable[[Plugin, Tools], Filter]
+Build = Callable[[Plugin, Tools], Filter | Remembering]
 """Makes a filter of what was written. Raises Invalid."""
 
 
@@ -113,6 +128,27 @@ def per_event(options: FilterOptions, is_successful: Callable[[Event], bool]) ->
         return batch
 
     return decorated
+
+
+def within(tools: Tools, limit_s: float, work: Callable[[Event], None], timeout_tag: str) -> Filter:
+    """A filter of work that may run wild: the limit is watched over a batch, and what was under way gets the tag."""
+
+    def run(batch: Batch) -> Batch:
+        left = batch
+        while left:
+            count = 0
+            try:
+                with tools.limited(limit_s):
+                    for event in left:
+                        work(event)
+                        count += 1
+            except TimeIsUp:
+                left[count].tag(timeout_tag)
+                count += 1
+            left = left[count:]
+        return batch
+
+    return run
 
 
 def add_value(event: Event, reference: Reference, value: object) -> None:

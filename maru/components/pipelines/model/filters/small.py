@@ -1,21 +1,18 @@
-"""Filters of a few lines: uuid, urldecode, prune, cidr, truncate.
+"""Filters of a few lines: uuid, urldecode, cidr, truncate.
 
-Source: Logstash reference, "Uuid", "Urldecode", "Prune", "Cidr" and "Truncate" filter plugins.
+Source: Logstash reference, "Uuid", "Urldecode", "Cidr" and "Truncate" filter plugins.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import unquote_plus
 
-from maru.components.pipelines.model.event import METADATA, TIMESTAMP, VERSION, Event, text_of
+from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
-from maru.components.pipelines.model.grok.compiling import respelled
 from maru.components.pipelines.model.options import FilterOptions, options_of
-from maru.core.errors import Invalid
 from maru.wire.logstash.references import Reference, parse_reference
 from maru.wire.logstash.syntax import Plugin
 
@@ -37,18 +34,6 @@ class UrldecodeOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_
     all_fields: bool = False
     charset: str = "UTF-8"
     tag_on_failure: Sequence[str] = ("_urldecodefailure",)
-
-
-class PruneOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Names and values are patterns."""
-
-    not_done: ClassVar[frozenset[str]] = frozenset(["interpolate"])
-
-    whitelist_names: Sequence[str] = ()
-    blacklist_names: Sequence[str] = ("%\\{[^}]+\\}",)
-    whitelist_values: Mapping[str, str] = {}
-    blacklist_values: Mapping[str, str] = {}
-    interpolate: bool = False
 
 
 class CidrOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,31 +89,6 @@ def build_urldecode(plugin: Plugin, tools: Tools) -> Filter:
     return per_event(options, is_successful)
 
 
-def build_prune(plugin: Plugin, tools: Tools) -> Filter:
-    """prune. Raises Invalid for a pattern that cannot be compiled."""
-    options = options_of(plugin, PruneOptions, "filter")
-    kept = _any_of(options.whitelist_names)
-    gone = _any_of(options.blacklist_names)
-    kept_values = {name: _any_of([pattern]) for name, pattern in options.whitelist_values.items()}
-    gone_values = {name: _any_of([pattern]) for name, pattern in options.blacklist_values.items()}
-
-    def is_successful(event: Event) -> bool:
-        for name in list(event.fields):
-            if name in (TIMESTAMP, VERSION, METADATA):
-                continue
-            value = text_of(event.fields[name]) if event.fields[name] is not None else ""
-            if (
-                (options.whitelist_names and not kept(name))
-                or gone(name)
-                or (name in kept_values and not kept_values[name](value))
-                or (name in gone_values and gone_values[name](value))
-            ):
-                del event.fields[name]
-        return True
-
-    return per_event(options, is_successful)
-
-
 def build_cidr(plugin: Plugin, tools: Tools) -> Filter:
     """cidr: successful when an address lies in one of the networks."""
     options = options_of(plugin, CidrOptions, "filter")
@@ -162,11 +122,3 @@ def build_truncate(plugin: Plugin, tools: Tools) -> Filter:
         return True
 
     return per_event(options, is_successful)
-
-
-def _any_of(sources: Sequence[str]) -> Callable[[str], bool]:
-    try:
-        patterns = [re.compile(respelled(source)) for source in sources]
-    except re.error as error:
-        raise Invalid(what="prune", why=str(error), fix="correct the pattern") from error
-    return lambda text: any(pattern.search(text) is not None for pattern in patterns)

@@ -30,11 +30,14 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
     decoration = decoration_of(options)
 
     def parts_of(event: Event) -> list[object] | None:
+        """None: it stays as it is."""
         value = event.get(source)
-        if isinstance(value, list):
-            return list(value)
         if isinstance(value, str):
-            return [part for part in value.split(options.terminator) if part]
+            value = value.split(options.terminator)
+            if len(value) == 1:
+                return None
+        if isinstance(value, list):
+            return [part for part in value if part is not None and part != ""]
         event.tag(FAILURE_TAG)
         return None
 
@@ -42,7 +45,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
         out: Batch = []
         for event in batch:
             parts = parts_of(event)
-            if parts is None or (isinstance(event.get(source), str) and len(parts) == 1):
+            if parts is None:
                 out.append(event)
                 continue
             for number, part in enumerate(parts):

@@ -22,14 +22,21 @@ from maru.core.errors import Invalid
 from maru.wire.logstash.references import Reference, parse_reference
 from maru.wire.logstash.syntax import Plugin
 
+FILE_CODE_POINTS = 128 << 20  # Logstash's bound of a YAML file; here a file is bounded by its bytes
+
 
 class TranslateOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See the plugin's reference. refresh_interval: s between two looks at the file, 0 for none."""
+    """See the plugin's reference. refresh_interval: s between two looks at the file, 0 for none.
 
-    not_done: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+    field and destination: the former names of source and target.
+    """
 
-    source: str
+    without_effect: ClassVar[frozenset[str]] = frozenset(["yaml_load_strategy", "yaml_dictionary_code_point_limit"])
+
+    source: str = ""
+    field: str = ""
     target: str = ""
+    destination: str = ""
     dictionary: Mapping[str, object] = {}
     dictionary_path: str = ""
     exact: bool = True
@@ -39,6 +46,8 @@ class TranslateOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_
     iterate_on: str = ""
     refresh_interval: int = 300
     refresh_behaviour: str = "merge"
+    yaml_load_strategy: str = "one_shot"
+    yaml_dictionary_code_point_limit: int = FILE_CODE_POINTS
     ecs_compatibility: str = "v8"
 
 
@@ -47,9 +56,17 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
     options = options_of(plugin, TranslateOptions, "filter")
     if options.dictionary and options.dictionary_path:
         raise Invalid(what="translate", why="dictionary and dictionary_path exclude each other", fix="give one")
+    if options.refresh_behaviour not in ("merge", "replace"):
+        raise Invalid(
+            what="translate", why=f"no refresh_behaviour {options.refresh_behaviour!r}", fix="merge or replace"
+        )
+    if not (options.source or options.field):
+        raise Invalid(what="translate", why="Missing a required setting: source", fix='source => "status"')
     book = _Book(options, tools)
-    source = parse_reference(options.source)
-    target = parse_reference(options.target) if options.target else source
+    source = parse_reference(options.source or options.field)
+    usual = "translation" if options.ecs_compatibility == "disabled" or options.field else ""
+    written = options.target or options.destination or usual
+    target = parse_reference(written) if written else source
     overrides = options.override if options.override is not None else target == source
 
     def is_successful(event: Event) -> bool:
@@ -75,21 +92,22 @@ class _Book:
         self._read_at = tools.now()
         self._entries = dict(options.dictionary) or self._read()
         self._patterns = self._compiled()
+        self._anywhere = self._union()
 
     def find(self, key: str) -> object:
         """What stands for `key`, None if nothing does."""
         self._refresh()
         options = self._options
-        if options.regex:
+        if options.exact and options.regex:
             for pattern, value in self._patterns:
                 if pattern.search(key) is not None:
                     return value
             return None
         if options.exact:
             return self._entries.get(key)
-        replaced = key
-        for entry, value in self._entries.items():
-            replaced = replaced.replace(entry, text_of(value))
+        if self._anywhere is None:
+            return None
+        replaced = self._anywhere.sub(lambda match: text_of(self._entries[match[0]]), key)
         return replaced if replaced != key else None
 
     def _refresh(self) -> None:
@@ -99,9 +117,19 @@ class _Book:
         if (self._tools.now() - self._read_at).total_seconds() < options.refresh_interval:
             return
         self._read_at = self._tools.now()
-        read = self._read()
+        try:
+            read = self._read()
+        except Invalid:
+            return  # the old dictionary goes on, as in Logstash
         self._entries = {**self._entries, **read} if options.refresh_behaviour == "merge" else read
         self._patterns = self._compiled()
+        self._anywhere = self._union()
+
+    def _union(self) -> re.Pattern[str] | None:
+        """All entries as one pattern, for what is not exact: each place is translated once."""
+        if self._options.exact or not self._entries:
+            return None
+        return re.compile("|".join(map(re.escape, self._entries)))
 
     def _read(self) -> dict[str, object]:
         if not self._options.dictionary_path:
@@ -125,7 +153,12 @@ class _Book:
 def _entries(text: str, suffix: str) -> dict[str, object]:
     if suffix == ".csv":
         return {row[0]: row[1] for row in csv.reader(text.splitlines()) if len(row) > 1}
-    read = msgspec.json.decode(text) if suffix == ".json" else ryaml.loads(text)
+    if suffix not in (".json", ".yml", ".yaml"):
+        raise ValueError(f"a file named {suffix!r} has no valid format: .yml, .yaml, .json or .csv")
+    try:
+        read = msgspec.json.decode(text) if suffix == ".json" else ryaml.loads(text)
+    except ryaml.InvalidYamlError as error:
+        raise ValueError(str(error)) from error
     if not isinstance(read, dict):
         raise TypeError("it is no mapping")
     return {str(key): value for key, value in read.items()}

@@ -1,8 +1,9 @@
 r"""A grok expression as one regular expression of Python, with what its groups become.
 
-`%{NAME}` is put in its place, `%{NAME:field}` captures, `%{NAME:field:int}` converts; `(?<field>...)`
-captures as in Ruby. Groups get made-up names, since fields may have any. Oniguruma's spellings that
-Python lacks are respelled; what cannot be is refused when the pipeline is read, not when it runs.
+`%{NAME}` is put in its place, `%{NAME:field}` captures, `%{NAME:field:int}` converts, `%{NAME=pattern}`
+defines; `(?<field>...)` captures as in Ruby. Groups get made-up names, since fields may have any.
+Oniguruma's spellings that Python lacks are respelled; what cannot be is refused when the pipeline is
+read, not when it runs.
 Source: Logstash reference, "Grok filter plugin"; Oniguruma RE; Python `re`.
 """
 
@@ -18,7 +19,9 @@ from maru.wire.logstash.references import Reference, parse_reference
 DEPTH_MAX = 64  # patterns within patterns
 PATTERN_BYTES_MAX = 1 << 20
 
-_USE = re.compile(r"%\{(?P<name>\w+)(?::(?P<field>[^:}]+))?(?::(?P<kind>\w+))?(?:=[^}]*)?\}")
+_USE = re.compile(
+    r"%\{(?P<name>\w+)(?::(?P<field>[^:}]+))?(?::(?P<kind>\w+))?(?:=(?P<inline>(?:[^{}]|\{\d*,?\d*\})+))?\}"
+)
 _NAMED = re.compile(r"\(\?<(?![=!])(?P<field>[^>]+)>")
 _CLASSES = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
@@ -94,6 +97,8 @@ class _Compiling:
 
     def _used(self, match: re.Match[str], depth: int) -> str:
         name, field = match["name"], match["field"]
+        if match["inline"] is not None:
+            self._patterns = {**self._patterns, name: match["inline"]}
         if name not in self._patterns:
             raise Invalid(
                 what="grok expression",
