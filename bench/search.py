@@ -20,6 +20,7 @@ from bench.report import Say, Table
 from maru.core.site import PORT_ELASTIC
 
 DOCUMENTS = int(os.environ.get("BENCH_SEARCH_DOCUMENTS", "1000000"))
+DOCUMENT_BYTES = 275
 BATCH = 2_000
 WRITERS = 2
 ASKED = 30
@@ -69,7 +70,7 @@ _WORDS = re.split(
 
 def measure(say: Say) -> Sequence[Table]:
     """Index, then ask."""
-    table = Table(f"search, {DOCUMENTS:,} documents of 275 bytes by bulk over HTTP")
+    table = Table(f"search, {DOCUMENTS:,} documents of {DOCUMENT_BYTES} bytes by bulk over HTTP")
     with platform_running() as platform:
         telemetry = platform.pids()["telemetry"]
         idle_mb = memory_mb(telemetry)
@@ -95,15 +96,16 @@ def measure(say: Say) -> Sequence[Table]:
 def _batch(start: int) -> bytes:
     lines = []
     for number in range(start, min(start + BATCH, DOCUMENTS)):
-        words = " ".join(_WORDS[(number * 7 + step * (1 + number % 5)) % len(_WORDS)] for step in range(18))
+        words = " ".join(_WORDS[(number * 7 + step * (1 + number % 5)) % len(_WORDS)] for step in range(40))
         document = {
             "@timestamp": 1_700_000_000_000 + number * 100,
             "level": ("info", "info", "info", "warn", "error")[number % 5],
             "host": f"web-{number % 20}",
             "status": 200 + number % 5 * 100,
             "took_ms": number % 1000 / 10,
-            "message": words[:160],
+            "message": "",
         }
+        document["message"] = words[: DOCUMENT_BYTES - len(msgspec.json.encode(document))]
         lines += [b'{"index":{}}', msgspec.json.encode(document)]
     return b"\n".join([*lines, b""])
 

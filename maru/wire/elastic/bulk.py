@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from maru.wire.elastic.json import BodyError, Json, Object, decode, token_of
 
@@ -31,8 +32,7 @@ KNOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """kind: one of ACTIONS. head: what stands beside it. source: the bytes of the next line."""
 
     kind: str
@@ -48,12 +48,15 @@ def items(body: bytes) -> Iterator[Item]:
         raise BodyError("illegal_argument_exception", "The bulk request must be terminated by a newline [\\n]")
     lines = body.split(b"\n")
     at = 0
+    before: tuple[bytes, str, Object] = (b"", "", {})  # many actions are the same as the one before
     while at < len(lines):
         line = lines[at]
         at += 1
         if not line.strip():
             continue
-        kind, head = _action(line, at)
+        if line != before[0]:
+            before = (line, *_action(line, at))
+        _, kind, head = before
         if kind == "delete":
             yield Item(kind, head, b"")
             continue

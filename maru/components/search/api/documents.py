@@ -182,7 +182,7 @@ class DocumentApi:
         )
         writes = [_item_write(item, common) for item in parsed]
         problems: list[str] = []
-        for _number, write in enumerate(writes, 1):
+        for write in writes:
             if not write.target:
                 problems.append(f" {len(problems) + 1}: index is missing;")
             if not write.id and write.kind in ("delete", "update"):
@@ -191,9 +191,10 @@ class DocumentApi:
             raise failure(400, "action_request_validation_exception", f"Validation Failed:{''.join(problems)}")
         outcomes = await self._house.writing.many(writes, _refresh(call))
         shards = self._shards(outcomes)
-        told = [self._item(outcome, shards) for outcome in outcomes]
+        is_asked = not call.has("filter_path") or "items" in call.arg("filter_path") or "*" in call.arg("filter_path")
+        told = [self._item(outcome, shards) for outcome in outcomes] if is_asked else []
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
-        errors = any("error" in next(iter(one.values())) for one in told)
+        errors = any(outcome.error is not None for outcome in outcomes)
         return Reply({"errors": errors, "took": took, "items": told})
 
     def _shards(self, outcomes: Sequence[Outcome]) -> Object:
@@ -219,12 +220,12 @@ class DocumentApi:
             }
         told = self._told(outcome, shards)
         assert outcome.written is not None
-        status = {"created": 201, "not_found": 404}.get(outcome.written.result, 200)
+        told["status"] = _STATUSES.get(outcome.written.result, 200)
         if write.kind == "update" and write.returns is not None:
             got = _updated_source(outcome, write.returns)
             if got is not None:
                 told["get"] = got
-        return {write.kind: {**told, "status": status}}
+        return {write.kind: told}
 
     def _told(self, outcome: Outcome, shards: Object | None = None) -> Object:
         written = outcome.written
@@ -347,6 +348,9 @@ class DocumentApi:
             }
         took = int((self._house.clock.monotonic_s() - began_s) * 1000)
         return {**told, "_version": version, "found": True, "took": took, "term_vectors": vectors}
+
+
+_STATUSES = {"created": 201, "not_found": 404}
 
 
 def _item_write(item: Item, common: Write) -> Write:

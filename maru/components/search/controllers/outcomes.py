@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from maru.components.search.engine.operations import Written
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Json
 
 
-@dataclass(slots=True)
-class Write:
+class Write(msgspec.Struct, gc=False):
     """One wanted operation on an index by name. kind: index, create, update or delete.
 
     document: for pipelines and partial updates, decoded; source wins until then.
@@ -31,8 +30,7 @@ class Write:
     returns: Json = None  # of an update: the _source wanted back
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of it: written, or error. index: the concrete name. source: of an update, as it stands now."""
 
     write: Write
@@ -41,4 +39,3 @@ class Outcome:
     error: MaruError | None = None
     source: bytes = b""
     refreshed: bool = False
-    ran: list[str] = field(default_factory=list)

@@ -7,14 +7,14 @@ is shared with whoever else waits. Source: Elasticsearch reference, "Document AP
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.outcomes import Outcome, Write
 from maru.components.search.controllers.templates import Templates
 from maru.components.search.controllers.updating import _bad_source, _invalid, _updated_blocking
-from maru.components.search.engine.operations import Operation, Written
+from maru.components.search.engine.operations import MakeIds, Operation, Written
 from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure, illegal, no_such_index
 from maru.components.search.model.ingest.documents import Dropped
@@ -25,6 +25,8 @@ from maru.core.ids import Ids
 from maru.wire.elastic.json import BodyError, Object, decode, encode
 
 ID_BYTES_MAX = 512
+ID_RANDOM_BYTES = 15
+LEARN_TRIES = 5  # of one batch that brings fields: each may bring what the one before hid
 
 
 class Writing:
@@ -51,8 +53,8 @@ class Writing:
         own: dict[str, list[str]] = {}  # the pipelines that an index has of its own
         for outcome in outcomes:
             try:
-                self._check(outcome.write)
-                target = await self._piped(outcome, own)
+                _check(outcome.write)
+                target = self._piped(outcome, own)
                 if target:
                     groups.setdefault(target, []).append(outcome)
             except MaruError as error:
@@ -96,45 +98,7 @@ class Writing:
 
     # Own.
 
-    def _check(self, write: Write) -> None:
-        if len(write.id) * 4 > ID_BYTES_MAX and len(write.id.encode()) > ID_BYTES_MAX:
-            raise failure(
-                400,
-                "action_request_validation_exception",
-                (
-                    f"Validation Failed: 1: id [{write.id}] is too long, must be no longer than {ID_BYTES_MAX} "
-                    f"bytes but was: {len(write.id.encode())};"
-                ),
-            )
-        if write.version_type not in ("internal", "external", "external_gte", "external_gt"):
-            raise illegal(f"No version type match [{write.version_type}]")
-        if write.version_type == "external_gt":
-            write.version_type = "external"
-        if write.version_type != "internal":
-            if write.kind == "create":
-                raise _invalid("create operations only support internal versioning. use index instead")
-            if write.version < 0:
-                raise _invalid(
-                    f"illegal version value [{write.version}] for version type [{write.version_type.upper()}]"
-                )
-            if write.kind == "update":
-                raise _invalid(
-                    "internal versioning can not be used for optimistic concurrency control. Please use "
-                    "`if_seq_no` and `if_primary_term` instead"
-                )
-        elif write.version >= 0:
-            raise _invalid(
-                "internal versioning can not be used for optimistic concurrency control. Please use "
-                "`if_seq_no` and `if_primary_term` instead"
-            )
-        if (write.if_seq >= 0) != (write.if_term > 0):
-            raise _invalid(
-                f"ifSeqNo is {'set' if write.if_seq >= 0 else 'unassigned'}, but primary term is [{write.if_term}]"
-                if write.if_seq >= 0
-                else f"ifSeqNo is unassigned, but primary term is [{write.if_term}]"
-            )
-
-    async def _piped(self, outcome: Outcome, own: dict[str, list[str]]) -> str:
+    def _piped(self, outcome: Outcome, own: dict[str, list[str]]) -> str:
         """Run the pipelines; the index it goes to, "" where one dropped it."""
         write = outcome.write
         if write.kind in ("update", "delete"):
@@ -212,14 +176,9 @@ class Writing:
         shard = await index.engine()
         for outcome in outcomes:
             outcome.index = index.name
-        updates = [outcome for outcome in outcomes if outcome.write.kind == "update"]
         try:
-            if updates and len(outcomes) > 1:
-                # Each update reads what the writes before it left.
-                for outcome in outcomes:
-                    await self._locked(index, shard, [outcome])
-            else:
-                await self._locked(index, shard, outcomes)
+            for run in _runs(outcomes):
+                await self._locked(index, shard, run)
             await self.durable(index, shard)
         except MaruError as error:
             for outcome in outcomes:
@@ -227,36 +186,19 @@ class Writing:
 
     async def _locked(self, index: Index, shard: Shard, outcomes: Sequence[Outcome]) -> None:
         async with shard.lock:
-            prepared: list[tuple[Outcome, Operation]] = []
-            added: Object = {}
-            tries = await asyncio.to_thread(_prepare_all_blocking, index, shard, outcomes, prepared, added)
-            for _ in range(tries):
-                if not added:
+            batch = _Batch(index, shard, self._make_ids)
+            await asyncio.to_thread(batch.prepare_blocking, outcomes)
+            for _ in range(LEARN_TRIES):
+                if not batch.added:
                     break
-                refused = await self._learn(index, added)
-                again = [
-                    outcome
-                    for outcome, operation in prepared
-                    if operation.parsed is not None and operation.parsed.added
-                ]
-                kept = [pair for pair in prepared if pair[0] not in again]
+                refused = await self._learn(index, batch.added)
+                again = batch.take_new(outcomes)
+                if refused is None:
+                    await asyncio.to_thread(batch.prepare_blocking, again)
                 for outcome in again if refused is not None else []:
                     outcome.error = refused
-                prepared, added = kept, {}
-                if refused is None:
-                    fresh: list[tuple[Outcome, Operation]] = []
-                    await asyncio.to_thread(_prepare_all_blocking, index, shard, again, fresh, added)
-                    order = {id(outcome): place for place, outcome in enumerate(outcomes)}
-                    prepared = sorted([*kept, *fresh], key=lambda pair: order[id(pair[0])])
-            operations = [operation for _, operation in prepared]
-            results = await asyncio.to_thread(shard.write_blocking, operations, self._make_id)
-        for (outcome, operation), result in zip(prepared, results, strict=True):
-            if isinstance(result, Written):
-                outcome.written = result
-                outcome.source = operation.source
-            else:
-                result.details["facts"] |= {"index_uuid": index.uuid, "shard": "0", "index": index.name}
-                outcome.error = result
+            if not batch.is_written:
+                await asyncio.to_thread(batch.write_blocking, outcomes)
 
     async def _learn(self, index: Index, added: Object) -> MaruError | None:
         try:
@@ -272,30 +214,121 @@ class Writing:
             return error
         return None
 
-    def _make_id(self) -> str:
-        return self._ids.secret(15)
+    def _make_ids(self, count: int) -> Sequence[str]:
+        """As many new ids, out of one draw."""
+        drawn = self._ids.secret(ID_RANDOM_BYTES * count)
+        size = len(drawn) // count
+        return [drawn[at : at + size] for at in range(0, size * count, size)]
 
 
-def _prepare_all_blocking(
-    index: Index, shard: Shard, outcomes: Sequence[Outcome], prepared: list[tuple[Outcome, Operation]], added: Object
-) -> int:
-    """Parse what is to be written into `prepared`, and note new fields in `added`; how often mapping may grow."""
-    parser = index.parser
-    for outcome in outcomes:
-        if outcome.error is not None:
-            continue
-        try:
-            operation = _prepare_blocking(index, parser, shard, outcome)
-        except MaruError as error:
-            outcome.error = error
-            continue
-        if operation is None:
-            continue
-        if operation.parsed is not None and operation.parsed.added:
-            for path, definition in operation.parsed.added.items():
-                added.setdefault(path, definition)
-        prepared.append((outcome, operation))
-    return 5
+def _check(write: Write) -> None:
+    """Raises for an id that is too long, and for versions that contradict each other."""
+    if len(write.id) * 4 > ID_BYTES_MAX and len(write.id.encode()) > ID_BYTES_MAX:
+        raise failure(
+            400,
+            "action_request_validation_exception",
+            (
+                f"Validation Failed: 1: id [{write.id}] is too long, must be no longer than {ID_BYTES_MAX} "
+                f"bytes but was: {len(write.id.encode())};"
+            ),
+        )
+    if write.version_type not in ("internal", "external", "external_gte", "external_gt"):
+        raise illegal(f"No version type match [{write.version_type}]")
+    if write.version_type == "external_gt":
+        write.version_type = "external"
+    if write.version_type != "internal":
+        if write.kind == "create":
+            raise _invalid("create operations only support internal versioning. use index instead")
+        if write.version < 0:
+            raise _invalid(f"illegal version value [{write.version}] for version type [{write.version_type.upper()}]")
+        if write.kind == "update":
+            raise _invalid(
+                "internal versioning can not be used for optimistic concurrency control. Please use "
+                "`if_seq_no` and `if_primary_term` instead"
+            )
+    elif write.version >= 0:
+        raise _invalid(
+            "internal versioning can not be used for optimistic concurrency control. Please use "
+            "`if_seq_no` and `if_primary_term` instead"
+        )
+    if (write.if_seq >= 0) != (write.if_term > 0):
+        raise _invalid(
+            f"ifSeqNo is {'set' if write.if_seq >= 0 else 'unassigned'}, but primary term is [{write.if_term}]"
+            if write.if_seq >= 0
+            else f"ifSeqNo is unassigned, but primary term is [{write.if_term}]"
+        )
+
+
+def _runs(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Parts that can be prepared at once: an update reads what the writes before it left."""
+    if not any(outcome.write.kind == "update" for outcome in outcomes):
+        yield outcomes
+        return
+    start = 0
+    seen: set[str] = set()
+    for at, outcome in enumerate(outcomes):
+        if outcome.write.kind == "update" and outcome.write.id in seen:
+            yield outcomes[start:at]
+            start, seen = at, set()
+        seen.add(outcome.write.id)
+    yield outcomes[start:]
+
+
+class _Batch:
+    """Writes of one index on their way. added: definitions of fields that some of them bring."""
+
+    def __init__(self, index: Index, shard: Shard, make_ids: MakeIds) -> None:
+        self._index = index
+        self._shard = shard
+        self._make_ids = make_ids
+        self._operations: dict[int, Operation] = {}  # by the identity of their outcomes
+        self.added: Object = {}
+        self.is_written = False
+
+    def prepare_blocking(self, outcomes: Sequence[Outcome]) -> None:
+        """Parse them; where none brings a field, and these are all, write them too."""
+        parser = self._index.parser
+        is_whole = not self._operations
+        for outcome in outcomes:
+            if outcome.error is not None:
+                continue
+            try:
+                operation = _prepare_blocking(self._index, parser, self._shard, outcome)
+            except MaruError as error:
+                outcome.error = error
+                continue
+            if operation is None:
+                continue
+            self._operations[id(outcome)] = operation
+            if operation.parsed is not None and operation.parsed.added:
+                for path, definition in operation.parsed.added.items():
+                    self.added.setdefault(path, definition)
+        if is_whole and not self.added:
+            self.write_blocking(outcomes)
+
+    def take_new(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Those that bring fields, to be prepared again."""
+        found = []
+        for outcome in outcomes:
+            operation = self._operations.get(id(outcome))
+            if operation is not None and operation.parsed is not None and operation.parsed.added:
+                del self._operations[id(outcome)]
+                found.append(outcome)
+        self.added = {}
+        return found
+
+    def write_blocking(self, outcomes: Sequence[Outcome]) -> None:
+        """Number and log what is prepared, in order, and note what became of it."""
+        self.is_written = True
+        pairs = [(outcome, self._operations[id(outcome)]) for outcome in outcomes if id(outcome) in self._operations]
+        results = self._shard.write_blocking([operation for _, operation in pairs], self._make_ids)
+        for (outcome, operation), result in zip(pairs, results, strict=True):
+            if isinstance(result, Written):
+                outcome.written = result
+                outcome.source = operation.source
+            else:
+                result.details["facts"] |= {"index_uuid": self._index.uuid, "shard": "0", "index": self._index.name}
+                outcome.error = result
 
 
 def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outcome) -> Operation | None:

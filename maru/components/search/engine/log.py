@@ -14,20 +14,21 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from maru.components.search.errors import failure
 from maru.core.errors import Broken
 
 FILE_BYTES = 64 * 1024 * 1024
 _HEAD = struct.Struct("<IIBQIQHH")  # checksum, bytes after it and itself, kind, seq, term, version, id, routing
+_TAIL = struct.Struct("<IBQIQHH")  # the same without the checksum
 _HEAD_BYTES = _HEAD.size
 _OFFSET_BITS = 36
 
 INDEX, DELETE, NOTHING = 1, 2, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One operation. source: the document as it was sent (empty for DELETE)."""
 
     kind: int
@@ -41,10 +42,10 @@ class Record:
 
 def encode(record: Record) -> bytes:
     """The bytes of a record."""
-    name, routing = record.id.encode(), record.routing.encode()
-    length = len(name) + len(routing) + len(record.source)
-    head = _HEAD.pack(0, length, record.kind, record.seq, record.term, record.version, len(name), len(routing))
-    body = b"".join((head[4:], name, routing, record.source))
+    kind, seq, term, version, doc_id, where, source = record
+    name, routing = doc_id.encode(), where.encode()
+    head = _TAIL.pack(len(name) + len(routing) + len(source), kind, seq, term, version, len(name), len(routing))
+    body = b"".join((head, name, routing, source))
     return zlib.crc32(body).to_bytes(4, "little") + body
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from maru.components.search.engine.log import Files, Record
 from maru.components.search.engine.partition import Partition
 from maru.components.search.errors import failure
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     import tantivy
 
 
-@dataclass(slots=True)
-class Operation:
+class Operation(msgspec.Struct, gc=False):
     """One wanted write. kind: index, create, delete or nothing. id: "" to have one made.
 
     version_type: internal, external or external_gte. if_seq: -1 not asked. parsed: what it gives the columns.
@@ -34,11 +35,9 @@ class Operation:
     version: int = 0
     version_type: str = "internal"
     parsed: Parsed | Flat | None = None
-    is_made: bool = False  # the id was made here: nothing can be there yet
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, gc=False):
     """What became of it. result: created, updated, deleted, not_found or noop."""
 
     id: str
@@ -77,7 +76,7 @@ class Snapshot:
 ParseBytes = Callable[[bytes, str], Parsed | Flat]
 
 
-MakeId = Callable[[], str]
+MakeIds = Callable[[int], Sequence[str]]
 
 
 def conflict(doc_id: str, reason: str) -> MaruError:

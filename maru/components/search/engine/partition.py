@@ -98,8 +98,9 @@ class Partition:
     def add_blocking(self, documents: Iterable[str], writer_bytes: int) -> None:
         """Add documents, each JSON by column."""
         writer = self._open_writer(writer_bytes)
+        add = writer.add_json
         for document in documents:
-            writer.add_json(document)
+            add(document)
             self._written += 1
 
     def delete_blocking(self, doc_id: str, writer_bytes: int) -> None:

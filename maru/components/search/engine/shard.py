@@ -14,11 +14,12 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of
-from maru.components.search.engine.operations import MakeId, Operation, ParseBytes, Snapshot, Stored, Written, conflict
+from maru.components.search.engine.operations import MakeIds, Operation, ParseBytes, Snapshot, Stored, Written, conflict
 from maru.components.search.engine.partition import Partition, count_of
 from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, Column
 from maru.core.errors import MaruError
@@ -33,25 +34,19 @@ PRIMARY_TERM = 1
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True, gc=False):
     seq: int
     version: int
     location: int  # -1: deleted
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(msgspec.Struct, gc=False):
     seq: int
     id: str
     location: int
     texts: tuple[str, ...]  # for a partition; none of a deletion
     overwrites: bool
-
-    @property
-    def bytes(self) -> int:
-        """About how much memory it takes."""
-        return 200 + sum(map(len, self.texts))
+    bytes: int  # of memory, about
 
 
 class Shard:
@@ -121,10 +116,10 @@ class Shard:
 
     # Writing.
 
-    def write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
+    def write_blocking(self, operations: Sequence[Operation], make_ids: MakeIds) -> list[Written | MaruError]:
         """Number, check and append `operations`; durable only after `sync_blocking`."""
         with self._guard:
-            results = self._write_blocking(operations, make_id)
+            results = self._write_blocking(operations, make_ids)
             load = max(self._pending_bytes / PENDING_BYTES_MAX, len(self._pending) / PENDING_OPERATIONS_MAX)
         # While a commit runs writes go on, up to where memory ends: then they wait for it.
         if load > 1 and self._shaping.acquire(blocking=load > PENDING_TIMES_MAX):
@@ -134,17 +129,20 @@ class Shard:
                 self._shaping.release()
         return results
 
-    def _write_blocking(self, operations: Sequence[Operation], make_id: MakeId) -> list[Written | MaruError]:
+    def _write_blocking(self, operations: Sequence[Operation], make_ids: MakeIds) -> list[Written | MaruError]:
         results: list[Written | MaruError] = []
         records: list[bytes] = []
         made: list[tuple[Operation, int, bool]] = []
-        known = self._lookup([operation.id for operation in operations if operation.id and not operation.is_made])
+        named = [operation.id for operation in operations if operation.id]
+        known = self._lookup(named) if named else {}
+        ids = iter(make_ids(len(operations) - len(named))) if len(named) < len(operations) else iter(())
         seq = self.seq
-        fresh: dict[str, _Known] = {}
         for operation in operations:
-            if not operation.id:
-                operation.id, operation.is_made = make_id(), True
-            have = fresh.get(operation.id) or known.get(operation.id)
+            have = None
+            if operation.id:
+                have = known.get(operation.id)
+            else:
+                operation.id = next(ids)
             try:
                 version = self._check(operation, have)
             except MaruError as error:
@@ -152,21 +150,26 @@ class Shard:
                 continue
             seq += 1
             is_there = have is not None and have.location >= 0
-            kind = DELETE if operation.kind == "delete" else INDEX
+            if operation.kind == "delete":
+                kind, result = DELETE, "deleted" if is_there else "not_found"
+            else:
+                kind, result = INDEX, "updated" if is_there else "created"
             record = Record(kind, seq, PRIMARY_TERM, version, operation.id, operation.routing, operation.source)
             records.append(encode(record))
             made.append((operation, version, is_there))
-            fresh[operation.id] = _Known(seq, version, 0 if kind == INDEX else -1)
-            result = (
-                ("updated" if is_there else "created") if kind == INDEX else ("deleted" if is_there else "not_found")
-            )
+            if named:  # one that comes later may have the same id
+                known[operation.id] = _Known(seq, version, 0 if kind == INDEX else -1)
             results.append(Written(operation.id, seq, PRIMARY_TERM, version, result))
         locations = self._log.append_blocking(records) if records else []
         for (operation, version, is_there), location in zip(made, locations, strict=True):
             self.seq += 1
-            told = (operation.id, self.seq, location, operation.routing)
-            texts = operation.parsed.texts(*told) if operation.parsed is not None else ()
-            self._accept(_Pending(self.seq, operation.id, location, texts, is_there), version)
+            parsed = operation.parsed
+            texts = (
+                parsed.texts(operation.id, self.seq, location, operation.routing)
+                if parsed is not None and operation.kind != "delete"
+                else ()
+            )
+            self._accept(_pending(self.seq, operation.id, location, texts, is_there), version)
         return results
 
     def sync_blocking(self) -> None:
@@ -298,7 +301,7 @@ class Shard:
         if record.kind == INDEX:
             parsed = self._parse(record.source, record.id)
             texts = parsed.texts(record.id, record.seq, location, record.routing)
-        return _Pending(record.seq, record.id, location, texts, True)
+        return _pending(record.seq, record.id, location, texts, True)
 
     def _accept(self, pending: _Pending, version: int) -> None:
         self._pending.append(pending)
@@ -390,6 +393,10 @@ class Shard:
         try:
             target = self._target_blocking()
             last = {one.id: one.seq for one in batch}
+            if len(last) == len(batch) and all(one.texts and not one.overwrites for one in batch):
+                target.add_blocking([text for one in batch for text in one.texts], self._writer_bytes)
+                self._applied += len(batch)
+                return
             for one in batch:
                 if one.overwrites or not one.texts or last[one.id] != one.seq:
                     for partition in self._partitions:
@@ -471,3 +478,7 @@ class Shard:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
+
+
+def _pending(seq: int, doc_id: str, location: int, texts: tuple[str, ...], overwrites: bool) -> _Pending:
+    return _Pending(seq, doc_id, location, texts, overwrites, 200 + sum(map(len, texts)))
