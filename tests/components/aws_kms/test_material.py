@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from maru.contracts.aws_service import Members
-from maru.core.errors import MaruError
+from maru.core.errors import Conflict, MaruError
 from tests.components.aws_kms.conftest import Kms
 
 DAY_S = 86400.0
@@ -61,7 +61,7 @@ async def test_old_ciphertexts_decrypt_after_a_rotation(kms: Kms) -> None:
     key = await kms.key()
     old = await sealed(kms, key)
     assert (await kms.call("ListKeyRotations", KeyId=key["KeyId"]))["Rotations"] == []
-    assert (await kms.call("RotateKeyOnDemand", KeyId=key["KeyId"]))["KeyId"] == key["KeyId"]
+    assert (await kms.call("RotateKeyOnDemand", KeyId=key["KeyId"]))["KeyId"] == key["Arn"]
     new = await sealed(kms, key)
     one, two = [await kms.call("Decrypt", CiphertextBlob=blob) for blob in (old, new)]
     assert one["Plaintext"] == two["Plaintext"] == b"x"
@@ -77,6 +77,17 @@ async def test_on_demand_rotations_have_a_limit(kms: Kms) -> None:
     for _ in range(25):
         await kms.call("RotateKeyOnDemand", KeyId=key["KeyId"])
     assert (await kms.fails("RotateKeyOnDemand", KeyId=key["KeyId"]))[0] == "LimitExceededException"
+
+
+async def test_a_rotation_on_demand_is_refused_in_awss_words(kms: Kms) -> None:
+    pair = await kms.key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    assert await kms.fails("RotateKeyOnDemand", KeyId=pair["KeyId"]) == ("UnsupportedOperationException", "")
+    await kms.call("DisableKey", KeyId=pair["KeyId"])
+    refusal = ("DisabledException", f"{pair['Arn']} is disabled.")
+    assert await kms.fails("RotateKeyOnDemand", KeyId=pair["KeyId"]) == refusal
+    empty = await kms.key(Origin="EXTERNAL")
+    refusal = ("KMSInvalidStateException", f"{empty['Arn']} is pending import.")
+    assert await kms.fails("RotateKeyOnDemand", KeyId=empty["KeyId"]) == refusal
 
 
 async def test_automatic_rotation_comes_when_it_is_due(kms: Kms) -> None:
@@ -174,6 +185,10 @@ async def test_new_material_is_rotated_to(kms: Kms) -> None:
     blob = await sealed(kms, key)
     assert (await kms.fails("RotateKeyOnDemand", KeyId=key["KeyId"]))[0] == "KMSInvalidStateException"
     second = await imported(kms, key, b"\1" * 32, ImportType="NEW_KEY_MATERIAL", **FOREVER)
+    with pytest.raises(Conflict) as refused:
+        await imported(kms, key, b"\2" * 32, ImportType="NEW_KEY_MATERIAL", **FOREVER)
+    pending = f"because another key material (id: {second['KeyMaterialId']}) is pending rotation."
+    assert f"cannot be imported into KMS key {key['Arn']}, {pending}" in refused.value.what
     assert (await kms.call("DescribeKey", KeyId=key["KeyId"]))["KeyMetadata"]["CurrentKeyMaterialId"] == first[
         "KeyMaterialId"
     ]

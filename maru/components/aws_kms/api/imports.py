@@ -128,7 +128,7 @@ class Imports:
         if (known is None) != is_new or brought.wanted not in ("", brought.name):
             raise coded("IncorrectKeyMaterialException")
         if known is None:
-            self._check_new(key, materials)
+            self._check_new(key, materials, brought.name)
             known = {"id": brought.name, "createdAt": self._vault.stamp(), "state": self._new_state(key)}
             materials.append(known)
         known |= {"sealed": brought.sealed, "expiresAt": brought.expires_at}
@@ -136,11 +136,15 @@ class Imports:
             known["description"] = brought.description
         return {"materials": materials}
 
-    def _check_new(self, key: Key, materials: Sequence[Value]) -> None:
+    def _check_new(self, key: Key, materials: Sequence[Value], name: str) -> None:
         if materials and not key.is_symmetric:
             raise coded("IncorrectKeyMaterialException")
-        if any(material["state"] in _WAITING for material in materials):
-            raise wrong_state(f"{key.arn} already has key material pending rotation.")
+        waiting = next((material for material in materials if material["state"] in _WAITING), None)
+        if waiting is not None:
+            raise wrong_state(
+                f"New key material (id: {name}) cannot be imported into KMS key {key.arn}, because another key "
+                f"material (id: {waiting['id']}) is pending rotation."
+            )
         if key.fields.multi_region and self._gate.multi_region_type(key) == "REPLICA":
             raise unsupported("New key material must first be imported into the multi-Region primary key.")
 

@@ -83,16 +83,17 @@ class Rotation:
     async def rotate(self, call: AwsCall) -> Members:
         target = self._reach(call, "RotateKeyOnDemand")
         key = target.key
-        _check_rotates(key)
-        self._check_primary(key)
         check_usable(key)
+        if not key.is_symmetric:
+            raise unsupported("")  # as AWS words it here, unlike EnableKeyRotation
+        self._check_primary(key)
         if key.fields.rotations_on_demand >= _ON_DEMAND_MAX:
             raise limit_exceeded(
                 "The on-demand rotations limit has been reached for the given keyId. "
                 f"No more on-demand rotations can be performed for this key: {key.arn}"
             )
         await rotate(self._vault, key, "ON_DEMAND")
-        return {"KeyId": key.fields.key_id}
+        return {"KeyId": key.arn}
 
     async def list(self, call: AwsCall) -> Members:
         target = self._reach(call, "ListKeyRotations")
