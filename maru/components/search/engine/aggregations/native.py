@@ -74,7 +74,7 @@ def _body(work: Work, one: Aggregation, known: Field, family: str) -> Object:
             return {"value_count": field}
         if family not in ("whole", "decimal", "date", "boolean"):
             raise _CannotFault
-        return {"extended_stats": field}
+        return {"extended_stats" if one.kind == "extended_stats" else "stats": field}
     if one.kind == "terms":
         if family not in ("keyword", "whole", "boolean", "date") or known.kind in ("flattened", "flat_object"):
             raise _CannotFault

@@ -28,12 +28,14 @@ def aggregate(
     aggs: Object,
     buckets_max: int,
     *,
+    counts: Sequence[int] | None = None,
     is_typed: bool = False,
 ) -> Object:
-    """The `aggregations` of an answer."""
+    """The `aggregations` of an answer. counts: how many documents each query finds, where that is known already."""
     tree = parse_aggregations(aggs)
     work = Work(contexts, queries, buckets_max, is_typed)
-    counts = [count_of(context.place.searcher, query) for context, query in zip(contexts, queries, strict=True)]
+    if counts is None:
+        counts = [count_of(context.place.searcher, query) for context, query in zip(contexts, queries, strict=True)]
     if sum(counts) >= NATIVE_FROM:
         found = native.run(work, tree)
         if found is not None:

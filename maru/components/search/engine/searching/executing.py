@@ -44,11 +44,15 @@ class Surroundings:
 
 @dataclass
 class Found:
-    """rows: of this page, in order. total: how many match; max_score: None where scores are not kept."""
+    """rows: of this page, in order. total: how many match; max_score: None where scores are not kept.
+
+    counts: what the query itself finds in each place, None where something else was counted.
+    """
 
     rows: list[Row]
     total: int
     max_score: float | None
+    counts: Sequence[int] | None = None
 
 
 class Search:
@@ -73,7 +77,12 @@ class Search:
         answer: Object = {"hits": self._hits(found)}
         if request.aggs:
             answer["aggregations"] = aggregate(
-                self.contexts, queries, request.aggs, self.around.buckets_max, is_typed=request.is_typed
+                self.contexts,
+                queries,
+                request.aggs,
+                self.around.buckets_max,
+                counts=found.counts,
+                is_typed=request.is_typed,
             )
         if request.body.get("suggest"):
             answer["suggest"] = suggest(self.contexts, request.body["suggest"], is_typed=request.is_typed)
@@ -130,32 +139,45 @@ class Search:
         least = request.body.get("min_score")
         if least is not None:
             return self._at_least(filtered, float(least))
-        counts = [self._count(context, query) for context, query in zip(self.contexts, filtered, strict=True)]
+        is_by_score = not request.sort and request.size > 0 and not request.body.get("collapse")
+        counts: list[int] = []
+        rows: list[Row] = []
+        if is_by_score:
+            rows, counts = self._by_score(filtered, max(request.start + request.size, self._rescore_window()))
+        else:
+            counts = [self._count(context, query) for context, query in zip(self.contexts, filtered, strict=True)]
         total = sum(counts)
         for key in request.sort:
             for place in self.places:
                 if not (key.is_score or key.is_doc or key.field.startswith("_")):
                     field_for(key, place.target.mapping)
+        own_counts = counts if request.post_filter is None else None
         if request.size == 0:
-            return Found([], total, None)
+            return Found([], total, None, own_counts)
         wanted = request.start + request.size
         if request.body.get("collapse"):
             rows = self._collapsed(self._all(filtered, total))
-        elif not request.sort:
-            rows = self._by_score(filtered, max(wanted, self._rescore_window()))
-        elif total <= SMALL or not self._can_order():
+        elif request.sort and (total <= SMALL or not self._can_order()):
             rows = self._sorted(self._all(filtered, total))
-        else:
+        elif request.sort:
             rows = self._ordered(filtered, wanted)
         top = (
             max((row.score for row in rows), default=None)
             if not request.sort or request.body.get("track_scores")
             else None
         )
-        return Found(rows[request.start : wanted], total, top)
+        return Found(rows[request.start : wanted], total, top, own_counts)
 
     def _count(self, context: Context, query: tantivy.Query) -> int:
+        if self._is_everything(context):
+            return int(context.place.searcher.num_docs)
         return count_of(context.place.searcher, query)
+
+    def _is_everything(self, context: Context) -> bool:
+        """Whether every document of the place is found."""
+        request, target = self.request, context.place.target
+        is_narrowed = request.post_filter or request.body.get("slice") or target.filter or target.routings
+        return request.query in (None, {"match_all": {}}) and not is_narrowed and not context.mapping.has_nested
 
     def _at_least(self, queries: Sequence[tantivy.Query], least: float) -> Found:
         rows = [row for row in self._all(queries, 0) if row.score >= least]
@@ -170,15 +192,20 @@ class Search:
             raise too_many(self.around.docs_max)
         return [row for context, query in zip(self.contexts, queries, strict=True) for row in context.rows(query)]
 
-    def _by_score(self, queries: Sequence[tantivy.Query], wanted: int) -> list[Row]:
+    def _by_score(self, queries: Sequence[tantivy.Query], wanted: int) -> tuple[list[Row], list[int]]:
+        """The best of each place, in order, and how many there are in each: found in one go."""
         rows: list[Row] = []
+        counts: list[int] = []
         for context, query in zip(self.contexts, queries, strict=True):
+            counts.append(0)
             if context.place.searcher.num_docs:
-                rows += rows_of(context.place, context.place.searcher.search(query, wanted, count=False).hits)
+                result = context.place.searcher.search(query, wanted, count=True)
+                rows += rows_of(context.place, result.hits)
+                counts[-1] = int(result.count)  # type: ignore[attr-defined] # its stub forgets it
         if self.request.body.get("rescore"):
             rows = self._rescored(rows)
         rows.sort(key=lambda row: (-row.score, row.place.order, row.address.segment_ord, row.address.doc))
-        return rows
+        return rows, counts
 
     def _sorted(self, rows: list[Row]) -> list[Row]:
         keys = self.request.sort
