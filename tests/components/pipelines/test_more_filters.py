@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from maru.components.pipelines.model.event import Event
 from maru.core.errors import Invalid
-from tests.components.pipelines.running import filtered, one
+from tests.components.pipelines.running import at_once, filtered, one, ticking
 
 FIREFOX = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0"
 AT = datetime(2026, 1, 3, 12, tzinfo=UTC)
@@ -130,3 +131,69 @@ def test_elapsed_measures_from_the_start_to_the_end_of_one_id() -> None:
 def test_what_will_not_be_here_says_why(name: str) -> None:
     with pytest.raises(Invalid, match="it is not supported"):
         filtered(f"{name} {{ }}", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ('json_encode { source => "a" target => "j" }', {"a": {"b": [1, None]}}, {"a": {"b": [1, None]}, "j": '{"b":[1,null]}'}),
+        ('json_encode { source => "a" add_tag => "t" }', {"b": 1}, {"b": 1}),
+        ('alter { condrewrite => ["a", "1", "one %{b}", "b", "x", "y"] }', {"a": 1, "b": 2}, {"a": "one 2", "b": 2}),
+        ('alter { condrewriteother => ["a", "1", "c", "is"] coalesce => ["d", "%{none}", "", "%{a}"] }', {"a": "1"},
+         {"a": "1", "c": "is", "d": "1"}),
+        ("extractnumbers { }", {"message": "a 10 b1.5 c 1.2.3 7"}, {"message": "a 10 b1.5 c 1.2.3 7", "int1": 10, "float1": 1.5, "int2": 7}),
+        ('range { ranges => ["n", 1, 5, "tag:low", "m", 2, 3, "field:len:short %{m}"] }', {"n": 5, "m": "abc"},
+         {"n": 5, "m": "abc", "tags": ["low"], "len": "short abc"}),
+        ('i18n { transliterate => ["a", "l"] }', {"a": "Zażółć Straße Ærø 마", "l": ["é", 1]}, {"a": "Zazolc Strasse AEro ?", "l": ["e", 1]}),
+        ('anonymize { fields => ["a", "b"] key => "24" algorithm => "IPV4_NETWORK" }', {"a": "10.1.2.3", "b": ["10.9.9.9"]},
+         {"a": "10.1.2.0", "b": ["10.9.9.0"]}),
+        ('environment { add_field_from_env => { "h" => "HOME_OF" "x" => "NOT_THERE" } }', {}, {"h": "maru", "x": None}),
+        ('java_uuid { target => "u" }', {}, {"u": "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}),
+    ],
+)  # fmt: skip
+def test_values_are_made_of_values(text: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert one(text, **before) == after
+
+
+def test_range_drops_what_lies_outside() -> None:
+    assert filtered('range { ranges => ["n", 1, 5, "drop"] negate => true }', {"n": 0}, {"n": 3}) == [{"n": 3}]
+
+
+def test_metrics_tell_of_counts_rates_and_spread() -> None:
+    text = 'metrics { meter => ["http.%{s}"] timer => { "took" => "%{t}" } percentiles => [50, 100] add_tag => "m" }'
+    line, tools = ticking(f"{text} if [n] {{ mutate {{ remove_field => ['n'] }} }}")
+    at_once(line.run([Event({"s": 200, "t": value}) for value in (1, 2, 3, 4, 5)]))
+    (told,) = [event.fields for event in at_once(line.run([], is_tick=True))]
+    assert (told["http.200.count"], told["http.200.rate_1m"], told["tags"]) == (5, 1.0, ["m"])
+    assert (told["took.min"], told["took.max"], told["took.mean"], told["took.p50"], told["took.p100"]) == (
+        1,
+        5,
+        3,
+        3,
+        5,
+    )
+    assert told["took.stddev"] == pytest.approx(1.5811, abs=1e-3)
+    (later,) = [event.fields for event in at_once(line.run([], is_tick=True))]
+    assert later["http.200.count"] == 5 and later["http.200.rate_1m"] == pytest.approx(0.92, abs=1e-3)
+    assert tools.at_s == 0
+
+
+def test_metrics_are_told_at_their_interval_and_cleared_at_theirs() -> None:
+    line, _ = ticking(
+        'metrics { meter => "e" flush_interval => 10 clear_interval => 10 rates => [1] ignore_older_than => 60 }'
+    )
+    assert at_once(line.run([Event({}), Event({"@timestamp": AT - timedelta(hours=1)})], is_tick=True))[2:] == []
+    (told,) = at_once(line.run([], is_tick=True))
+    assert told.fields["e.count"] == 1 and "e.rate_5m" not in told.fields
+    assert at_once(line.run([], is_tick=True)) == []
+
+
+def test_elapsed_tells_of_what_was_never_ended() -> None:
+    line, tools = ticking("if [id] { elapsed { start_tag => 's' end_tag => 'e' unique_id_field => id timeout => 30 } }")
+    at_once(line.run([Event({"tags": ["s"], "id": 7, "@timestamp": AT})]))
+    assert at_once(line.run([], is_tick=True)) == []
+    tools.at_s = 31.0
+    (expired,) = at_once(line.run([], is_tick=True))
+    assert expired.fields["tags"] == ["elapsed", "elapsed_expired_error"]
+    assert (expired.fields["id"], expired.fields["event"]["duration"]) == ("7", 31_000_000_000)
+    assert at_once(line.run([], is_tick=True)) == []

@@ -7,6 +7,7 @@ Source: Logstash reference, "Accessing event data and fields"; the Event API of 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -176,25 +177,24 @@ def written_moment(moment: datetime) -> str:
 
 def encode_json(value: object) -> bytes:
     """JSON, moments by `written_moment`."""
-    return _ENCODE(_plain(value)) if _has_moment(value) else _ENCODE(value)
+    return _ENCODE(plain(value))
 
 
 _ENCODE: Callable[[object], bytes] = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def _has_moment(value: object) -> bool:
+def plain(value: object) -> object:
+    """`value` with its moments written; what has none in it is not copied."""
     if isinstance(value, dict):
-        return any(_has_moment(inner) for inner in value.values())
+        changed: Value | None = None
+        for name, inner in value.items():
+            if isinstance(inner, dict | list | datetime) and (written := plain(inner)) is not inner:
+                changed = dict(value) if changed is None else changed
+                changed[name] = written
+        return value if changed is None else changed
     if isinstance(value, list):
-        return any(_has_moment(inner) for inner in value)
-    return isinstance(value, datetime)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        elements = [plain(inner) for inner in value]
+        return value if all(map(operator.is_, elements, value)) else elements
     return written_moment(value) if isinstance(value, datetime) else value
 
 

@@ -67,6 +67,7 @@ class Generator:
         self._ground = ground
         self._dress = Dress(self._options)
         self._codec = codec_of(self._options, "plain")
+        self._host = socket.gethostname()
 
     async def run(self, emit: Emit) -> None:
         lines = list(self._options.lines) or [self._options.message]
@@ -85,7 +86,7 @@ class Generator:
             await emit(batch)
 
     def _event(self, value: Value, sequence: int) -> Event:
-        fields = {**value, "host": {"name": socket.gethostname()}, "event": {"sequence": sequence}}
+        fields = {**value, "host": {"name": self._host}, "event": {"sequence": sequence}}
         return self._dress.event(fields, self._ground.now())
 
 

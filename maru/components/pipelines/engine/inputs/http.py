@@ -16,7 +16,7 @@ import msgspec
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
 from maru.components.pipelines.engine.inputs.streams import address_of
-from maru.components.pipelines.model.codecs.reading import reading
+from maru.components.pipelines.model.codecs.catalog import reading_of
 from maru.components.pipelines.model.options import NOWHERE, InputOptions, options_of
 from maru.core.front.listener import TcpListener
 from maru.core.front.message import Answer, Request
@@ -56,7 +56,7 @@ class Http:
         self._dress = Dress(self._options)
         self._usual = codec_of(self._options, "plain")
         self._by_type = {
-            kind: reading(Plugin(name, (), NOWHERE, name)) for kind, name in self._options.additional_codecs.items()
+            kind: reading_of(Plugin(name, (), NOWHERE, name)) for kind, name in self._options.additional_codecs.items()
         }
 
     async def run(self, emit: Emit) -> None:

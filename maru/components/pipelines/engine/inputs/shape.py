@@ -13,7 +13,7 @@ from typing import Protocol
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.queues.shape import Heard
-from maru.components.pipelines.model.codecs.reading import reading
+from maru.components.pipelines.model.codecs.catalog import reading_of
 from maru.components.pipelines.model.codecs.shape import MakeReading
 from maru.components.pipelines.model.event import TAGS, TIMESTAMP, VERSION, Event, text_of
 from maru.components.pipelines.model.filters.date import iso8601
@@ -87,4 +87,4 @@ class Pending:
 
 def codec_of(options: InputOptions, usual: str) -> MakeReading:
     """The input's codec, or its usual one. Raises Invalid."""
-    return reading(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))
+    return reading_of(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from maru.components.pipelines.engine.ground import Ground
+from maru.components.pipelines.model.codecs.catalog import writing_of
 from maru.components.pipelines.model.codecs.shape import Write
-from maru.components.pipelines.model.codecs.writing import writing
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import NOWHERE, OutputOptions
 from maru.wire.logstash.syntax import Plugin
@@ -45,4 +45,4 @@ BuildOutput = Callable[[Plugin, Ground], Output]
 
 def codec_of(options: OutputOptions, usual: str) -> Write:
     """The output's codec, or its usual one. Raises Invalid."""
-    return writing(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))
+    return writing_of(options.codec.plugin if options.codec is not None else Plugin(usual, (), NOWHERE, usual))

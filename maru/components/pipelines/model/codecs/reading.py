@@ -10,13 +10,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
 from maru.components.pipelines.model.codecs.shape import MakeReading, Reading
 from maru.components.pipelines.model.grok.compiling import compile_grok
-from maru.components.pipelines.model.grok.library import ECS, library
+from maru.components.pipelines.model.grok.library import ECS, library, read_patterns
 from maru.components.pipelines.model.options import InputOptions, Options, options_of
 from maru.core.document import Value
 from maru.core.errors import Invalid
@@ -43,7 +44,6 @@ class TextOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True
 class MultilineOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """pattern: a grok expression; what: previous or next; auto_flush_interval: s of silence, 0 for never."""
 
-    not_done: ClassVar[frozenset[str]] = frozenset(["patterns_dir"])
     without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
 
     pattern: str
@@ -58,23 +58,18 @@ class MultilineOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields
     ecs_compatibility: str = "v8"
 
 
-def reading(plugin: Plugin) -> MakeReading:
-    """A maker of the codec that `plugin` names. Raises Invalid: there is none of that name, wrong options."""
-    if plugin.name == "multiline":
-        return _multiline(options_of(plugin, MultilineOptions, "codec"))
-    make = _MAKERS.get(plugin.name)
-    if make is None:
-        raise Invalid(
-            what=f"codec {plugin.name!r}",
-            why=f"Couldn't find any codec plugin named '{plugin.name}'",
-            fix=f"choose among {', '.join(sorted((*_MAKERS, 'multiline')))}",
-        )
-    options = options_of(plugin, TextOptions, "codec")
-    try:
-        codecs.lookup(options.charset)
-    except LookupError as error:
-        raise Invalid(what=f"codec {plugin.name!r}", why=f"no charset {options.charset!r}", fix="UTF-8") from error
-    return lambda: make(options)
+def texts(make: Callable[[TextOptions], Reading]) -> Callable[[Plugin], MakeReading]:
+    """How a codec with the options of texts is made."""
+
+    def made(plugin: Plugin) -> MakeReading:
+        options = options_of(plugin, TextOptions, "codec")
+        try:
+            codecs.lookup(options.charset)
+        except LookupError as error:
+            raise Invalid(what=f"codec {plugin.name!r}", why=f"no charset {options.charset!r}", fix="UTF-8") from error
+        return lambda: make(options)
+
+    return made
 
 
 def silence_of(options: InputOptions) -> float:
@@ -156,14 +151,6 @@ def from_json(content: bytes, charset: str = "UTF-8", target: str = "") -> Seque
     return [{target: value} if target else value if isinstance(value, dict) else {MESSAGE: value} for value in values]
 
 
-_MAKERS: Mapping[str, Callable[[TextOptions], Reading]] = {
-    "plain": Plain,
-    "line": Lines,
-    "json": Json,
-    "json_lines": JsonLines,
-}
-
-
 class Multiline:
     """Lines that belong together become one event with a tag."""
 
@@ -222,12 +209,25 @@ class Multiline:
         return [value]
 
 
-def _multiline(options: MultilineOptions) -> MakeReading:
+def multiline(plugin: Plugin) -> MakeReading:
+    """multiline. Raises Invalid."""
+    options = options_of(plugin, MultilineOptions, "codec")
     if options.what not in ("previous", "next"):
         raise Invalid(what="codec 'multiline'", why=f"what cannot be {options.what!r}", fix="previous or next")
-    pattern = compile_grok(options.pattern, library(ECS)).pattern
+    pattern = compile_grok(options.pattern, {**library(ECS), **_own_patterns(options)}).pattern
     bytes_max = _bytes(options.max_bytes)
     return lambda: Multiline(options, pattern, bytes_max)
+
+
+def _own_patterns(options: MultilineOptions) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for folder in map(Path, options.patterns_dir):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else [folder]:
+            try:
+                found |= read_patterns(file.read_text(encoding="utf-8"), file.name)
+            except OSError as error:
+                raise Invalid(what=str(file), why=error.strerror or str(error), fix="make it readable") from error
+    return found
 
 
 def _bytes(written: int | str) -> int:

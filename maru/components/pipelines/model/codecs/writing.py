@@ -5,7 +5,6 @@ Source: Logstash reference, "Rubydebug", "Json_lines", "Line", "Plain", "Dots" c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -14,7 +13,6 @@ import msgspec
 from maru.components.pipelines.model.codecs.shape import Write
 from maru.components.pipelines.model.event import METADATA, TIMESTAMP, Event, text_of, written_moment
 from maru.components.pipelines.model.options import Options, options_of
-from maru.core.errors import Invalid
 from maru.wire.logstash.syntax import Plugin
 from maru.wire.logstash.templates import compile_template
 
@@ -34,40 +32,40 @@ class WritingOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=T
     ecs_compatibility: str = "v8"
 
 
-def writing(plugin: Plugin) -> Write:
-    """The codec that `plugin` names. Raises Invalid: there is none of that name, wrong options."""
-    make = _MAKERS.get(plugin.name)
-    if make is None:
-        raise Invalid(
-            what=f"codec {plugin.name!r}",
-            why=f"Couldn't find any codec plugin named '{plugin.name}' that writes",
-            fix=f"choose among {', '.join(sorted(_MAKERS))}",
-        )
-    return make(options_of(plugin, WritingOptions, "codec"))
-
-
-def _json(_: WritingOptions) -> Write:
+def json(plugin: Plugin) -> Write:
+    """json."""
+    options_of(plugin, WritingOptions, "codec")
     return Event.to_json
 
 
-def _json_lines(options: WritingOptions) -> Write:
-    end = options.delimiter.encode()
+def json_lines(plugin: Plugin) -> Write:
+    """json_lines."""
+    end = options_of(plugin, WritingOptions, "codec").delimiter.encode()
     return lambda event: event.to_json() + end
 
 
-def _plain(options: WritingOptions) -> Write:
+def plain(plugin: Plugin) -> Write:
+    """plain."""
+    options = options_of(plugin, WritingOptions, "codec")
     return lambda event: _formatted(event, options).encode(options.charset, "replace")
 
 
-def _line(options: WritingOptions) -> Write:
+def line(plugin: Plugin) -> Write:
+    """line."""
+    options = options_of(plugin, WritingOptions, "codec")
     return lambda event: (_formatted(event, options) + options.delimiter).encode(options.charset, "replace")
 
 
-def _dots(_: WritingOptions) -> Write:
+def dots(plugin: Plugin) -> Write:
+    """dots."""
+    options_of(plugin, WritingOptions, "codec")
     return lambda _event: b"."
 
 
-def _rubydebug(options: WritingOptions) -> Write:
+def rubydebug(plugin: Plugin) -> Write:
+    """rubydebug."""
+    options = options_of(plugin, WritingOptions, "codec")
+
     def write(event: Event) -> bytes:
         fields = {**event.fields, METADATA: event.metadata} if options.metadata else event.fields
         return (debug_text(fields) + "\n").encode()
@@ -113,13 +111,3 @@ def debug_text(value: object, depth: int = 0) -> str:
     if isinstance(value, datetime):
         return written_moment(value)
     return "nil" if value is None else text_of(value)
-
-
-_MAKERS: Mapping[str, Callable[[WritingOptions], Write]] = {
-    "dots": _dots,
-    "json": _json,
-    "json_lines": _json_lines,
-    "line": _line,
-    "plain": _plain,
-    "rubydebug": _rubydebug,
-}

@@ -59,7 +59,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
     if not options.separator or (len(options.quote_char) != 1 and options.quote_char not in NO_QUOTES):
         raise Invalid(what="csv", why="there is no separator, or a quote_char of many letters", fix='separator => ";"')
     source = parse_reference(options.source)
-    rows = _Rows(options)
+    rows = Rows(options)
 
     def is_successful(event: Event) -> bool:
         value = event.get(source)
@@ -74,7 +74,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
     return per_event(options, is_successful)
 
 
-class _Rows:
+class Rows:
     """The columns may come from the first row; this is what one filter remembers."""
 
     def __init__(self, options: CsvOptions) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from maru.components.pipelines.model.event import METADATA, TIMESTAMP, VERSION, Event, text_of
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
@@ -37,29 +37,36 @@ class FingerprintOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknow
     ecs_compatibility: str = "v8"
 
 
+def method_of(method: str, key: str, *, base64encode: bool = False) -> Callable[[object], object]:
+    """From a value to its digest. Raises Invalid: a method there is not, IPV4_NETWORK without a key."""
+    if method not in (*DIGESTS, "MURMUR3", "PUNCTUATION", "IPV4_NETWORK"):
+        raise Invalid(what="fingerprint", why=f"there is no method {method!r}", fix=f"one of {', '.join(DIGESTS)}")
+    if method == "IPV4_NETWORK" and not key.isdigit():
+        raise Invalid(what="fingerprint", why="IPV4_NETWORK wants the prefix length as key", fix="key => 24")
+    return lambda value: _print(value, method, key, base64encode)
+
+
 def build(plugin: Plugin, tools: Tools) -> Filter:
     """Raises Invalid: a method there is not, IPV4_NETWORK without a key."""
     options = options_of(plugin, FingerprintOptions, "filter")
-    if options.method not in (*DIGESTS, "MURMUR3", "UUID", "PUNCTUATION", "IPV4_NETWORK"):
-        raise Invalid(what="fingerprint", why=f"there is no method {options.method!r}", fix=f"one of {DIGESTS}")
-    if options.method == "IPV4_NETWORK" and not options.key.isdigit():
-        raise Invalid(what="fingerprint", why="IPV4_NETWORK wants the prefix length as key", fix="key => 24")
+    is_random = options.method == "UUID"
+    print_ = method_of(DIGESTS[0] if is_random else options.method, options.key, base64encode=options.base64encode)
     is_legacy = options.ecs_compatibility == "disabled"
     target = parse_reference(options.target or ("fingerprint" if is_legacy else "[event][hash]"))
     sources = [parse_reference(name) for name in sorted(options.source)]
 
     def is_successful(event: Event) -> bool:
-        if options.method == "UUID":
+        if is_random:
             event.put(target, tools.unique_id())
         elif options.concatenate_all_fields or options.concatenate_sources:
-            event.put(target, _print(_together(event, options), options))
+            event.put(target, print_(_together(event, options)))
         else:
             for source in sources:
                 value = event.get(source)
                 if isinstance(value, list):
-                    event.put(target, [_print(element, options) for element in value])
+                    event.put(target, [print_(element) for element in value])
                 elif value is not None:
-                    event.put(target, _print(value, options))
+                    event.put(target, print_(value))
         return True
 
     return per_event(options, is_successful)
@@ -79,22 +86,22 @@ def _together(event: Event, options: FingerprintOptions) -> str:
     return "".join(pieces) + "|"
 
 
-def _print(value: object, options: FingerprintOptions) -> object:
+def _print(value: object, method: str, key: str, is_base64: bool) -> object:
     text = text_of(value)
-    if options.method == "PUNCTUATION":
+    if method == "PUNCTUATION":
         return _WORDS.sub("", text)
-    if options.method == "IPV4_NETWORK":
-        return str(ipaddress.ip_network(f"{text}/{options.key}", strict=False).network_address)
-    if options.method == "MURMUR3":
+    if method == "IPV4_NETWORK":
+        return str(ipaddress.ip_network(f"{text}/{key}", strict=False).network_address)
+    if method == "MURMUR3":
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return murmur3(value.to_bytes(8, "little", signed=True) if is_whole else text.encode())  # type: ignore[attr-defined]
-    name = options.method.lower()
+    name = method.lower()
     digest = (
-        hmac.new(options.key.encode(), text.encode(), name).digest()
-        if options.key
+        hmac.new(key.encode(), text.encode(), name).digest()
+        if key
         else hashlib.new(name, text.encode(), usedforsecurity=False).digest()
     )
-    return base64.b64encode(digest).decode() if options.base64encode else digest.hex()
+    return base64.b64encode(digest).decode() if is_base64 else digest.hex()
 
 
 def murmur3(content: bytes, seed: int = 0) -> int:

@@ -122,8 +122,9 @@ class _Matcher:
         return found
 
     def _put(self, event: Event, match: re.Match[str], puts: Sequence[tuple[int, Reference, object]]) -> None:
+        texts = match.groups()
         for group, reference, convert in puts:
-            text = match[group]
+            text = texts[group - 1]
             if not text and not self._keeps_empty:
                 continue
             value = text if convert is None or text is None else convert(text)  # type: ignore[operator]

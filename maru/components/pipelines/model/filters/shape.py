@@ -40,6 +40,11 @@ class Remembering:
 class Tools(Protocol):
     """What a filter may use of the world, given by the engine; all of it is local and quick."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that configurations may name."""
+        ...
+
     def now(self) -> datetime:
         """An aware moment."""
         ...
