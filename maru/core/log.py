@@ -7,6 +7,7 @@ person wants tomorrow; warning, may act; error, must act.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -32,5 +33,6 @@ class Log:
     def _write(self, level: str, message: str, facts: dict[str, object]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = {"at": at, "level": level, "component": self._component, "message": message, **facts}
-        sys.stderr.write(_ENCODER.encode(record).decode() + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a disk that is full loses lines, not processes
+            sys.stderr.write(_ENCODER.encode(record).decode() + "\n")
+            sys.stderr.flush()

@@ -1,11 +1,12 @@
-"""Making a whole tree durable at once.
+"""Making a whole tree durable at once, and what is said of a file that could not be written.
 
-Source: syncfs(2).
+Source: syncfs(2), errno(3).
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 
@@ -27,3 +28,13 @@ def sync_folder_blocking(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def reason_of(error: OSError) -> str:
+    """What the kernel says, as programs written in Go print it: no space left on device."""
+    return (error.strerror or str(error)).lower()
+
+
+def is_full(error: OSError) -> bool:
+    """Whether it is the disk, or somebody's share of it, that has no room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -391,7 +391,7 @@ async def test_full_disk_fails_a_create_and_not_what_runs(
             with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
                     file.write(b"x" * 4096)
-            with pytest.raises(Unavailable, match="No space left"):
+            with pytest.raises(Unavailable, match="no space left on device"):
                 await gives.runtime.create(spec_of("true"))
             await session.write_stdin(b"\n")
             await session.close()

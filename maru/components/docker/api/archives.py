@@ -125,12 +125,12 @@ class ArchiveApi:
         if pause:
             pause = await self._pause(box)
         try:
-            await asyncio.to_thread(layer_blocking, root, str(layer))
-        finally:
-            if pause:
-                with suppress(Conflict):
-                    await dock.runtime.resume(box.id)
-        try:
+            try:
+                await asyncio.to_thread(layer_blocking, root, str(layer))
+            finally:
+                if pause:
+                    with suppress(Conflict):
+                        await dock.runtime.resume(box.id)
             image = await dock.images.commit(
                 Commit(
                     base=box.container.image_id,

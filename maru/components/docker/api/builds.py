@@ -171,7 +171,7 @@ async def _receive(request: Request, target: str) -> None:
         try:
             await process.finish()
         except MaruError as error:
-            raise said(Invalid, f"Error processing tar file: {error}") from error
+            raise said(Invalid, f"Error processing tar file(exit status 1): {error}", 500) from error
 
 
 async def _encoded(first: Value, lines: AsyncIterator[Value]) -> AsyncIterator[bytes]:

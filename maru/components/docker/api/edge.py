@@ -17,6 +17,7 @@ from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Handler, Request
 from maru.core.limits import REQUEST_BODY_BYTES_MAX
+from maru.linux.files import is_full, reason_of
 from maru.wire.docker.filters import Filters, parse_filters
 from maru.wire.docker.versions import split_version
 
@@ -69,6 +70,10 @@ def router(routes: Sequence[Route]) -> Handler:
                     return await route.action(request, fitting.group(1) if fitting.groups() else "")
                 except errors.MaruError as error:
                     return failure(error)
+                except OSError as error:  # any step may write, and a full disk is no bug
+                    if not is_full(error):
+                        raise
+                    return failure(said(errors.Unavailable, f"write {error.filename or path}: {reason_of(error)}", 500))
         if is_known:
             return json_answer({"message": f"{request.method} is not allowed for {path}"}, 405)
         if path.count("/") > 1:

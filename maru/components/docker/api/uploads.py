@@ -7,6 +7,7 @@ from pathlib import Path
 
 from maru.core.errors import TooLarge, Unavailable
 from maru.core.front.message import Request
+from maru.linux.files import reason_of
 
 ARCHIVE_BYTES_MAX = 64 << 30  # one uploaded archive
 WRITE_BYTES = 1 << 20
@@ -19,8 +20,7 @@ async def received(request: Request, file: Path) -> None:
     except BaseException as error:
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            why = (error.strerror or str(error)).lower()
-            raise Unavailable(what=f"write {file.name}: {why}", why="", fix="", status=500) from error
+            raise Unavailable(what=f"write {file.name}: {reason_of(error)}", why="", fix="", status=500) from error
         raise
 
 

@@ -160,13 +160,7 @@ class Ending:
                 return  # it ended and went by itself (--rm), which is what was asked for
             if self._boxes.find(box.id) is not box:
                 raise NotFound(what=f"No such container: {box.id}", why="")
-            box.state.state = "removing"
-            box.cancel_restart()
-            await self._dock.runtime.remove(box.id)
-            await self._networking.close(box)
-            await asyncio.to_thread(_clear_blocking, str(self._dock.folder_of(box.id)))
-            await self._documents.drop_container(box.container)
-            self._boxes.drop(box)
+            await self._take_away(box)
         if with_volumes:
             await self._remove_anonymous(box)
         tell(self._dock, box, "destroy")
@@ -174,6 +168,19 @@ class Ending:
             box.exited(box.state.exit_code)
         if not box.removed.done():
             box.removed.set_result(box.state.exit_code)
+
+    async def _take_away(self, box: Box) -> None:
+        box.state.state = "removing"
+        try:
+            box.cancel_restart()
+            await self._dock.runtime.remove(box.id)
+            await self._networking.close(box)
+            await asyncio.to_thread(_clear_blocking, str(self._dock.folder_of(box.id)))
+            await self._documents.drop_container(box.container)
+        except BaseException:
+            box.state.state = "dead"  # and may be removed again
+            raise
+        self._boxes.drop(box)
 
     async def gone(self, container_id: str) -> None:
         """Its document was deleted: it goes, running or not."""

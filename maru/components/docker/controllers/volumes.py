@@ -80,8 +80,12 @@ class Volumes:
                 return known
             mountpoint = str(self._dock.folder / "volumes" / name / "_data")
             volume = Volume(name, rfc3339(self._dock.clock.now()), mountpoint, "local", dict(labels or {}), wanted)
-            await asyncio.to_thread(volume_files.make_blocking, mountpoint)
-            await self._documents.add_volume(document_name(name), volume)
+            try:
+                await asyncio.to_thread(volume_files.make_blocking, mountpoint)
+                await self._documents.add_volume(document_name(name), volume)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(volume_files.remove_blocking, mountpoint))
+                raise
             self._by_name[name] = volume
         self._dock.events.publish("volume", "create", name, {"driver": "local"})
         return volume

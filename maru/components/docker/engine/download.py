@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from maru.core.errors import Invalid, TooLarge, Unavailable
+from maru.linux.files import reason_of
 
 CONNECT_S, READ_S = 20.0, 60.0
 BYTES_MAX = 64 << 30
@@ -43,8 +44,7 @@ async def fetch(address: str, file: Path) -> None:
         words = f'Get "{address}": {error or type(error).__name__}'
         raise Unavailable(what=words, why="", fix="", status=500) from error
     except OSError as error:
-        why = error.strerror or str(error)
-        raise Unavailable(what=f"download of {address}", why=why, fix="see `df -h`", status=500) from error
+        raise Unavailable(what=f"download of {address}", why=reason_of(error), fix="", status=500) from error
 
 
 def file_name(address: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from maru.core.errors import Invalid, Unavailable
+from maru.linux.files import reason_of
 
 COPY_BYTES = 1 << 20
 
@@ -39,8 +40,7 @@ def plain_tar_blocking(archive: Path, target: Path) -> None:
     except OSError as error:
         if error.errno is None:  # what bz2 says of bad data
             raise Invalid(what=f"Error processing tar file: {error}", why="", fix="", status=500) from error
-        why = (error.strerror or str(error)).lower()
-        raise Unavailable(what=f"write {target.name}: {why}", why="", fix="", status=500) from error
+        raise Unavailable(what=f"write {target.name}: {reason_of(error)}", why="", fix="", status=500) from error
 
 
 def _zstandard(path: Path) -> IO[bytes]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from maru.components.docker.engine import tar_worker
-from maru.core.errors import Invalid, MaruError, NotFound
+from maru.core.errors import Invalid, MaruError, NotFound, Unavailable
 from maru.linux.processes import Child, Command, Output, readable, spawn, writable
 
 READ_BYTES = 256 * 1024
@@ -81,7 +81,7 @@ class TarProcess:
             yield chunk
 
     async def finish(self) -> None:
-        """Wait for its end. Raises NotFound, Invalid with its own words."""
+        """Wait for its end. Raises NotFound, Unavailable (a full disk), Invalid with its own words."""
         assert self._child is not None
         said = Output(self._said[0], _SAID_BYTES_MAX)
         await said.read_to_end()
@@ -124,6 +124,18 @@ async def packed(command: str, root: str, path: str, first: asyncio.Future[None]
             first.set_exception(error)
 
 
+async def unpacked(root: str, chunks: AsyncIterator[bytes]) -> None:
+    """Unpack a tar as it comes. Raises Invalid."""
+    async with TarProcess("unpack", root, "/", "0", "") as process:
+        async for chunk in chunks:
+            if not await process.write(chunk):
+                break
+        process.end_input()
+        await process.finish()
+
+
 def _error(code: int, words: str) -> MaruError:
+    if code == tar_worker.FULL:
+        return Unavailable(what=words, why="", status=500)
     kind = NotFound if code == tar_worker.NOT_FOUND else Invalid
     return kind(what=words, why="")

@@ -2,11 +2,13 @@
 
 Links in the container lead nowhere outside, since outside is gone: the root is changed first. Run as
 `python -I tar_worker.py COMMAND ROOT PATH ...`; tar goes through stdin and stdout; a refusal is a line
-on stderr with exit code 2 (not found) or 3 (anything else). Source: chroot(2); moby pkg/chrootarchive.
+on stderr with exit code 2 (not found), 4 (the disk is full) or 3 (anything else).
+Source: chroot(2); moby pkg/chrootarchive.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -15,7 +17,7 @@ import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-NOT_FOUND, REFUSED = 2, 3
+NOT_FOUND, REFUSED, FULL = 2, 3, 4
 # os.FileMode of Go: where its bits differ from those of stat(2).
 _GO_BITS = (
     (stat.S_ISDIR, 1 << 31),
@@ -90,7 +92,14 @@ def unpack(path: str, no_overwrite: bool, owner: str) -> None:
                 target.chmod(member.mode)
                 os.chown(target, member.uid, member.gid)
                 continue
-            tar.extract(member, folder, numeric_owner=True)
+            try:
+                tar.extract(member, folder, numeric_owner=True)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                if member.isreg():
+                    target.unlink(missing_ok=True)
+                raise OSError(error.errno, f"write /{member.name}: {os.strerror(error.errno).lower()}") from error
 
 
 def _refuse_overwrite(target: Path, member: tarfile.TarInfo) -> None:
@@ -128,7 +137,11 @@ def main(arguments: list[str]) -> int:
         return NOT_FOUND
     except BrokenPipeError:
         return 0
-    except (Refused, OSError, tarfile.TarError) as error:
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        sys.stderr.write(str(error.strerror) if is_full else str(error))
+        return FULL if is_full else REFUSED
+    except (Refused, tarfile.TarError) as error:
         sys.stderr.write(str(error))
         return REFUSED
     return 0

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from maru.core.errors import Invalid
+from maru.linux.files import reason_of
 from maru.linux.mounts import unmount_blocking
 from maru.linux.rooted import open_in_root_blocking
 
@@ -50,7 +51,11 @@ def copy_up_blocking(root: str, target: str, mountpoint: str) -> None:
         status = os.fstat(descriptor)
         if not stat.S_ISDIR(status.st_mode) or any(Path(mountpoint).iterdir()):
             return
-        _copy_tree(source.readlink(), Path(mountpoint))
+        try:
+            _copy_tree(source.readlink(), Path(mountpoint))
+        except OSError:
+            _empty(Path(mountpoint))  # half of it would count as what somebody put there
+            raise
         os.chown(mountpoint, status.st_uid, status.st_gid)
         Path(mountpoint).chmod(stat.S_IMODE(status.st_mode))
     finally:
@@ -66,7 +71,7 @@ def bind_source_blocking(source: str, *, make: bool) -> None:
     try:
         Path(source).mkdir(parents=True, mode=0o755)
     except OSError as error:
-        words = f"error while creating mount source path '{source}': mkdir {source}: {error.strerror}"
+        words = f"error while creating mount source path '{source}': mkdir {source}: {reason_of(error)}"
         raise Invalid(what=words, why="", status=500) from error
 
 
@@ -81,6 +86,14 @@ def size_blocking(mountpoint: str) -> int:
                 seen.add((status.st_dev, status.st_ino))
                 total += status.st_size
     return total
+
+
+def _empty(folder: Path) -> None:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            Path(entry.path).unlink()
 
 
 def _copy_tree(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from types import ModuleType
 from maru.components.engine.engine import unpack
 from maru.core.errors import Invalid, Unavailable
 from maru.core.ids import Ids
-from maru.linux.files import sync_filesystem_blocking, sync_folder_blocking
+from maru.linux.files import reason_of, sync_filesystem_blocking, sync_folder_blocking
 from maru.linux.processes import Command, run
 from maru.wire.oci.digest import CANONICAL, digest_named, digest_of, digits_of, is_digest
 
@@ -80,6 +80,10 @@ class Content:
         _check(diff_id)
         return self._layers / digits_of(diff_id)
 
+    def layers_among(self, paths: Iterable[str]) -> set[str]:
+        """The digests of those folders that are layers here."""
+        return {digest_named(Path(path).name) for path in paths if Path(path).parent == self._layers}
+
     def layer_bytes_blocking(self, diff_ids: Sequence[str]) -> Sequence[int]:
         """Bytes of the files of each of these layers, links by the length of what they name; folders count nothing."""
         for diff_id in diff_ids:
@@ -96,8 +100,11 @@ class Content:
         digest = digest_of(content, algorithm)
         if not self.blob(digest).exists():
             fresh = self.partial()
-            fresh.write_bytes(content)
-            self.adopt_blocking(fresh, digest)
+            try:
+                fresh.write_bytes(content)
+                self.adopt_blocking(fresh, digest)
+            finally:
+                fresh.unlink(missing_ok=True)
         return digest
 
     def adopt_blocking(self, file: Path, digest: str) -> None:
@@ -212,8 +219,7 @@ def disk_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error)
-        raise Unavailable(what=what, why=why, fix="see `df -h` and the kernel's log") from error
+        raise Unavailable(what=what, why=reason_of(error), fix="", status=500) from error
 
 
 def digest_of_blocking(file: Path, algorithm: str = CANONICAL) -> str:

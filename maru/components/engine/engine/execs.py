@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from maru.components.engine.engine.content import disk_errors
 from maru.components.engine.engine.holder import Held, Holding, held, started
 from maru.components.engine.engine.machine import Machine
 from maru.components.engine.engine.oci import ENVIRONMENT, OciRuntime, message_of
@@ -108,7 +109,12 @@ class Runner:
     async def _prepare(self, process: Value, *, terminal: bool) -> Path:
         folder = self._folder / self._ids.uid().replace("-", "")
         adapted = adapt_process(process, self._machine.grant, terminal=terminal)
-        await asyncio.to_thread(_write_blocking, folder, adapted)
+        try:
+            with disk_errors(f"exec {folder.name[:12]}"):
+                await asyncio.to_thread(_write_blocking, folder, adapted)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+            raise
         return folder
 
 

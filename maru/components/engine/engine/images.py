@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from maru.components.engine.engine import archive as archives
@@ -20,9 +22,9 @@ from maru.components.engine.engine.pushing import Delivery
 from maru.components.engine.engine.transfer import Order, Pulled, Transfer
 from maru.contracts.image_store import LOCAL_DOMAIN, Commit, Image, ImageConfig, Progress, RegistryAuth
 from maru.core.clock import rfc3339
-from maru.core.errors import Conflict, Invalid, NotFound
+from maru.core.errors import Conflict, Invalid, NotFound, Unavailable
 from maru.core.log import Log
-from maru.wire.oci.digest import digest_named
+from maru.linux.files import reason_of
 from maru.wire.oci.image import RunConfig, parse_image
 from maru.wire.oci.manifest import platform_named, platform_of
 from maru.wire.oci.reference import Reference
@@ -84,7 +86,7 @@ class Images:
                 self._name(stored, wanted, pulled.top_digest)
                 await self._save()
 
-        return _told(work)
+        return self._told(work)
 
     def push(self, reference: str, auth: RegistryAuth | None = None) -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
@@ -100,7 +102,7 @@ class Images:
                 self._name(stored, Reference(wanted.domain, wanted.path, digest=digest), digest)
                 await self._save()
 
-        return _told(work)
+        return self._told(work)
 
     def load(self, archive: str, platform: str = "") -> AsyncIterator[Progress]:
         async def work(report: Report) -> None:
@@ -108,7 +110,7 @@ class Images:
             wanted = archives.Wanted(platform_named(platform, own) if platform else own, is_only=bool(platform))
             await self._load(Path(archive), wanted, report)
 
-        return _told(work)
+        return self._told(work)
 
     async def save(self, references: Sequence[str]) -> AsyncIterator[bytes]:
         wanted = [(self._want(reference), reference) for reference in references]
@@ -182,29 +184,29 @@ class Images:
         Without names it gets the usual ones. Raises Unavailable when busybox is not installed.
         """
         wanted = [parse(name) for name in names or await base_image.names()]
-        with self._content.pinned() as pin:
-            with disk_errors("image store"):
+        async with self._whole():
+            with self._content.pinned() as pin:
                 built = await base_image.build(self._content, platform_of(os.uname().machine), pin)
-            stored = self._keep(built)
-            for reference in wanted:
-                self._name(stored, reference)
-            await self._save()
+                stored = self._keep(built)
+                for reference in wanted:
+                    self._name(stored, reference)
+                await self._save()
         return self._view(stored)
 
     async def commit(self, commit: Commit) -> Image:
         """One more layer on `commit.base`."""
         base = self._want(commit.base) if commit.base else None
         wanted = parse(commit.name) if commit.name else None
-        with self._content.pinned() as pin:
-            pin(*(base.blobs if base else ()), *(base.layers if base else ()))
-            with disk_errors("image store"):
+        async with self._whole():
+            with self._content.pinned() as pin:
+                pin(*(base.blobs if base else ()), *(base.layers if base else ()))
                 made = await committing.made(self._content, base, commit, pin)
-            stored = self._keep(made)
-            if commit.step or commit.container:
-                stored.parent, stored.step = commit.base, commit.step
-            if wanted is not None:
-                self._name(stored, wanted)
-            await self._save()
+                stored = self._keep(made)
+                if commit.step or commit.container:
+                    stored.parent, stored.step = commit.base, commit.step
+                if wanted is not None:
+                    self._name(stored, wanted)
+                await self._save()
         return self._view(stored)
 
     def _name(self, stored: Stored, reference: Reference, digest: str = "") -> None:
@@ -297,10 +299,48 @@ class Images:
             raise NotFound(what=f"image {reference}", why="there is no such image here", fix="pull it")
         return stored
 
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """What is begun in it and not finished leaves no content; a disk that is full is said."""
+        try:
+            with disk_errors("image store"):
+                yield
+        except BaseException:
+            with suppress(OSError):
+                await asyncio.shield(self._collect())
+            raise
+
+    async def _told(self, work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Progress]:
+        """Run `work` and yield what it reports; closing early cancels it."""
+        queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+
+        def report(progress: Progress) -> None:
+            if queue.qsize() < PROGRESS_QUEUE_MAX:
+                queue.put_nowait(progress)
+
+        async def all_of_it() -> None:
+            try:
+                async with self._whole():
+                    await work(report)
+            finally:
+                queue.put_nowait(None)
+
+        task = asyncio.create_task(all_of_it())
+        try:
+            while (progress := await queue.get()) is not None:
+                yield progress
+            await task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
     async def _save(self) -> None:
         async with self._writing:
-            with disk_errors("image store"):
+            try:
                 await asyncio.to_thread(self._index.save_blocking, self._index.encode())
+            except OSError as error:
+                await asyncio.to_thread(self._index.load_blocking)
+                raise Unavailable(what="image store", why=reason_of(error), fix="", status=500) from error
 
     async def _collect(self) -> Sequence[str]:
         """Delete content nobody refers to; the layers that went."""
@@ -310,7 +350,7 @@ class Images:
             for stored in self._index.all():
                 blobs.update((stored.manifest, stored.id, *stored.blobs))
                 layers.update(stored.layers)
-            layers.update(digest_named(Path(path).name) for stack in self._stacks_in_use() for path in stack)
+            layers |= self._content.layers_among(chain.from_iterable(self._stacks_in_use()))
             return await asyncio.to_thread(self._content.keep_only_blocking, blobs, layers)
 
     def _open_blocking(self) -> None:
@@ -368,28 +408,3 @@ def _homes(images: Sequence[Stored], wanted: Reference) -> dict[str, str]:
             if reference.domain == wanted.domain and reference.path != wanted.path:
                 homes.update(dict.fromkeys(stored.blobs, reference.path))
     return homes
-
-
-async def _told(work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Progress]:
-    """Run `work` and yield what it reports; closing early cancels it."""
-    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
-
-    def report(progress: Progress) -> None:
-        if queue.qsize() < PROGRESS_QUEUE_MAX:
-            queue.put_nowait(progress)
-
-    async def all_of_it() -> None:
-        try:
-            with disk_errors("image store"):
-                await work(report)
-        finally:
-            queue.put_nowait(None)
-
-    task = asyncio.create_task(all_of_it())
-    try:
-        while (progress := await queue.get()) is not None:
-            yield progress
-        await task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])

@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 
 from maru.core.errors import Broken, Invalid
-from maru.linux.files import sync_folder_blocking
+from maru.linux.files import is_full, sync_folder_blocking
 from maru.wire.oci.reference import Reference, parse_reference
 
+SPARE_BYTES = 1 << 20  # kept free for the index itself
 ID_PREFIX_MIN = 4  # digits of an id that may stand for it
 
 
@@ -48,11 +49,13 @@ class Index:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._spare = file.with_name("spare")
         self._by_id: dict[str, Stored] = {}
 
     def load_blocking(self) -> None:
-        """Read the file. Raises Broken when it is damaged."""
+        """Read the file; what was not saved is forgotten. Raises Broken when it is damaged."""
         if not self._file.exists():
+            self._by_id = {}
             return
         try:
             content = msgspec.json.decode(self._file.read_bytes(), type=_File)
@@ -65,14 +68,37 @@ class Index:
         return msgspec.json.encode(_File(list(self._by_id.values())))
 
     def save_blocking(self, content: bytes) -> None:
-        """Replace the file, durably. Raises OSError."""
+        """Replace the file, durably: on a full disk in the room kept for that. Raises OSError."""
+        try:
+            self._replace_blocking(content)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._spare.unlink(missing_ok=True)
+            self._replace_blocking(content)
+        self._keep_room_blocking()
+
+    def _replace_blocking(self, content: bytes) -> None:
         fresh = self._file.with_suffix(".new")
-        with fresh.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(self._file)
+        try:
+            with fresh.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(self._file)
+        finally:
+            fresh.unlink(missing_ok=True)
         sync_folder_blocking(str(self._file.parent))
+
+    def _keep_room_blocking(self) -> None:
+        """So that images can be removed from a full disk."""
+        if self._spare.exists():
+            return
+        try:
+            with self._spare.open("wb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, SPARE_BYTES)
+        except OSError:
+            self._spare.unlink(missing_ok=True)
 
     def all(self) -> Sequence[Stored]:
         return list(self._by_id.values())

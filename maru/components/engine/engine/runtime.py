@@ -45,6 +45,7 @@ from maru.core.clock import Clock
 from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, NotSupported, Unavailable
 from maru.linux.cgroups import BlockUsage, Cgroups, group_of
+from maru.linux.files import reason_of
 from maru.linux.processes import is_running, send_signal, start_time_ticks
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -84,8 +85,8 @@ class Runtime:
             self._containers.drop(container.id)
             await asyncio.shield(self._scrap(entry))
             if isinstance(error, OSError):
-                why = error.strerror or str(error)
-                raise Unavailable(what=f"container {container.id[:12]}", why=why, fix="see `df -h`") from error
+                what = f"container {container.id[:12]}"
+                raise Unavailable(what=what, why=reason_of(error), fix="", status=500) from error
             raise
 
     async def start(self, container_id: str) -> ContainerStatus:

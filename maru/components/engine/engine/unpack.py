@@ -248,7 +248,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"write {error.filename or 'a file'}: {(error.strerror or str(error)).lower()}\n")
         return 3
     return 0
 

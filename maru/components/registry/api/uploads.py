@@ -13,7 +13,7 @@ from maru.components.registry.controllers.shelf import Shelf
 from maru.components.registry.controllers.uploads import Session, Uploads
 from maru.components.registry.errors import refusal
 from maru.components.registry.model.ranges import chunk_range
-from maru.core.errors import Invalid
+from maru.core.errors import Invalid, Unavailable
 from maru.core.front.message import Answer, Request
 from maru.wire.oci.reference import is_path
 
@@ -50,7 +50,7 @@ class UploadApi:
         if not wanted:
             return _accepted(session)
         try:
-            await _take(request, session)
+            await self._take(request, session)
             await self._keep(session, wanted)
         finally:
             await self._uploads.end(session)
@@ -91,7 +91,7 @@ class UploadApi:
     async def _append(self, request: Request, session: Session) -> None:
         header = request.headers.get("Content-Range", "")
         if not header:
-            await _take(request, session)
+            await self._take(request, session)
             return
         try:
             first, last = chunk_range(header)
@@ -104,30 +104,36 @@ class UploadApi:
         declared = request.headers.get("Content-Length")
         if declared is not None and int(declared) != last - first + 1:
             raise refusal("SIZE_INVALID", f"range {header} and length {declared} differ")
-        await _take(request, session)
+        await self._take(request, session)
         if session.content.size_bytes != last + 1:
             await self._uploads.end(session)
             raise refusal("SIZE_INVALID", f"the chunk is not that of range {header}; begin the upload anew")
+
+    async def _take(self, request: Request, session: Session) -> None:
+        """Write the body; what came before it broke off stays, so that a client can go on behind it."""
+        buffer = bytearray()
+        try:
+            async for chunk in request.chunks():
+                buffer += chunk
+                if len(buffer) >= WRITE_BYTES:
+                    ready, buffer = bytes(buffer), bytearray()
+                    await self._write(session, ready)
+        finally:
+            if buffer:
+                await self._write(session, bytes(buffer))
+
+    async def _write(self, session: Session, chunk: bytes) -> None:
+        try:
+            await session.content.write(chunk)
+        except Unavailable:  # a full disk: what has come so far only takes room
+            await self._uploads.end(session)
+            raise
 
     async def _keep(self, session: Session, digest: str) -> None:
         try:
             await self._shelf.keep_blob(session.repository, digest, session.content)
         except Invalid as error:  # the upload stays: it can be finished with its own digest, or cancelled
             raise refusal("DIGEST_INVALID", "provided digest did not match uploaded content", str(error)) from error
-
-
-async def _take(request: Request, session: Session) -> None:
-    """Write the body; what came before it broke off stays, so that a client can go on behind it."""
-    buffer = bytearray()
-    try:
-        async for chunk in request.chunks():
-            buffer += chunk
-            if len(buffer) >= WRITE_BYTES:
-                ready, buffer = bytes(buffer), bytearray()
-                await session.content.write(ready)
-    finally:
-        if buffer:
-            await session.content.write(bytes(buffer))
 
 
 def _headers(session: Session) -> dict[str, str]:

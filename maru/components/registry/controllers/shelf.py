@@ -115,4 +115,6 @@ async def rows(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     try:
         return await asyncio.to_thread(work, *args, **kwargs)
     except sqlite3.OperationalError as error:
-        raise Unavailable(what="the registry's catalog", why=str(error), fix="see `df -h`") from error
+        is_full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        why = "no space left on device" if is_full else str(error)
+        raise Unavailable(what="the registry's catalog", why=why, fix="", status=500) from error

@@ -25,6 +25,7 @@ from maru.components.docker.engine.tar_process import TarProcess
 from maru.components.docker.engine.users import user_in_blocking
 from maru.components.docker.model.builds.config import Draft, expanded, nothing
 from maru.core.errors import Invalid, MaruError, NotSupported
+from maru.linux.files import reason_of
 from maru.wire.dockerfile.instructions import Instruction
 from maru.wire.dockerfile.lines import opened
 from maru.wire.dockerfile.words import expand
@@ -68,7 +69,7 @@ async def copy(work: Work, draft: Draft, instruction: Instruction) -> None:
                     )
                 await work.commit(draft, created_by, step, await work.layer_of(root))
     except OSError as error:
-        raise Invalid(what=f"{instruction.keyword} failed", why=error.strerror or str(error)) from error
+        raise Invalid(what=f"{instruction.keyword} failed", why=reason_of(error)) from error
 
 
 async def work_in(work: Work, draft: Draft, instruction: Instruction) -> None:
@@ -89,7 +90,7 @@ async def work_in(work: Work, draft: Draft, instruction: Instruction) -> None:
                 owner = await asyncio.to_thread(_owner_blocking, root, draft.config.get("User") or "", "")
                 await asyncio.to_thread(folder_blocking, root, path, owner)
         except OSError as error:
-            raise Invalid(what=f"Cannot mkdir: {path}", why=error.strerror or str(error)) from error
+            raise Invalid(what=f"Cannot mkdir: {path}", why=reason_of(error)) from error
         await work.commit(draft, created_by, step, "" if is_there else await work.layer_of(root))
 
 
