@@ -7,6 +7,7 @@ Source: AWS "Common errors" of KMS, IAM and STS; S3 API reference, "Error respon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -159,6 +160,8 @@ def named(fault: Fault, service: ServiceModel) -> Fault:
         return fault
     if fault.code == "ValidationException" and service.name == "organizations":
         return _invalid_input(fault)
+    if fault.code == "ValidationException" and service.name == "iam":
+        fault = _in_the_words_of_iam(fault)
     name = _NAMES.get(fault.code, {}).get(family(service))
     if name is None:
         return fault
@@ -182,7 +185,30 @@ def _invalid_input(fault: Fault) -> Fault:
     Source: AWS Organizations API reference, InvalidInputException.
     """
     reason = next((reason for words, reason in _REASONS if words in fault.text), "INVALID_PATTERN")
-    return Fault("InvalidInputException", "You specified an invalid value.", 400, {"Reason": reason})
+    text = "You specified an invalid value."
+    if "'resourceId'" in fault.text:  # of the tag operations
+        text = "You provided a value that does not match the required pattern."
+    return Fault("InvalidInputException", text, 400, {"Reason": reason})
+
+
+_BROKEN_PATTERN = re.compile(
+    r"1 validation error detected: Value '.*' at '(\w+)' failed to satisfy constraint: "
+    r"Member must satisfy regular expression pattern: .*",
+    re.DOTALL,
+)
+
+
+def _in_the_words_of_iam(fault: Fault) -> Fault:
+    """A path or name of the wrong letters, as IAM tells it: what is allowed, not the pattern."""
+    broken = _BROKEN_PATTERN.fullmatch(fault.text)
+    where = broken.group(1) if broken is not None else ""
+    if where in ("path", "newPath"):
+        must = "begin and end with / and contain only alphanumeric characters and/or / characters."
+    elif where in ("userName", "groupName", "roleName", "policyName", "instanceProfileName", "serverCertificateName"):
+        must = "contain only alphanumeric characters and/or the following: +=,.@_-"
+    else:
+        return fault
+    return Fault(fault.code, f"The specified value for {where} is invalid. It must {must}", fault.status)
 
 
 def refused(fault: Fault) -> Invalid:

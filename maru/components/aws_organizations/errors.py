@@ -15,7 +15,7 @@ _MISSING = {
     "DestinationParentNotFoundException": "You specified a destination parent that doesn't exist.",
     "ChildNotFoundException": "You specified a child that doesn't exist.",
     "RootNotFoundException": "You specified a root that doesn't exist.",
-    "PolicyNotFoundException": "We can't find a policy with the PolicyId that you specified.",
+    "PolicyNotFoundException": "You specified a policy that doesn't exist.",
     "TargetNotFoundException": "You specified a target that doesn't exist.",
     "HandshakeNotFoundException": "You specified a handshake that doesn't exist.",
     "CreateAccountStatusNotFoundException": "You specified an create account request that doesn't exist.",

@@ -13,10 +13,11 @@ from datetime import timedelta
 from maru.components.aws_iam.api.access_keys import AccessKeys
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.book import ROOT_USER, Book
+from maru.components.aws_iam.api.certificates import SIGNING_MAX
 from maru.components.aws_iam.api.details import Details
 from maru.components.aws_iam.api.pages import page
 from maru.components.aws_iam.errors import already_exists, coded, no_such, validation
-from maru.components.aws_iam.model.documents import Key
+from maru.components.aws_iam.model.documents import Key, SigningFields
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 from maru.core.clock import parse_rfc3339, rfc3339
 
@@ -165,6 +166,7 @@ class Account:
                 "not_supported",
                 _flag(ROOT_USER in holders),
                 *self._key_columns(self._keys.of(account, "")),
+                *_certificate_columns(()),
             ]
         ]
         for user in book.users.list(account):
@@ -180,9 +182,10 @@ class Account:
                     "N/A",
                     _flag(user.name.lower() in holders),
                     *self._key_columns(self._keys.of(account, user.name)),
+                    *_certificate_columns(user.fields.signing_certificates),
                 ]
             )
-        return [",".join([*row, "false", "N/A", "false", "N/A"]) for row in rows]
+        return [",".join(row) for row in rows]
 
     def _key_columns(self, keys: Sequence[Key]) -> list[str]:
         columns: list[str] = []
@@ -197,6 +200,13 @@ class Account:
                 last = [_stamp(rfc3339(used.at)), used.region, used.service]
             columns += [_flag(key.fields.status == "Active"), _stamp(rfc3339(key.created_at)), *last]
         return columns
+
+
+def _certificate_columns(certificates: Sequence[SigningFields]) -> list[str]:
+    columns: list[str] = []
+    for one in certificates:
+        columns += [_flag(one.status == "Active"), _stamp(one.uploaded_at)]
+    return [*columns, *("false", "N/A") * (SIGNING_MAX - len(certificates))]
 
 
 def _flag(holds: bool) -> str:

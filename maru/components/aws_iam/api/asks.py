@@ -66,15 +66,9 @@ class Asker:
         def asks(call: AwsCall) -> Sequence[Question]:
             arn = str(call.parameters.get(parameter) or "*")
             facts = request_facts(call)
-            name = arn.rsplit("/", 1)[-1]
-            finders: Sequence[Finder] = (
-                self._book.policies.find,
-                self._book.providers.find,
-                self._book.devices.find,
-            )
-            for find in finders:
-                found = find(call.account, name)
-                if found is not None and found.arn == arn:
+            for shelf in (self._book.policies, self._book.providers, self._book.devices):
+                found = shelf.find_by_arn(arn)
+                if found is not None and found.account == call.account:
                     facts |= resource_facts(found.fields)
             return (Question(f"iam:{operation}", arn, facts=facts),)
 

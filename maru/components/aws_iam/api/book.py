@@ -62,6 +62,7 @@ from maru.kinds.aws import ROOT_ACCOUNT, document_name, namespace_of
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 BY_NAME = "name"
+BY_ARN = "arn"
 BY_KEY = "key"
 TRUSTS_MAX = 1_024
 ROOT_USER = ":root"
@@ -93,6 +94,7 @@ class Shelf(Generic[F]):
         self.kind = kind
         self.kept: Kept[Entity[F]] = Kept(client, kind.resource, kind.read, clock, ids)
         self.kept.index(BY_NAME, lambda entity: (f"{entity.account}/{entity.name.lower()}",))
+        self.kept.index(BY_ARN, lambda entity: (entity.arn,))
         self._client = client
 
     def find(self, account: str, name: str) -> Entity[F] | None:
@@ -102,16 +104,24 @@ class Shelf(Generic[F]):
             return entity
         return next(iter(self.kept.by_index(BY_NAME, f"{account}/{name.lower()}")), None)
 
+    def find_by_arn(self, arn: str) -> Entity[F] | None:
+        """By ARN, or None; letters count."""
+        return next(iter(self.kept.by_index(BY_ARN, arn)), None)
+
     def list(self, account: str) -> list[Entity[F]]:
         """All of an account, ascending by name without regard to case."""
         return sorted(self.kept.list(namespace_of(account)), key=lambda entity: (entity.name.lower(), entity.name))
 
     async def create(self, account: str, name: str, spec: Value) -> Entity[F]:
         """A new one. Raises AlreadyExists (EntityAlreadyExists)."""
-        word = self.kind.resource.kind
         if self.find(account, name) is not None:
-            raise already_exists(f"{word} with name {name} already exists.")
-        metadata = {"namespace": namespace_of(account), "name": document_name(name.lower())}
+            raise already_exists(f"{self.kind.resource.kind} with name {name} already exists.")
+        return await self.create_at(account, name, spec)
+
+    async def create_at(self, account: str, place: str, spec: Value) -> Entity[F]:
+        """A new one whose document is called by `place`, where several may have one name under different paths."""
+        word, name = self.kind.resource.kind, spec.get("name", place)
+        metadata = {"namespace": namespace_of(account), "name": document_name(place.lower())}
         try:
             return await self._create({"metadata": metadata, "spec": spec})
         except AlreadyExists as error:

@@ -55,12 +55,13 @@ class Devices:
         name = given["VirtualMFADeviceName"]
         path = check_path(given.get("Path") or "/")
         check_name("virtualMFADeviceName", name)
-        if self._book.devices.find(call.account, name) is not None:
+        arn = f"arn:aws:iam::{call.account}:mfa{path}{name}"
+        if any(one.arn.lower() == arn.lower() for one in self._book.devices.list(call.account)):
             raise already_exists("MFADevice entity at the same path and name already exists.")
         noise = self._book.tools.ids.secret(SEED_CHARACTERS).encode()[: SEED_CHARACTERS * 5 // 8]
         sealed = base64.b64encode(self._book.tools.sealer.seal(noise, seed_context(name))).decode()
         spec = {"name": name, "path": path, "sealed": sealed, "tags": check_tags(given.get("Tags"))}
-        device = await self._book.devices.create(call.account, name, spec)
+        device = await self._book.devices.create_at(call.account, f"{path}{name}".lstrip("/"), spec)
         seed = base64.b32encode(noise).decode()
         address = f"otpauth://totp/Amazon%20Web%20Services:{name}@{call.account}?secret={seed}&issuer=Amazon"
         return {

@@ -57,9 +57,9 @@ class Lookup:
     def device(self, call: AwsCall) -> Device:
         """The virtual MFA device that SerialNumber names."""
         wanted = call.parameters["SerialNumber"]
-        for device in self._book.devices.list(call.account):
-            if device.arn == wanted:
-                return device
+        device = self._book.devices.find_by_arn(wanted)
+        if device is not None and device.account == call.account:
+            return device
         raise no_such(f"VirtualMFADevice with serial number {wanted} doesn't exist.")
 
     def oidc(self, call: AwsCall) -> Provider:
@@ -82,7 +82,8 @@ class Lookup:
 
     def provider(self, account: str, arn: str) -> Provider | None:
         """An identity provider by ARN."""
-        return next((one for one in self._book.providers.list(account) if one.arn == arn), None)
+        found = self._book.providers.find_by_arn(arn)
+        return found if found is not None and found.account == account else None
 
     def certificate(self, call: AwsCall) -> Certificate:
         """The server certificate that ServerCertificateName names."""

@@ -13,7 +13,7 @@ from maru.components.aws_iam.errors import coded, invalid_input, limit_exceeded,
 from maru.core.document import Value
 
 NAME = re.compile(r"[\w+=,.@-]+", re.ASCII)
-PATH = re.compile(r"/|/[\x21-\x7e]+/")
+PATH = re.compile(r"/|(/[\x21-\x2e\x30-\x7e]+)+/")
 TAG_KEY = re.compile(r"[\w\s.:/=+@-]+")
 TAG_VALUE = re.compile(r"[\w\s.:/=+@-]*")
 TAGS_MAX = 50

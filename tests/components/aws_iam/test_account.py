@@ -1,0 +1,61 @@
+"""What an account tells of itself: its MFA devices and its credential report."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from maru.core.errors import AlreadyExists, Invalid
+from tests.components.aws_iam.conftest import Iam
+
+
+def certificate(iam: Iam) -> str:
+    """A self-signed certificate (PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "signing")])
+    now = iam.clock.now()
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=30))
+    )
+    return built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+async def test_two_devices_of_one_name_stand_under_different_paths(iam: Iam) -> None:
+    made = [
+        (await iam("CreateVirtualMFADevice", VirtualMFADeviceName="phone", Path=path))["VirtualMFADevice"]
+        for path in ("/", "/work/")
+    ]
+    assert [one["SerialNumber"].split(":", 5)[5] for one in made] == ["mfa/phone", "mfa/work/phone"]
+    with pytest.raises(AlreadyExists):
+        await iam("CreateVirtualMFADevice", VirtualMFADeviceName="phone", Path="/work/")
+    await iam("DeleteVirtualMFADevice", SerialNumber=made[1]["SerialNumber"])
+    left = (await iam("ListVirtualMFADevices"))["VirtualMFADevices"]
+    assert [one["SerialNumber"] for one in left] == [made[0]["SerialNumber"]]
+
+
+async def test_a_path_has_no_empty_part(iam: Iam) -> None:
+    with pytest.raises(Invalid, match="must begin and end with /"):
+        await iam("CreateUser", UserName="ann", Path="/a//b/")
+
+
+async def test_the_credential_report_tells_of_signing_certificates(iam: Iam) -> None:
+    await iam("CreateUser", UserName="ann")
+    await iam("UploadSigningCertificate", UserName="ann", CertificateBody=certificate(iam))
+    await iam("GenerateCredentialReport")
+    report = (await iam("GetCredentialReport"))["Content"].decode()
+    ann = next(line for line in report.splitlines() if line.startswith("ann,"))
+    first_active, first_rotated, second_active, second_rotated = ann.split(",")[-4:]
+    assert (first_active, second_active, second_rotated) == ("true", "false", "N/A")
+    assert first_rotated.endswith("+00:00")
