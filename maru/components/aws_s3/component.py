@@ -26,9 +26,9 @@ from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.controllers.collection import Collection
 from maru.components.aws_s3.controllers.lifecycle import Expiry
 from maru.components.aws_s3.engine.contents import Contents
+from maru.components.aws_s3.engine.depot import Depot
 from maru.components.aws_s3.engine.index import Index
 from maru.components.aws_s3.engine.master import master_key
-from maru.components.aws_s3.engine.shelf import Shelf
 from maru.components.aws_s3.model.bucket import BUCKETS, bucket_definition, read_bucket
 from maru.contracts.aws_access import AwsAuthorizer, AwsCredentials
 from maru.contracts.aws_keys import AwsKeys
@@ -73,12 +73,12 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         await kept.ensure_kind(bucket_definition())
         tasks.start(kept.run(), "buckets")
         await kept.wait_synced()
-        shelf = await stack.enter_async_context(_opened_shelf(needs))
-        sealing = Sealing(await master_key(shelf.index, needs.sealer), needs.keys)
-        reach = Reach(kept, shelf, needs.authorizer, needs.config, clock=needs.clock, ids=needs.ids)
-        tasks.start(_sweep(shelf, needs.clock), "removal")
-        tasks.start(Collection(shelf, needs.clock, needs.config.collect_every_s).run(), "collection")
-        tasks.start(Expiry(kept, shelf, needs.clock, needs.config).run(), "expiry")
+        depot = await stack.enter_async_context(_opened_depot(needs))
+        sealing = Sealing(await master_key(depot.index, needs.sealer), needs.keys)
+        reach = Reach(kept, depot, needs.authorizer, needs.config, clock=needs.clock, ids=needs.ids)
+        tasks.start(_sweep(depot, needs.clock), "removal")
+        tasks.start(Collection(depot, needs.clock, needs.config.collect_every_s).run(), "collection")
+        tasks.start(Expiry(kept, depot, needs.clock, needs.config).run(), "expiry")
         yield Gives(S3(reach, sealing, needs.credentials))
         tasks.cancel()
 
@@ -121,11 +121,11 @@ class S3:
     async def reset(self) -> None:
         """As contracts.aws_service.Resettable."""
         await self._reach.kept.clear()
-        await self._reach.shelf.clear()
+        await self._reach.depot.clear()
 
 
 @asynccontextmanager
-async def _opened_shelf(needs: Needs) -> AsyncIterator[Shelf]:
+async def _opened_depot(needs: Needs) -> AsyncIterator[Depot]:
     folder = needs.site.folder("aws_s3")
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     index = Index(folder / "index.db")
@@ -135,15 +135,15 @@ async def _opened_shelf(needs: Needs) -> AsyncIterator[Shelf]:
         text = "SELECT COALESCE(MAX(id), 0) FROM contents"
         await contents.open(await index.read(lambda rows: int(rows.execute(text).fetchone()[0])))
         try:
-            yield Shelf(index, contents, needs.clock, needs.ids)
+            yield Depot(index, contents, needs.clock, needs.ids)
         finally:
             await contents.close()
     finally:
         await index.close()
 
 
-async def _sweep(shelf: Shelf, clock: Clock) -> None:
+async def _sweep(depot: Depot, clock: Clock) -> None:
     while True:
-        await shelf.contents.wait_unwanted()
+        await depot.contents.wait_unwanted()
         await clock.sleep(SWEEP_S)
-        await shelf.contents.sweep()
+        await depot.contents.sweep()

@@ -127,6 +127,13 @@ class World:
 
     async def __call__(self, operation: str, body: bytes | None = None, **parameters: Any) -> dict[str, Any]:
         """The members of the answer; a Body is read."""
+        answer = await self.begin(operation, body, **parameters)
+        if "Body" in answer and not isinstance(answer["Body"], bytes):
+            answer["Body"] = b"".join([piece async for piece in answer["Body"]])
+        return {name: value for name, value in answer.items() if value is not None}
+
+    async def begin(self, operation: str, body: bytes | None = None, **parameters: Any) -> dict[str, Any]:
+        """The members of the answer, a Body unread."""
         headers = parameters.pop("headers", {})
         call = AwsCall(
             "s3",
@@ -141,10 +148,7 @@ class World:
             headers=headers,
             method=METHODS.get(operation, "GET"),
         )
-        answer = await self.service.operations()[operation].perform(call)
-        if "Body" in answer and not isinstance(answer["Body"], bytes):
-            answer["Body"] = b"".join([piece async for piece in answer["Body"]])
-        return {name: value for name, value in answer.items() if value is not None}
+        return await self.service.operations()[operation].perform(call)
 
     async def refused(self, operation: str, body: bytes | None = None, **parameters: Any) -> str:
         """The code of the refusal."""

@@ -143,6 +143,20 @@ async def test_replaced_and_deleted_objects_leave_no_file(s3: World) -> None:
     assert await s3.refused("GetObject", Bucket=bucket, Key="a") == "NoSuchKey"
 
 
+async def test_a_reader_is_given_what_it_found_however_long_it_takes(s3: World) -> None:
+    bucket = await s3.bucket()
+    await s3.put(bucket, "a", LARGE)
+    slow = await s3.begin("GetObject", Bucket=bucket, Key="a")
+    again = await s3.begin("GetObject", Bucket=bucket, Key="a")
+    await s3("DeleteObject", Bucket=bucket, Key="a")
+    await s3.clock.advance(60)
+    assert b"".join([piece async for piece in slow["Body"]]) == LARGE
+    await s3.clock.advance(60)
+    assert b"".join([piece async for piece in again["Body"]]) == LARGE
+    del slow, again
+    await wait_until(lambda: not list(s3.folder.glob("content/??/*")), s3.clock)
+
+
 async def test_response_headers_can_be_overridden_by_who_signed(s3: World) -> None:
     bucket = await s3.bucket()
     await s3.put(bucket, "a")

@@ -108,7 +108,7 @@ class Access:
             def change(had: Version) -> About:
                 return structs.replace(had.about, grants=grants)
 
-            await self._reach.shelf.rewrite(self._reach.place(call, bucket), version.id, change)
+            await self._reach.depot.rewrite(self._reach.place(call, bucket), version.id, change)
         return {}
 
     def _given(self, call: AwsCall, bucket: Bucket, of_headers: acl.Grants | None, owner: str) -> acl.Grants:

@@ -76,12 +76,12 @@ class Buckets:
         """DeleteBucket: only when nothing is in it."""
         bucket = self._reach.bucket(call)
         self._reach.require(call, "s3:DeleteBucket", Subject(bucket))
-        shelf = self._reach.shelf
-        await shelf.close_bucket(bucket.id, bucket.name)
+        depot = self._reach.depot
+        await depot.close_bucket(bucket.id, bucket.name)
         try:
             await self._reach.kept.delete("", bucket.name)
         except BaseException:
-            shelf.reopen_bucket(bucket.id)
+            depot.reopen_bucket(bucket.id)
             raise
         return {}
 
@@ -201,7 +201,7 @@ def _probe(name: str, account: str, region: str, reach: Reach) -> Bucket:
     settings: dict[str, dict[str, object]] = {
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     }
-    return Bucket(BucketSpec(name, account, region, "", settings=settings), reach.shelf.now(), "")
+    return Bucket(BucketSpec(name, account, region, "", settings=settings), reach.depot.now(), "")
 
 
 def _told(bucket: Bucket, is_paged: bool) -> Members:

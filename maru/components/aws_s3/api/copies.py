@@ -19,7 +19,7 @@ from maru.components.aws_s3.api.multipart import part_number
 from maru.components.aws_s3.api.puts import about_of_request, require_write, take_in
 from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.api.sealing import Seal, Sealing, told
-from maru.components.aws_s3.engine.shelf import Found
+from maru.components.aws_s3.engine.depot import Found
 from maru.components.aws_s3.engine.uploads import Part, PartFacts
 from maru.components.aws_s3.engine.versions import Draft
 from maru.components.aws_s3.errors import bad_argument, refusal
@@ -76,7 +76,7 @@ class Copies:
         seal = await self._sealing.for_write(call, bucket, place.key)
         about = self._about(call, bucket, source, seal.encryption)
         draft = await self._draft(call, source, seal, about)
-        version_id = await self._reach.shelf.put(
+        version_id = await self._reach.depot.put(
             place, bucket.spec.versioning, draft, lambda before: check_write(before, call.parameters)
         )
         result: Members = {"ETag": f'"{draft.etag}"', "LastModified": moment_of(draft.modified_ms)}
@@ -94,7 +94,7 @@ class Copies:
         bucket = self._reach.bucket(call)
         place = self._reach.place(call, bucket)
         self._reach.require(call, "s3:PutObject", Subject(bucket, place.key))
-        upload = await self._reach.shelf.find_upload(place, str(call.parameters["UploadId"]))
+        upload = await self._reach.depot.find_upload(place, str(call.parameters["UploadId"]))
         number = part_number(call.parameters.get("PartNumber"))
         source = await self._source(call)
         version = source.found.version
@@ -104,12 +104,12 @@ class Copies:
         data_key = await self._sealing.for_part(call, upload.about.encryption, bucket)
         source_key = await self._sealing.for_read(call, version.about.encryption, source.bucket, _SOURCE)
         wanted = next(iter(upload.about.checksums), draft_headers.DEFAULT_ALGORITHM)
-        pieces = self._reach.shelf.read(source.found, source_key, start, end)
+        pieces = self._reach.depot.read(source.found, source_key, start, end)
         taken = await take_in(self._reach, _bare(call), pieces, data_key, wanted)
         segment = taken.written.segment
-        now_ms = self._reach.shelf.now_ms()
+        now_ms = self._reach.depot.now_ms()
         part = Part(number, segment.size_bytes, taken.etag, now_ms, PartFacts((segment,), taken.checksums))
-        await self._reach.shelf.put_part(upload, part, taken.written.inline)
+        await self._reach.depot.put_part(upload, part, taken.written.inline)
         result: Members = {"ETag": f'"{part.etag}"', "LastModified": moment_of(now_ms)}
         if upload.about.checksums:
             result |= {f"Checksum{name}": value for name, value in taken.checksums.items()}
@@ -126,7 +126,7 @@ class Copies:
         read = structs.replace(call, parameters=parameters, method="GET")
         bucket = self._reach.bucket(read)
         place = self._reach.place(read, bucket)
-        found = await self._reach.shelf.find(place, version_id or None)
+        found = await self._reach.depot.find(place, version_id or None)
         about = found.version.about if found is not None else None
         self._reach.require_version(read, "s3:GetObject", Subject(bucket, key, about))
         if found is None:
@@ -136,7 +136,7 @@ class Copies:
                 text = "The source of a copy request may not specifically refer to a delete marker by version id."
                 raise refusal("InvalidRequest", text)
             raise refusal("NoSuchKey", Key=key)
-        archives.check_readable(found.version, self._reach.shelf.now(), is_copy=True)
+        archives.check_readable(found.version, self._reach.depot.now(), is_copy=True)
         return Source(bucket, found, version_id)
 
     def _about(self, call: AwsCall, bucket: Bucket, source: Source, encryption: Encryption) -> About:
@@ -158,7 +158,7 @@ class Copies:
     async def _draft(self, call: AwsCall, source: Source, seal: Seal, about: About) -> Draft:
         """The copy: content is shared where both stand under the same key and the checksum stays the same."""
         version, had = source.found.version, source.found.version.about
-        now_ms = self._reach.shelf.now_ms()
+        now_ms = self._reach.depot.now_ms()
         asked = draft_headers.announced_algorithm(call.parameters, {})
         keeps_sums = had.checksum_type != "COMPOSITE" and (not asked or asked in had.checksums)
         is_shareable = had.encryption.kind == seal.encryption.kind == "AES256" and keeps_sums and not had.parts
@@ -168,7 +168,7 @@ class Copies:
             )
             return Draft(version.size_bytes, version.etag, about, now_ms)
         source_key = await self._sealing.for_read(call, had.encryption, source.bucket, _SOURCE)
-        pieces = self._reach.shelf.read(source.found, source_key, 0, version.size_bytes)
+        pieces = self._reach.depot.read(source.found, source_key, 0, version.size_bytes)
         usual = asked or next(iter(had.checksums), draft_headers.DEFAULT_ALGORITHM)
         taken = await take_in(self._reach, _bare(call), pieces, seal.data_key, usual)
         segment = taken.written.segment

@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from maru.components.aws_s3.api.reach import Reach, Subject
-from maru.components.aws_s3.engine.shelf import Removed
+from maru.components.aws_s3.engine.depot import Removed
 from maru.components.aws_s3.engine.versions import Check, Place
 from maru.components.aws_s3.errors import code_of, refusal
 from maru.components.aws_s3.model import locks
@@ -68,9 +68,9 @@ class Deletes:
         self._reach.require_version(call, "s3:DeleteObject", Subject(bucket, key))
         if version_id is None:
             check = _conditions(call) if bucket.spec.versioning else self._check(call, bucket, key)
-            return await self._reach.shelf.delete(place, bucket.spec.versioning, bucket.account, check)
+            return await self._reach.depot.delete(place, bucket.spec.versioning, bucket.account, check)
         check = self._check(call, bucket, key)
-        removed = await self._reach.shelf.delete_version(place, str(version_id), check)
+        removed = await self._reach.depot.delete_version(place, str(version_id), check)
         if removed is None and version_id != "null" and len(str(version_id)) != 32:
             text = "Invalid version id specified"
             raise refusal("InvalidArgument", text, ArgumentName="versionId", ArgumentValue=version_id)
@@ -82,7 +82,7 @@ class Deletes:
         bypasses = bool(call.parameters.get("BypassGovernanceRetention")) and self._reach.may(
             call, "s3:BypassGovernanceRetention", Subject(bucket, key)
         )
-        now = self._reach.shelf.now()
+        now = self._reach.depot.now()
         conditions = _conditions(call)
 
         def check(version: Version | None) -> None:

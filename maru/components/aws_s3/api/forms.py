@@ -98,7 +98,7 @@ class Forms:
             raise refusal("InvalidAccessKeyId", AWSAccessKeyId=access_key) from error
         if not hmac.compare_digest(key_of(credential.secret, text), signature):
             raise refusal("SignatureDoesNotMatch", AWSAccessKeyId=access_key, SignatureProvided=signature)
-        policy = forms.checked_policy(text, self._reach.shelf.now())
+        policy = forms.checked_policy(text, self._reach.depot.now())
         return credential.caller, forms.check_conditions(policy, fields, bucket)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.api.sealing import Sealing, told
-from maru.components.aws_s3.engine.shelf import Found
+from maru.components.aws_s3.engine.depot import Found
 from maru.components.aws_s3.errors import bad_argument, refusal
 from maru.components.aws_s3.model import archives, lifecycle
 from maru.components.aws_s3.model.bucket import Bucket
@@ -47,7 +47,7 @@ class Gets:
         bucket = self._reach.bucket(call)
         found = await self.find(call, bucket)
         check_read(found.version, call.parameters)
-        archives.check_readable(found.version, self._reach.shelf.now())
+        archives.check_readable(found.version, self._reach.depot.now())
         data_key = await self._sealing.for_read(call, found.version.about.encryption, bucket)
         members, (start, end) = self._told(call, bucket, found.version)
         members |= self._overridden(call)
@@ -89,7 +89,7 @@ class Gets:
     async def find(self, call: AwsCall, bucket: Bucket, action: str = "s3:GetObject") -> Found:
         """The version a call names, if the caller may read it. Raises NoSuchKey, MethodNotAllowed ..."""
         place = self._reach.place(call, bucket)
-        found = await self._reach.shelf.find(place, call.parameters.get("VersionId"))
+        found = await self._reach.depot.find(place, call.parameters.get("VersionId"))
         about = found.version.about if found is not None else None
         self._reach.require_version(call, action, Subject(bucket, place.key, about))
         if found is None:
@@ -100,10 +100,10 @@ class Gets:
 
     async def open_body(self, found: Found, data_key: bytes, start: int, end: int) -> object:
         """The bytes: whole where they stand in the index, else a stream."""
-        whole = self._reach.shelf.whole(found, data_key)
+        whole = self._reach.depot.whole(found, data_key)
         if whole is not None:
             return whole[start:end]
-        pieces = self._reach.shelf.read(found, data_key, start, end)
+        pieces = self._reach.depot.read(found, data_key, start, end)
         if all(segment.is_inline for segment in found.version.about.segments):
             return b"".join([piece async for piece in pieces])
         return pieces
@@ -118,7 +118,7 @@ class Gets:
             "Metadata": about.metadata,
             "WebsiteRedirectLocation": about.redirect or None,
             "TagCount": len(about.tags) or None,
-            "Restore": archives.header(version, self._reach.shelf.now()),
+            "Restore": archives.header(version, self._reach.depot.now()),
             **{name: value for name, value in about.headers.items() if name != "Expires"},
             **told(about.encryption),
         }

@@ -91,7 +91,7 @@ class Lists:
         prefix, delimiter = str(parameters.get("Prefix") or ""), str(parameters.get("Delimiter") or "")
         asked = Range(prefix, delimiter, str(marker or ""), limit, str(marker or ""))
         page = (
-            await self._reach.shelf.list_versions(bucket.id, asked, str(after_id or "")) if limit else Page([], False)
+            await self._reach.depot.list_versions(bucket.id, asked, str(after_id or "")) if limit else Page([], False)
         )
         answer = _told(call, page, limit, shown)
         answer |= {"KeyMarker": shown(str(marker or "")), "VersionIdMarker": after_id or ""}
@@ -103,7 +103,7 @@ class Lists:
         return answer
 
     async def _page(self, bucket: Bucket, asked: Range) -> Page:
-        return await self._reach.shelf.list_objects(bucket.id, asked) if asked.limit else Page([], False)
+        return await self._reach.depot.list_objects(bucket.id, asked) if asked.limit else Page([], False)
 
 
 def page_size(asked: object, name: str) -> int:

@@ -100,7 +100,7 @@ class Marks:
         mode, until = given.get("Mode"), draft_headers.moment(given.get("RetainUntilDate"))
         if (mode is None) != (until is None) or mode not in (None, *locks.MODES):
             raise refusal("MalformedXML")
-        now = self._reach.shelf.now()
+        now = self._reach.depot.now()
         want = locks.checked(mode, until, now) if mode and until else None
         subject = Subject(bucket, version.key, version.about)
         bypasses = bool(call.parameters.get("BypassGovernanceRetention")) and self._reach.may(
@@ -135,13 +135,13 @@ class Marks:
     async def _rewrite(
         self, call: AwsCall, bucket: Bucket, version: Version, change: Callable[[Version], About]
     ) -> None:
-        await self._reach.shelf.rewrite(self._reach.place(call, bucket), version.id, change)
+        await self._reach.depot.rewrite(self._reach.place(call, bucket), version.id, change)
 
     async def restore(self, call: AwsCall) -> Members:
         """RestoreObject: 202 for the first time, 200 when it only lasts longer."""
         bucket = self._reach.bucket(call)
         version = await self._reach.version(call, bucket, "s3:RestoreObject")
-        now = self._reach.shelf.now()
+        now = self._reach.depot.now()
         until = archives.until_of(version, call.parameters.get("RestoreRequest") or {}, now)
         was_restored = archives.header(version, now) is not None
         await self._rewrite(call, bucket, version, lambda had: structs.replace(had.about, restored_until=until))

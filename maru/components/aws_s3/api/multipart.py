@@ -74,7 +74,7 @@ class Multipart:
         about = structs.replace(
             about, encryption=seal.encryption, checksums={algorithm: ""} if algorithm else {}, checksum_type=kind
         )
-        upload = await self._reach.shelf.begin_upload(place, about)
+        upload = await self._reach.depot.begin_upload(place, about)
         answer: Members = {"Bucket": bucket.name, "Key": place.key, "UploadId": upload.id, **told(seal.encryption)}
         if algorithm:
             answer |= {"ChecksumAlgorithm": algorithm, "ChecksumType": kind}
@@ -100,8 +100,8 @@ class Multipart:
         taken = await take_in(self._reach, call, body_of(call), data_key, wanted or draft_headers.DEFAULT_ALGORITHM)
         segment = taken.written.segment
         facts = PartFacts((segment,), taken.checksums)
-        part = Part(number, segment.size_bytes, taken.etag, self._reach.shelf.now_ms(), facts)
-        await self._reach.shelf.put_part(upload, part, taken.written.inline)
+        part = Part(number, segment.size_bytes, taken.etag, self._reach.depot.now_ms(), facts)
+        await self._reach.depot.put_part(upload, part, taken.written.inline)
         answer: Members = {"ETag": f'"{part.etag}"', **told(upload.about.encryption)}
         return answer | {f"Checksum{name}": value for name, value in taken.checksums.items()}
 
@@ -115,7 +115,7 @@ class Multipart:
                 return done
             raise
         check_write_headers(call.parameters)
-        now_ms = self._reach.shelf.now_ms()
+        now_ms = self._reach.depot.now_ms()
         asked = call.parameters.get("ChecksumType")
         if asked and upload.about.checksum_type and asked != upload.about.checksum_type:
             raise refusal(
@@ -136,7 +136,7 @@ class Multipart:
             _check_whole(call, draft.about)
             return draft, [part.number for part in parts]
 
-        draft, version_id = await self._reach.shelf.complete(
+        draft, version_id = await self._reach.depot.complete(
             upload, bucket.spec.versioning, build, lambda before: check_write(before, call.parameters)
         )
         return _completed(call, bucket, (draft.etag, draft.about), version_id)
@@ -144,7 +144,7 @@ class Multipart:
     async def _done_before(self, call: AwsCall, wanted: Sequence[Wanted]) -> Members | None:
         """The answer to a completion that comes again, as after an answer that was lost; None if it is none."""
         bucket = self._reach.bucket(call)
-        found = await self._reach.shelf.find(self._reach.place(call, bucket), None)
+        found = await self._reach.depot.find(self._reach.place(call, bucket), None)
         if found is None or found.version.about.upload != call.parameters["UploadId"]:
             return None
         version = found.version
@@ -157,7 +157,7 @@ class Multipart:
         bucket = self._reach.bucket(call)
         place = self._reach.place(call, bucket)
         self._reach.require(call, "s3:AbortMultipartUpload", Subject(bucket, place.key))
-        await self._reach.shelf.abort(place, str(call.parameters["UploadId"]))
+        await self._reach.depot.abort(place, str(call.parameters["UploadId"]))
         return {}
 
     async def list_parts(self, call: AwsCall) -> Members:
@@ -166,7 +166,7 @@ class Multipart:
         after = int(call.parameters.get("PartNumberMarker") or 0)
         check_count(after, "part-number-marker")
         limit = page_size(call.parameters.get("MaxParts"), "max-parts")
-        parts = await self._reach.shelf.parts(upload, after, limit + 1)
+        parts = await self._reach.depot.parts(upload, after, limit + 1)
         shown = parts[:limit]
         answer: Members = {
             "Bucket": bucket.name,
@@ -196,7 +196,7 @@ class Multipart:
         limit = page_size(parameters.get("MaxUploads"), "max-uploads")
         prefix, delimiter = str(parameters.get("Prefix") or ""), str(parameters.get("Delimiter") or "")
         asked = Range(prefix, delimiter, marker, limit, marker)
-        page = await self._reach.shelf.list_uploads(bucket.id, asked, after_id)
+        page = await self._reach.depot.list_uploads(bucket.id, asked, after_id)
         rows = [row for row in page.entries if isinstance(row, UploadRow)]
         return {
             "Bucket": bucket.name,
@@ -217,7 +217,7 @@ class Multipart:
         bucket = self._reach.bucket(call)
         place = self._reach.place(call, bucket)
         self._reach.require(call, action, Subject(bucket, place.key))
-        return bucket, await self._reach.shelf.find_upload(place, str(call.parameters["UploadId"]))
+        return bucket, await self._reach.depot.find_upload(place, str(call.parameters["UploadId"]))
 
 
 def part_number(given: object) -> int:

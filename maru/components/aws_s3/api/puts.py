@@ -68,9 +68,9 @@ class Puts:
         about = _with_content(about, taken, seal.encryption)
         etag = taken.etag if seal.encryption.kind == "AES256" else self._reach.ids.uid().replace("-", "")
         draft = Draft(
-            segment.size_bytes, etag, about, self._reach.shelf.now_ms(), fresh=((segment, taken.written.inline),)
+            segment.size_bytes, etag, about, self._reach.depot.now_ms(), fresh=((segment, taken.written.inline),)
         )
-        version_id = await self._reach.shelf.put(
+        version_id = await self._reach.depot.put(
             place, bucket.spec.versioning, draft, lambda before: check_write(before, call.parameters)
         )
         rules = (bucket.setting(lifecycle.SETTING) or {}).get("Rules", ())
@@ -110,7 +110,7 @@ def about_of_request(reach: Reach, call: AwsCall, bucket: Bucket) -> About:
     owner = call.account if bucket.has_acls and call.account else bucket.account
     if bucket.ownership == "BucketOwnerPreferred" and parameters.get("ACL") == "bucket-owner-full-control":
         owner = bucket.account
-    retention, hold = locks.of_request(parameters, bucket, reach.shelf.now())
+    retention, hold = locks.of_request(parameters, bucket, reach.depot.now())
     return About(
         owner,
         headers=draft_headers.system_headers(parameters, call.headers),
@@ -168,7 +168,7 @@ async def take_in(
     md5 = draft_headers.content_md5(call.parameters)
     algorithms = [*given] or [name for name in (announced or usual,) if name]
     digests = Digests(algorithms)
-    written = await reach.shelf.write(pieces, data_key, digests)
+    written = await reach.depot.write(pieces, data_key, digests)
     computed = digests.checksums()
     try:
         if md5 is not None and md5 != digests.md5():
@@ -178,7 +178,7 @@ async def take_in(
             if computed[name] != value:
                 raise refusal("BadDigest", f"The {name} you specified did not match the calculated checksum.")
     except BaseException:
-        reach.shelf.give_up(written)
+        reach.depot.give_up(written)
         raise
     return Taken(written, digests.md5().hex(), computed)
 

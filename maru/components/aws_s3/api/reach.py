@@ -14,7 +14,7 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from maru.components.aws_s3.config import AwsS3Config
-from maru.components.aws_s3.engine.shelf import Shelf
+from maru.components.aws_s3.engine.depot import Depot
 from maru.components.aws_s3.engine.versions import Place
 from maru.components.aws_s3.errors import refusal
 from maru.components.aws_s3.model import acl, policies
@@ -71,7 +71,7 @@ class Reach:
     def __init__(
         self,
         kept: Kept[Bucket],
-        shelf: Shelf,
+        depot: Depot,
         authorizer: AwsAuthorizer,
         config: AwsS3Config,
         *,
@@ -79,7 +79,7 @@ class Reach:
         ids: Ids,
     ) -> None:
         self.kept = kept
-        self.shelf = shelf
+        self.depot = depot
         self.config = config
         self.clock = clock
         self.ids = ids
@@ -152,7 +152,7 @@ class Reach:
         """The version a call names, if the caller may do `action` to it. Raises NoSuchKey, NoSuchVersion ..."""
         place = self.place(call, bucket)
         version_id = call.parameters.get("VersionId")
-        found = await self.shelf.find(place, version_id)
+        found = await self.depot.find(place, version_id)
         about = found.version.about if found is not None else None
         self.require_version(call, action, Subject(bucket, place.key, about))
         if found is None:

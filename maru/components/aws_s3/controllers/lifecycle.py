@@ -15,8 +15,8 @@ from msgspec import structs
 
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.engine import versions
+from maru.components.aws_s3.engine.depot import Depot
 from maru.components.aws_s3.engine.index import Rows
-from maru.components.aws_s3.engine.shelf import Shelf
 from maru.components.aws_s3.engine.versions import Place
 from maru.components.aws_s3.errors import refusal
 from maru.components.aws_s3.model import lifecycle, locks
@@ -48,9 +48,9 @@ class Act:
 class Expiry:
     """Looks over all buckets every `lifecycle_every_s`."""
 
-    def __init__(self, kept: Kept[Bucket], shelf: Shelf, clock: Clock, config: AwsS3Config) -> None:
+    def __init__(self, kept: Kept[Bucket], depot: Depot, clock: Clock, config: AwsS3Config) -> None:
         self._kept = kept
-        self._shelf = shelf
+        self._depot = depot
         self._clock = clock
         self._config = config
         self._log = Log("aws_s3")
@@ -74,7 +74,7 @@ class Expiry:
         at: tuple[str, int] = ("", -(1 << 62))
         before: list[Version] = []
         while True:
-            page = await self._shelf.index.read(partial(_versions, bucket.id, at))
+            page = await self._depot.index.read(partial(_versions, bucket.id, at))
             now = self._clock.now()
             acts = plan([*before, *page], rules, bucket, now, self._config.lifecycle_day_s, is_end=len(page) < PAGE)
             for act in acts:
@@ -99,12 +99,12 @@ class Expiry:
             def moved(found: Version) -> About:
                 return structs.replace(found.about, storage_class=act.storage_class, restored_until=None)
 
-            return int(await self._shelf.rewrite(place, act.version.id, moved) is not None)
+            return int(await self._depot.rewrite(place, act.version.id, moved) is not None)
         try:
             if act.is_marker_made or not bucket.spec.versioning:
-                await self._shelf.delete(place, bucket.spec.versioning, bucket.account, is_same)
+                await self._depot.delete(place, bucket.spec.versioning, bucket.account, is_same)
             else:
-                await self._shelf.delete_version(place, act.version.id, is_same)
+                await self._depot.delete_version(place, act.version.id, is_same)
         except MaruError as error:
             if error.details.get("code") not in ("PreconditionFailed", "AccessDenied", "NoSuchBucket"):
                 raise
@@ -115,11 +115,11 @@ class Expiry:
         count = 0
         at = ("", "")
         while True:
-            page = await self._shelf.index.read(partial(_uploads, bucket.id, at))
+            page = await self._depot.index.read(partial(_uploads, bucket.id, at))
             now = self._clock.now()
             for key, upload_id, started_ms in page:
                 if any(_is_abandoned(rule, key, started_ms, now, self._config.lifecycle_day_s) for rule in rules):
-                    await self._shelf.abort(Place(bucket.id, key), upload_id)
+                    await self._depot.abort(Place(bucket.id, key), upload_id)
                     count += 1
             if len(page) < PAGE:
                 return count

@@ -1,7 +1,7 @@
 """The files of objects: written beside, made durable, then renamed; read block by block, each one verified.
 
-Small content does not become a file but goes into the index. A file that nothing names any more is removed a
-little later, so that a download that found it just before can still open it; whoever reads holds it until done.
+Small content does not become a file but goes into the index. A file that nothing names any more is removed
+once nobody holds it who found it before.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
+from weakref import finalize
 
 from maru.components.aws_s3.engine.blocks import BLOCK_BYTES, STORED_BYTES, Cipher, block_count
 from maru.components.aws_s3.engine.digests import Digests
@@ -26,7 +27,6 @@ from maru.core.ids import Ids
 WINDOW_BYTES = 4 * BLOCK_BYTES
 """What goes to a thread at once; an upload or a download holds at most three of these."""
 THREADS = 4
-KEPT_S = 5.0
 T = TypeVar("T")
 
 
@@ -48,7 +48,10 @@ class Contents:
         self._inline_bytes_max = inline_bytes_max
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-content")
         self._held: Counter[int] = Counter()
-        self._unwanted: deque[tuple[float, int]] = deque()
+        self._let_go: deque[tuple[int, ...]] = deque()  # what an end of life, on whatever thread, puts down
+        self._looks: Counter[int] = Counter()
+        self._discards = 0
+        self._unwanted: deque[tuple[int, int]] = deque()
         self._has_unwanted = asyncio.Event()
         self._fresh: set[int] = set()
         self._next_id = 0
@@ -148,19 +151,30 @@ class Contents:
             source.close()
 
     @contextmanager
-    def holding(self, segments: Sequence[Segment]) -> Iterator[None]:
-        """Keep the files of `segments` while they are read."""
-        numbers = [segment.id for segment in segments]
-        self._held.update(numbers)
+    def looking(self) -> Iterator[None]:
+        """What is discarded from now on stays until the end: one who looks may find it, and hold it."""
+        began = self._discards
+        self._looks[began] += 1
         try:
             yield
         finally:
-            self._held -= Counter(numbers)
+            self._looks[began] -= 1
+            if not self._looks[began]:
+                del self._looks[began]
+
+    def hold(self, owner: object, segments: Iterable[Segment]) -> None:
+        """Keep the files of `segments` as long as `owner` lives."""
+        self._count_let_go()
+        numbers = tuple(segment.id for segment in segments if not segment.is_inline)
+        if numbers:
+            self._held.update(numbers)
+            finalize(owner, self._let_go.append, numbers).atexit = False
 
     def discard(self, numbers: Iterable[int]) -> None:
         """Nothing names these files any more."""
-        due_s = self._clock.monotonic_s() + KEPT_S
-        self._unwanted.extend((due_s, number) for number in numbers)
+        for number in numbers:
+            self._discards += 1
+            self._unwanted.append((self._discards, number))
         if self._unwanted:
             self._has_unwanted.set()
 
@@ -169,15 +183,16 @@ class Contents:
         await self._has_unwanted.wait()
 
     async def sweep(self) -> None:
-        """Remove what has been unwanted for a while and nobody holds."""
-        now_s = self._clock.monotonic_s()
+        """Remove what is unwanted, nobody holds, and nobody who looks may have found."""
+        self._count_let_go()
+        looked_at = min(self._looks, default=self._discards)
         going: list[int] = []
         for _ in range(len(self._unwanted)):
-            due_s, number = self._unwanted.popleft()
-            if due_s <= now_s and not self._held[number]:
+            order, number = self._unwanted.popleft()
+            if order <= looked_at and number not in self._held:
                 going.append(number)
             else:
-                self._unwanted.append((due_s, number))
+                self._unwanted.append((order, number))
         if not self._unwanted:
             self._has_unwanted.clear()
         if going:
@@ -192,6 +207,13 @@ class Contents:
         found = await self._on_thread(lambda: [int(name, 16) for name in os.listdir(folder)])  # noqa: PTH208 - names alone
         waiting = {number for _, number in self._unwanted}
         return [number for number in found if number not in self._fresh and number not in waiting]
+
+    def _count_let_go(self) -> None:
+        while self._let_go:
+            for number in self._let_go.popleft():
+                self._held[number] -= 1
+                if not self._held[number]:
+                    del self._held[number]
 
     def _new_id(self) -> int:
         self._next_id += 1

@@ -1,4 +1,4 @@
-"""The shelf: the index and the files together, as the operations use them.
+"""The depot: the index and the files together, as the operations use them.
 
 Content is durable before the index names it, and a file goes only after the index has forgotten it; what
 a crash leaves between the two is collected. A bucket that is being deleted is closed first, so that no
@@ -30,9 +30,9 @@ _RECENT_SEGMENTS_MAX = 4  # of an object that is kept in memory; those of many p
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Found:
-    """A version with the stored bytes of its inline content, by segment."""
+    """A version with the stored bytes of its inline content, by segment; its files stay while it lives."""
 
     version: Version
     inline: Mapping[int, bytes]
@@ -46,7 +46,7 @@ class Removed:
     is_marker: bool = False
 
 
-class Shelf:
+class Depot:
     """Opened and closed by the component."""
 
     def __init__(self, index: Index, contents: Contents, clock: Clock, ids: Ids) -> None:
@@ -96,14 +96,16 @@ class Shelf:
                 return None
             return Found(version, versions.inline_bytes(rows, version.about.segments))
 
-        if version_id is not None:
-            return await self.index.read(work)
-        known = self._recent.get(place)
+        known = self._recent.get(place) if version_id is None else None
         if known is not None:
             return known
         mark = self._recent.mark()
-        found = await self.index.read(work)
-        if found is not None and len(found.version.about.segments) <= _RECENT_SEGMENTS_MAX:
+        with self.contents.looking():
+            found = await self.index.read(work)
+            if found is None:
+                return None
+            self.contents.hold(found, found.version.about.segments)
+        if version_id is None and len(found.version.about.segments) <= _RECENT_SEGMENTS_MAX:
             self._recent.keep(place, found, mark)
         return found
 
@@ -258,17 +260,15 @@ class Shelf:
 
     async def read(self, found: Found, data_key: bytes, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes of an object from `start` up to `end` (exclusive)."""
-        segments = found.version.about.segments
-        with self.contents.holding(segments):
-            begins = 0
-            for segment in segments:
-                ends = begins + segment.size_bytes
-                if ends > start and begins < end:
-                    low, high = max(0, start - begins), min(segment.size_bytes, end - begins)
-                    stored = found.inline.get(segment.id)
-                    async for piece in self.contents.read(segment, data_key, stored, low, high):
-                        yield piece
-                begins = ends
+        begins = 0
+        for segment in found.version.about.segments:
+            ends = begins + segment.size_bytes
+            if ends > start and begins < end:
+                low, high = max(0, start - begins), min(segment.size_bytes, end - begins)
+                stored = found.inline.get(segment.id)
+                async for piece in self.contents.read(segment, data_key, stored, low, high):
+                    yield piece
+            begins = ends
 
     async def _change(
         self, work: Callable[[Rows, list[int]], T], fresh: Sequence[Segment] = (), place: Place | None = None
