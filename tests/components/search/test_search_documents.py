@@ -125,7 +125,7 @@ def test_log_cut_in_the_middle_of_a_record_loses_nothing_that_was_whole(tmp_path
     shard = opened(tmp_path / "one")
     for number in range(3):
         operation = Operation("index", str(number), b'{"n":%d}' % number, parsed=parser.parse({"n": number}, "x"))
-        shard.write_blocking([operation], lambda: "never")
+        shard.write_blocking([operation], lambda count: ["never"] * count)
         shard.sync_blocking()
     shutil.copytree(tmp_path / "one", tmp_path / "crashed")
     log = next((tmp_path / "crashed" / "log").iterdir())

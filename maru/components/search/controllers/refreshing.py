@@ -16,6 +16,7 @@ from maru.core.errors import MaruError
 from maru.core.log import Log
 
 TICK_S = 0.1
+RETRY_S = 2.0  # after a refresh that failed
 IDLE_S = 30.0  # without writes, before a writer's memory goes back
 COMPACT_EVERY_S = 60.0
 
@@ -46,6 +47,7 @@ class Refreshing:
                     await self._tend(index, now_s)
                 except MaruError as error:
                     self._log.warning("an index cannot be refreshed", index=index.name, error=str(error))
+                    self._since[index.name] = now_s + RETRY_S
 
     async def _tend(self, index: Index, now_s: float) -> None:
         shard = index.shard

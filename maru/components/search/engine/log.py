@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from maru.components.search.errors import failure
 from maru.core.errors import Broken
 
 FILE_BYTES = 64 * 1024 * 1024
+FREE_BYTES_MIN = 64 * 1024 * 1024  # about what a segment may take
 _HEAD = struct.Struct("<IIBQIQHH")  # checksum, bytes after it and itself, kind, seq, term, version, id, routing
 _TAIL = struct.Struct("<IBQIQHH")  # the same without the checksum
 _HEAD_BYTES = _HEAD.size
@@ -102,9 +104,7 @@ class Pinned:
         try:
             os.fdatasync(self.descriptor)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _full() from error
-            raise
+            raise full_or(error) from error
         finally:
             os.close(self.descriptor)
 
@@ -164,9 +164,7 @@ class Log:
             self._offset = start
             os.ftruncate(self._file, start)
             os.lseek(self._file, start, os.SEEK_SET)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise _full() from error
-            raise
+            raise full_or(error) from error
         return locations
 
     def pinned(self) -> Pinned:
@@ -267,9 +265,17 @@ def _broken(folder: Path, number: int, offset: int) -> Broken:
     )
 
 
-def _full() -> Exception:
+def full_or(error: Exception, folder: Path | None = None) -> Exception:
+    """What the server says when its disk is full, where that is what `error` means; else `error` itself.
+
+    folder: of an index, which tells of its files in words only, and of a thread that failed on one not even that.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    is_full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left on device" in str(error)
+    if folder is not None and isinstance(error, ValueError) and "writer was killed" in str(error):
+        is_full = is_full or shutil.disk_usage(folder).free < FREE_BYTES_MIN
     reason = (
         "index has exceeded flood-stage watermark; blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded "
         "flood-stage watermark, index has read-only-allow-delete block];"
     )
-    return failure(429, "cluster_block_exception", reason)
+    return failure(429, "cluster_block_exception", reason) if is_full else error

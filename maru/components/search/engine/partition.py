@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,13 @@ class Partition:
             assert self._written == 0, "what was added must be committed first"
             writer, self._writer = self._writer, None
             writer.wait_merging_threads()
+
+    def drop_writer_blocking(self) -> None:
+        """Give a writer up that failed; what it had not committed is gone."""
+        writer, self._writer, self._written = self._writer, None, 0
+        if writer is not None:
+            with suppress(ValueError):  # it says again what it failed of, and lets its lock go
+                writer.wait_merging_threads()
 
     def bytes_on_disk(self) -> int:
         """All its files."""

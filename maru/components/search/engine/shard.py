@@ -14,11 +14,12 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of
+from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of, full_or
 from maru.components.search.engine.operations import MakeIds, Operation, ParseBytes, Snapshot, Stored, Written, conflict
 from maru.components.search.engine.partition import Partition, count_of
 from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, Column
@@ -109,7 +110,8 @@ class Shard:
     def close_blocking(self) -> None:
         """Everything is committed and closed."""
         with self._shaping, self._guard:
-            self.refresh_blocking()
+            with suppress(MaruError):  # the log has it all: the disk may have room when it is opened again
+                self.refresh_blocking()
             for partition in self._partitions:
                 partition.release_blocking()
             self._log.close_blocking()
@@ -125,6 +127,8 @@ class Shard:
         if load > 1 and self._shaping.acquire(blocking=load > PENDING_TIMES_MAX):
             try:
                 self._apply_blocking()
+            except (OSError, ValueError):
+                self._rewind_blocking()  # the writes are in the log: a refresh will tell what is wrong
             finally:
                 self._shaping.release()
         return results
@@ -183,7 +187,8 @@ class Shard:
     def refresh_blocking(self) -> bool:
         """What was written before the call is found from now on. Says whether there was anything.
 
-        Others may write meanwhile. On an error what was taken is pending again, and raised is what went wrong.
+        Others may write meanwhile. On an error all that is not committed is pending again, and raised is what went
+        wrong: failure 429 on a full disk.
         """
         with self._shaping:
             with self._guard:
@@ -199,14 +204,14 @@ class Shard:
                 pinned.sync_blocking()
                 for partition in self._partitions:
                     partition.commit_blocking()
+                self._save_blocking(seq, end)
                 self._applied = 0
-                self._checkpoint = end
-                self._save_blocking(seq)
-            except BaseException:
+            except (OSError, ValueError, MaruError) as error:
                 with self._guard:
                     self._recent = {**self._committing, **self._recent}
                     self._committing, self._is_refreshing = {}, False
-                raise
+                self._rewind_blocking()
+                raise full_or(error, self.folder) from error
             with self._guard:
                 self._log.note_synced(pinned)
                 self._committing, self._is_refreshing = {}, False
@@ -281,6 +286,16 @@ class Shard:
             return 0
 
     # Own.
+
+    def _rewind_blocking(self) -> None:
+        """Writers failed: what the log has since the last commit is pending again, for writers that begin anew."""
+        with self._guard:
+            for partition in self._partitions:
+                partition.drop_writer_blocking()
+            log = self._log.replay_blocking(self._checkpoint)
+            self._pending = [self._pending_of(record, location) for location, record in log if record.kind != NOTHING]
+            self._pending_bytes = sum(one.bytes for one in self._pending)
+            self._applied = 0
 
     def _is_live(self, record: Record, location: int) -> bool:
         known = self._lookup([record.id]).get(record.id)
@@ -390,27 +405,17 @@ class Shard:
     def _put_blocking(self, batch: list[_Pending]) -> None:
         if not batch:
             return
-        try:
-            target = self._target_blocking()
-            last = {one.id: one.seq for one in batch}
-            if len(last) == len(batch) and all(one.texts and not one.overwrites for one in batch):
-                target.add_blocking([text for one in batch for text in one.texts], self._writer_bytes)
-                self._applied += len(batch)
-                return
+        target = self._target_blocking()
+        last = {one.id: one.seq for one in batch}
+        if len(last) == len(batch) and all(one.texts and not one.overwrites for one in batch):
+            target.add_blocking([text for one in batch for text in one.texts], self._writer_bytes)
+        else:
             for one in batch:
                 if one.overwrites or not one.texts or last[one.id] != one.seq:
                     for partition in self._partitions:
                         partition.delete_blocking(one.id, self._writer_bytes)
                 if one.texts and last[one.id] == one.seq:
                     target.add_blocking(one.texts, self._writer_bytes)
-        except BaseException:
-            # Some may be there already: what is tried again takes them away first.
-            for one in batch:
-                one.overwrites = True
-            with self._guard:
-                self._pending = batch + self._pending
-                self._pending_bytes = sum(one.bytes for one in self._pending)
-            raise
         self._applied += len(batch)
 
     def _target_blocking(self) -> Partition:
@@ -428,7 +433,7 @@ class Shard:
                 fresh.add_blocking(self._pending_of(record, location).texts, self._writer_bytes)
             fresh.commit_blocking()
             self._partitions = [one for one in self._partitions if one is not newest]  # readers keep the list they have
-            self._save_blocking(self._saved_seq())
+            self._save_blocking(self._saved_seq(), self._checkpoint)
             self._forget_snapshot()
             newest.remove_blocking()
             return fresh
@@ -469,15 +474,16 @@ class Shard:
         manifest = self.folder / MANIFEST
         return int(json.loads(manifest.read_text()).get("seq", -1)) if manifest.exists() else -1
 
-    def _save_blocking(self, seq: int) -> None:
+    def _save_blocking(self, seq: int, checkpoint: int) -> None:
         names = [partition.folder.name for partition in self._partitions if partition.folder is not None]
-        told = {"partitions": names, "seq": seq, "checkpoint": self._checkpoint}
+        told = {"partitions": names, "seq": seq, "checkpoint": checkpoint}
         draft = self.folder / f".{MANIFEST}.new"
         with draft.open("wb") as file:
             file.write(json.dumps(told).encode())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / MANIFEST)
+        self._checkpoint = checkpoint
 
 
 def _pending(seq: int, doc_id: str, location: int, texts: tuple[str, ...], overwrites: bool) -> _Pending:
