@@ -26,6 +26,7 @@ COMPONENTS = (
     "registry",
     "network",
     "docker",
+    "podman",
     "node",
     "dns",
     "search",

@@ -25,7 +25,7 @@ PROCESSES: Mapping[str, Sequence[str]] = {
         "aws_s3",
         "aws_front",
     ),
-    "node": ("remote", "informers", "engine", "registry", "network", "docker", "node"),
+    "node": ("remote", "informers", "engine", "registry", "network", "docker", "podman", "node"),
     "edge": ("remote", "informers", "dns"),
     "telemetry": ("remote", "informers", "search", "pipelines"),
 }

@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 def variables(here: Site) -> dict[str, str]:
     """The variables by name; only those of parts that are there."""
     values = {"KUBECONFIG": str(here.data_dir / "kubeconfig"), "DOCKER_HOST": f"unix://{here.socket('docker')}"}
+    values["CONTAINER_HOST"] = f"unix://{here.socket('podman')}"
     values["ELASTICSEARCH_URL"] = f"http://{here.listen}:{here.port(PORT_ELASTIC)}"
     return values | _of_aws(here)
 

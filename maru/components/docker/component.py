@@ -19,6 +19,7 @@ from maru.components.docker.api.events import EventApi
 from maru.components.docker.api.execs import ExecApi
 from maru.components.docker.api.image_prune import ImagePruneApi
 from maru.components.docker.api.images import ImageApi
+from maru.components.docker.api.inside import Inside
 from maru.components.docker.api.logs import LogApi
 from maru.components.docker.api.machine import MachineApi
 from maru.components.docker.api.networks import NetworkApi
@@ -56,6 +57,7 @@ from maru.components.docker.engine.event_file import EventFile
 from maru.components.docker.engine.facts import facts_blocking
 from maru.components.docker.model.container import State
 from maru.contracts.container_network import ContainerNetwork
+from maru.contracts.engine_api import EngineApi
 from maru.contracts.image_store import ImageStore
 from maru.contracts.registry_client import RegistryClient
 from maru.contracts.runtime import ContainerRuntime
@@ -90,7 +92,9 @@ class Needs:
 
 @dataclass(frozen=True)
 class Gives:
-    """Nothing: others reach it over its socket."""
+    """The API for dialects in this process; all others reach it over its socket."""
+
+    api: EngineApi
 
 
 @asynccontextmanager
@@ -129,7 +133,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         async with serve([UnixListener(site.socket("docker"))], handler, name="docker", bounds=Bounds(stall_s=STALL_S)):
             await adopting.carry_on(tasks)
             await house.membership.open()
-            yield Gives()
+            yield Gives(api=Inside(engine, handler))
             await house.membership.close()
         tasks.cancel()
         await engine.dock.events.write_rest(kept)

@@ -6,6 +6,8 @@ should be up is started. Source: moby daemon/daemon.go restore.
 
 from __future__ import annotations
 
+import signal
+
 from maru.components.docker.controllers.boxes import Box, Boxes
 from maru.components.docker.controllers.dock import OWNER, Dock
 from maru.components.docker.controllers.documents import Documents
@@ -50,6 +52,8 @@ class Adopting:
             status = self._dock.runtime.find(box.id)
             if status is not None and status.state in (ContainerState.RUNNING, ContainerState.PAUSED):
                 running.append(box.id)
+            elif status is not None and status.pid and status.state is ContainerState.CREATED:
+                await self._dock.runtime.kill(box.id, signal.SIGKILL)  # prepared, and never started
         await self._dock.network.retain(running)
         for box in self._boxes.all():
             if box.id in running:

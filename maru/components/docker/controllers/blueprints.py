@@ -98,7 +98,9 @@ class Blueprints:
             found["pid"] = self._of_other(host["PidMode"], "pid", "PID")
         if host["IpcMode"] != "host":
             found["ipc"] = self._of_other(host["IpcMode"], "ipc", "IPC")
-        if host["UTSMode"] != "host" and not host["NetworkMode"].startswith("container:"):
+        if host["UTSMode"] != "host" and (
+            host["UTSMode"] == "private" or not host["NetworkMode"].startswith("container:")
+        ):
             found["uts"] = ""
         elif host["UTSMode"] != "host":
             found["uts"] = self._of_other(host["NetworkMode"], "uts", "network")

@@ -29,7 +29,8 @@ class Box:
     """A container and its life. lock: taken by whatever changes it.
 
     next_exit, removed: resolved with the exit code, next_exit anew for each run. waiters: attached before
-    the start. watch: follows the run; restart: waits to start it again; health: runs checks.
+    the start. watch: follows the run; restart: waits to start it again; health: runs checks. is_prepared: its
+    process is there and waits for the start.
     """
 
     container: Container
@@ -43,6 +44,7 @@ class Box:
     health: asyncio.Task[None] | None = None
     restart_delay_s: float = 0.0
     execs: dict[str, None] = field(default_factory=dict)
+    is_prepared: bool = False
 
     @property
     def id(self) -> str:

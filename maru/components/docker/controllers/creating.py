@@ -6,6 +6,7 @@ Source: moby daemon/create.go, daemon/create_unix.go; Docker Engine API v1.50, C
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from maru.components.docker.controllers.volumes import Volumes
 from maru.components.docker.engine.volume_files import bind_source_blocking, copy_up_blocking, mark_blocking
 from maru.components.docker.model.container import Container, MountPoint, State
 from maru.components.docker.model.create import Wish, read_wish
+from maru.components.docker.model.host_config import Facts
 from maru.components.docker.model.log_options import log_options
 from maru.components.docker.model.mounts import mount_points
 from maru.components.docker.model.overlay import check_attachable
@@ -52,11 +54,14 @@ class Creating:
         self._volumes = parts.volumes
         self._starting = parts.starting
 
-    async def create(self, body: Value, name: str) -> Box:
-        """Raises Invalid, NotFound, AlreadyExists in dockerd's words; nothing half made is left."""
+    async def create(self, body: Value, name: str, facts: Facts | None = None) -> Box:
+        """Raises Invalid, NotFound, AlreadyExists in dockerd's words; nothing half made is left.
+
+        facts: of the machine where they are others than the dock's.
+        """
         image = self._image(str(body.get("Image") or ""))
         container_id = self._new_id()
-        wish = read_wish(body, image.config, container_id, self._dock.facts)
+        wish = read_wish(body, image.config, container_id, facts or self._dock.facts)
         security_of(wish.host_config)
         rlimits(wish.host_config)
         self._check_links(wish)
@@ -175,6 +180,7 @@ class Creating:
 
     async def _unmake(self, box: Box) -> None:
         await self._dock.runtime.remove(box.id)
+        await asyncio.to_thread(shutil.rmtree, self._dock.folder_of(box.id), ignore_errors=True)
         self._boxes.drop(box)
         self._boxes.release(box.name)
         for point in box.container.mounts:

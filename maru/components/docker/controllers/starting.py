@@ -94,8 +94,17 @@ class Starting:
             raise
         return True
 
-    async def _start(self, box: Box, waiters: list[Waiter]) -> None:
-        dock, state = self._dock, box.state
+    async def prepare(self, box: Box) -> None:
+        """Make its process, which waits for `start`. The caller holds its lock. Raises what dockerd says."""
+        if box.state.state not in ("created", "exited") or box.is_prepared:
+            raise Conflict(what=f"container {box.id} has already been initialized or runs", why="")
+        try:
+            await self._prepare(box)
+        except BaseException as error:
+            await asyncio.shield(self._undo(box, [], error))
+            raise
+
+    async def _prepare(self, box: Box) -> None:
         if box.container.environment:
             raise Broken(
                 what=f"environment of container {box.name} cannot be opened",
@@ -108,9 +117,15 @@ class Starting:
         extra = self._networking.link_variables(box)
         spec = self._blueprints.spec_of(blueprint, extra)
         try:
-            await dock.runtime.launch(box.id, spec)
+            await self._dock.runtime.launch(box.id, spec)
         except Invalid as error:
             raise _refused(error, box) from error
+        box.is_prepared = True
+
+    async def _start(self, box: Box, waiters: list[Waiter]) -> None:
+        dock, state = self._dock, box.state
+        if not box.is_prepared:
+            await self._prepare(box)
         for waiter in waiters:
             if not waiter.session.done():
                 waiter.session.set_result(await dock.runtime.attach(box.id, stdin=waiter.wants_stdin))
@@ -118,6 +133,7 @@ class Starting:
             status = await dock.runtime.start(box.id)
         except Invalid as error:
             raise _refused(error, box) from error
+        box.is_prepared = False
         state.state, state.error = "running", ""
         state.started_at, state.finished_at = status.started_at, state.finished_at or ""
         state.exit_code, state.is_out_of_memory, state.is_stopped_by_user = 0, False, False
@@ -126,10 +142,14 @@ class Starting:
 
     def follow(self, box: Box, *, is_new: bool) -> None:
         """Watch a run to its end, and its health. is_new: it has just begun."""
+        box.watch = self._dock.tasks.start(self._watch(box), f"container {box.container.short_id}")
+        self.follow_health_anew(box, is_new=is_new)
+
+    def follow_health_anew(self, box: Box, *, is_new: bool = True) -> None:
+        """By its check as it is now."""
         check = check_of(box.container.config)
         if is_new or (check is not None and box.state.health is None):
             fresh_health(box.state, has_check=check is not None)
-        box.watch = self._dock.tasks.start(self._watch(box), f"container {box.container.short_id}")
         box.cancel_health()
         if check is not None:
             box.health = self._dock.tasks.start(
@@ -165,6 +185,7 @@ class Starting:
     async def _undo(self, box: Box, waiters: list[Waiter], error: BaseException) -> None:
         """A start that failed leaves the container as it was, with the reason and a code."""
         words = str(error) if isinstance(error, MaruError) else "the start was broken off"
+        box.is_prepared = False
         for waiter in waiters:
             if not waiter.session.done():
                 waiter.session.set_exception(Unavailable(what=words, why=""))

@@ -21,7 +21,7 @@ class MountPoint(msgspec.Struct, rename="camel"):
     """One mount. kind: bind, volume or tmpfs. name: of a volume. source: on the host, "" for tmpfs.
 
     mode: the options as they were given; is_copied: what the image has at the target fills an empty volume.
-    size_bytes, tmpfs_mode: of a tmpfs, 0 for the kernel's own. Options: further ones of a tmpfs.
+    size_bytes, tmpfs_mode: of a tmpfs, 0 for the kernel's own. options: further ones of the mount.
     """
 
     kind: str

@@ -53,7 +53,7 @@ def read_wish(body: Value, image: ImageConfig, container_id: str, facts: Facts) 
             parse_signal(config["StopSignal"])
         except ValueError as error:
             raise _invalid(str(error)) from error
-    _check_health(config.get("Healthcheck") or {})
+    check_health(config.get("Healthcheck") or {})
     endpoints = (body.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
     mode = host["NetworkMode"]
     networks = {("bridge" if name == "default" else name): dict(given or {}) for name, given in endpoints.items()}
@@ -133,7 +133,8 @@ def _health(given: Value | None, image: Value) -> Value | None:
     return filled if filled.get("Test") else None
 
 
-def _check_health(health: Value) -> None:
+def check_health(health: Value) -> None:
+    """Raises Invalid."""
     test = health.get("Test") or []
     if test and test[0] not in ("NONE", "CMD", "CMD-SHELL"):
         raise _invalid(f"Unknown health check type: {test[0]}")

@@ -41,6 +41,7 @@ class Facts:
     for ""; refusals: runtimes that cannot be had here, with why.
 
     has_swap_limit: memory and swap can be limited together; is_unified: version 2 control groups alone.
+    memory_min_bytes: the least limit that may be asked for.
     """
 
     cpus: int
@@ -50,6 +51,7 @@ class Facts:
     runtimes: Mapping[str, str]
     default_runtime: str
     refusals: Mapping[str, str] = field(default_factory=dict)
+    memory_min_bytes: int = MEMORY_MIN_BYTES
 
     @property
     def runtime_names(self) -> Mapping[str, str]:
@@ -133,13 +135,13 @@ def check_policy(policy: Value, *, auto_remove: bool) -> None:
 def check_resources(host: Value, facts: Facts) -> None:
     """Limits of memory, processors and processes. Raises Invalid."""
     memory, swap, reservation = host["Memory"], host["MemorySwap"], host["MemoryReservation"]
-    if 0 < memory < MEMORY_MIN_BYTES:
+    if 0 < memory < facts.memory_min_bytes:
         raise _invalid("Minimum memory limit allowed is 6MB")
     if memory == 0 and swap > 0:
         raise _invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
     if memory > 0 and 0 < swap < memory:
         raise _invalid("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if 0 < reservation < MEMORY_MIN_BYTES:
+    if 0 < reservation < facts.memory_min_bytes:
         raise _invalid("Minimum memory reservation allowed is 6MB")
     if 0 < memory < reservation:
         raise _invalid("Minimum memory limit can not be less than memory reservation limit, see usage")

@@ -13,6 +13,8 @@ from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
 from maru.wire.docker.binds import PROPAGATIONS, Bind, parse_bind
 
+MOUNT_FLAGS = frozenset({"noexec", "nosuid", "nodev", "exec", "suid", "dev", "noatime", "relatime"})
+
 VolumesOf = Callable[[str], Sequence[MountPoint]]
 """The bind and volume mounts of another container, by its name or id. Raises NotFound."""
 
@@ -75,7 +77,7 @@ def bind_options(point: MountPoint) -> list[str]:
     access = "rw" if point.is_writable else "ro"
     if not point.is_writable and point.is_recursive and point.is_recursive_readonly and point.kind == "bind":
         access = "ro"
-    return ["rbind" if point.is_recursive else "bind", access, point.propagation or "rprivate"]
+    return ["rbind" if point.is_recursive else "bind", access, point.propagation or "rprivate", *point.options]
 
 
 def _add_all(points: dict[str, MountPoint], more: Iterable[MountPoint]) -> None:
@@ -142,12 +144,14 @@ def _of_mount(entry: Value) -> MountPoint:
         point.is_recursive = not options.get("NonRecursive")
         point.is_recursive_readonly = not options.get("ReadOnlyNonRecursive")
         point.mode, point.is_copied = "create" if options.get("CreateMountpoint") else "", False
+        point.options = _flags(options)
     elif kind == "volume":
         volume = entry.get("VolumeOptions") or {}
         point.name, point.is_anonymous = entry.get("Source") or "", not entry.get("Source")
         point.driver = (volume.get("DriverConfig") or {}).get("Name") or "local"
         point.is_copied = not volume.get("NoCopy")
         point.subpath, point.mode = volume.get("Subpath") or "", "z"
+        point.options = _flags(volume)
     elif kind == "tmpfs":
         options = entry.get("TmpfsOptions") or {}
         point.size_bytes, point.tmpfs_mode = options.get("SizeBytes") or 0, options.get("Mode") or 0
@@ -157,6 +161,15 @@ def _of_mount(entry: Value) -> MountPoint:
     else:
         raise _invalid(f'invalid mount config for type "{kind}": mount type unknown')
     return point
+
+
+def _flags(options: Value) -> list[str]:
+    """`MountFlags`, which the Engine API has not and other dialects ask for. Raises Invalid."""
+    flags = [str(flag) for flag in options.get("MountFlags") or ()]
+    for flag in flags:
+        if flag not in MOUNT_FLAGS:
+            raise _invalid(f"invalid mount option: {flag}")
+    return flags
 
 
 def _invalid(words: str) -> Invalid:

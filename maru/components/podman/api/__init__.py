@@ -1,0 +1,1 @@
+"""The edges of libpod's API, one file for each noun."""

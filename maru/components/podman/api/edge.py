@@ -1,0 +1,146 @@
+"""libpod's edge: which handler a path means, errors in podman's words, and docker's paths beside them.
+
+Every answer says which libpod is spoken. Source: podman pkg/api/server/handler_api.go, pkg/api/handlers/utils.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from maru.contracts.engine_api import EngineApi
+from maru.core import errors
+from maru.core.document import Value
+from maru.core.front.answers import json_answer
+from maru.core.front.message import TAKEN, Answer, Handler, Request
+from maru.core.limits import REQUEST_BODY_BYTES_MAX
+from maru.wire.docker.filters import Filters, parse_filters
+from maru.wire.libpod.faults import fault
+from maru.wire.libpod.versions import COMPATIBLE, VERSION, split_version
+
+Action = Callable[[Request, str], Awaitable[Answer]]
+"""A handler with what stands for {name} in its path."""
+
+NO_CONTENT = Answer(204)
+HEADERS: Mapping[str, str] = {
+    "Libpod-API-Version": VERSION,
+    "Api-Version": COMPATIBLE,
+    "Server": f"Libpod/{VERSION} (linux)",
+}
+
+_STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.AlreadyExists, 409),
+    (errors.Conflict, 409),
+    (errors.Invalid, 400),
+    (errors.Unauthenticated, 401),
+    (errors.Denied, 403),
+    (errors.TooLarge, 413),
+    (errors.Throttled, 429),
+    (errors.Unavailable, 500),
+    (errors.Deadline, 504),
+    (errors.NotSupported, 501),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation behind `libpod`. path: literal, with at most one {name}, which may hold slashes."""
+
+    method: str
+    path: str
+    action: Action
+
+
+def router(routes: Sequence[Route], engine: EngineApi) -> Handler:
+    """The handler over `routes`, the first that fits is taken; paths of docker's API go to `engine`."""
+    table = [(route, re.compile(re.escape(route.path).replace(r"\{name\}", "(.+)"))) for route in routes]
+
+    async def chosen(request: Request) -> Answer:
+        try:
+            path = split_version(request.path)
+        except ValueError as error:
+            return json_answer(fault(str(error), str(error), 400), 400)
+        if path is None:
+            return await engine.answer(request)
+        allowed = []
+        for route, pattern in table:
+            fitting = pattern.fullmatch(path)
+            if fitting is None:
+                continue
+            if request.method == route.method:
+                try:
+                    return await route.action(request, fitting.group(1) if fitting.groups() else "")
+                except errors.MaruError as error:
+                    return failure(error)
+            if not fitting.groups() or "/" not in fitting.group(1):
+                allowed.append(route.method)
+        if allowed:
+            return json_answer(fault("method not allowed", "method not allowed", 405), 405)
+        words = f"{request.method} {path} is not supported by Maru"
+        return json_answer(
+            fault(words, words, 501 if path.count("/") > 1 else 404), 501 if path.count("/") > 1 else 404
+        )
+
+    async def answer(request: Request) -> Answer:
+        given = await chosen(request)
+        if given is TAKEN:
+            return given
+        return Answer(given.status, given.body, {**given.headers, **HEADERS})
+
+    return answer
+
+
+def failure(error: errors.MaruError) -> Answer:
+    """`status` and `cause` in an error's details win over what its class says."""
+    status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
+    status = int(error.details.get("status", status))
+    return json_answer(fault(str(error), str(error.details.get("cause") or str(error)), status), status)
+
+
+def said(kind: type[errors.MaruError], words: str, cause: str = "", status: int = 0) -> errors.MaruError:
+    """An error whose text is `words` and its cause, as podman wraps them."""
+    details: dict[str, object] = {"cause": cause} if cause else {}
+    if status:
+        details["status"] = status
+    return kind(what=f"{words}: {cause}" if cause else words, why="", fix="", **details)
+
+
+def is_true(request: Request, name: str, default: bool = False) -> bool:
+    """A boolean query value. Raises Invalid."""
+    text = request.query_get(name).strip().lower()
+    if not text:
+        return default
+    if text in ("1", "t", "true", "yes"):
+        return True
+    if text in ("0", "f", "false", "no", "none"):
+        return False
+    raise said(errors.Invalid, f'failed to parse parameters: schema: error converting value for "{name}"')
+
+
+def values(request: Request, name: str) -> list[str]:
+    """Every value of a repeated query field."""
+    return [value for key, value in request.query if key == name and value]
+
+
+def filters_of(request: Request, known: Sequence[str] = ()) -> Filters:
+    """The `filters` of a list; known: none for any. Raises Invalid."""
+    text = request.query_get("filters")
+    try:
+        names = known or sorted(msgspec.json.decode(text or "{}", type=dict[str, object]))
+        return parse_filters(text, names)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise said(errors.Invalid, str(error)) from error
+
+
+async def body_of(request: Request) -> Value:
+    """The JSON object of a body; {} when there is none. Raises Invalid."""
+    text = await request.body(REQUEST_BODY_BYTES_MAX)
+    try:
+        given: Value = msgspec.json.decode(text, type=dict) if text.strip() else {}
+    except msgspec.MsgspecError as error:
+        raise said(errors.Invalid, f"failed to decode the body: {error}") from error
+    return given

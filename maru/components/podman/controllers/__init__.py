@@ -1,0 +1,1 @@
+"""What keeps pods, secrets and manifest lists, and asks the engine."""

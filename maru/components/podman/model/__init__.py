@@ -1,0 +1,1 @@
+"""Pure rules between libpod's words and the Engine API's."""
