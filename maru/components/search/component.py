@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from maru.components.search.api.assembly import routes_of
 from maru.components.search.api.edge import Router, handler_of
 from maru.components.search.api.house import House
-from maru.components.search.api.passing import passing_through
+from maru.components.search.api.passing import passing_handler
 from maru.components.search.config import SearchConfig
+from maru.components.search.controllers.backend import BackendIndexer, backend
 from maru.components.search.controllers.indexer import OwnIndexer
 from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.lifecycle import Lifecycle
@@ -60,9 +61,13 @@ class Gives:
 
 @asynccontextmanager
 async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape of every component
-    """Answer until closed; what was acknowledged is on disk then."""
+    """Answer until closed; what was acknowledged is on disk then, or in the cluster behind."""
     site, config = needs.site, needs.config
     listeners = [TcpListener(config.listen or site.listen, site.port(config.port))] if config.port else []
+    if config.backend == "opensearch":
+        async with backend(config) as cluster, serve(listeners, passing_handler(cluster, config), name="search"):
+            yield Gives(BackendIndexer(cluster))
+        return
     folder = site.folder("search")
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     client = needs.clients.acting_as(CALLER, [GROUP_MASTERS])
@@ -72,12 +77,8 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         house = await _assembled(needs, shelves)
         tasks.start(Refreshing(house.indices, house.writing, needs.clock, config).run(), "refresh")
         tasks.start(house.lifecycle.run(), "lifecycle")
-        async with AsyncExitStack() as stack:
-            if config.backend == "opensearch":
-                handler = await stack.enter_async_context(passing_through(config))
-            else:
-                handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
-            await stack.enter_async_context(serve(listeners, handler, name="search"))
+        handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
+        async with serve(listeners, handler, name="search"):
             yield Gives(OwnIndexer(house.writing))
         tasks.cancel()
         await house.indices.close()

@@ -50,14 +50,20 @@ class Search:
 
 
 @asynccontextmanager
-async def running(folder: Path, api: FakeClients | None = None) -> AsyncIterator[Search]:
-    """A component in `folder`; the same `api` and folder again is a restart."""
+async def running(
+    folder: Path, api: FakeClients | None = None, settings: dict[str, Any] | None = None
+) -> AsyncIterator[Search]:
+    """A component in `folder`; the same `api` and folder again is a restart. settings: of its configuration."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     site = Site(data_dir=folder, node_name="n1")
     needs = component.Needs(
-        site, api or FakeClients(), SystemClock(), SystemIds(), SearchConfig(port=port, refresh_s=0.1)
+        site,
+        api or FakeClients(),
+        SystemClock(),
+        SystemIds(),
+        SearchConfig(**{"port": port, "refresh_s": 0.1, **(settings or {})}),
     )
     async with component.open(needs) as gives, aiohttp.ClientSession() as session:
         yield Search(f"http://127.0.0.1:{port}", session, gives)
