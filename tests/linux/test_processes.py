@@ -84,7 +84,7 @@ async def test_watch_names_files_that_are_whole(tmp_path: Path) -> None:
     watch.close()
 
 
-def test_capabilities_and_limits_are_named() -> None:
+def test_capabilities_and_limits_are_told() -> None:
     bits = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
     assert len(bounding_set()) == int(bits.split()[1], 16).bit_count()
     assert hard_limit("RLIMIT_NOFILE") is not None

@@ -56,6 +56,7 @@ from maru.components.docker.controllers.volumes import Volumes
 from maru.components.docker.engine.event_file import EventFile
 from maru.components.docker.engine.facts import facts_blocking
 from maru.components.docker.model.container import State
+from maru.components.docker.model.sealing import ENVIRONMENT_KEY
 from maru.contracts.container_network import ContainerNetwork
 from maru.contracts.engine_api import EngineApi
 from maru.contracts.image_store import ImageStore
@@ -73,7 +74,6 @@ from maru.core.log import Log
 from maru.core.site import Site
 
 CALLER = "system:maru:docker"
-ENVIRONMENT_KEY = "environment.key"  # with it containers' environments are sealed; kept with backups of the store
 STALL_S = 3600.0  # a client may look at its terminal for as long without reading
 
 

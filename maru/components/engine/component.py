@@ -34,6 +34,7 @@ from maru.core.ids import Ids, SystemIds
 from maru.core.lifecycle import background
 from maru.core.site import Site
 from maru.linux import caps, cgroups
+from maru.wire.oci.confinement import CAPABILITIES_ALL
 
 RUN_DIR = Path("/run")
 REST_GRACE_S = 5.0  # between the two signals that end a container when the platform goes down
@@ -165,4 +166,6 @@ def state_folder(site: Site) -> str:
 def grant() -> Grant:
     """What this process may hand on to containers."""
     limits = {name: limit for name in LIMITS.split() if (limit := caps.hard_limit(name)) is not None}
-    return Grant(caps.bounding_set(), limits, caps.out_of_memory_score())
+    numbers = caps.bounding_set()
+    names = frozenset(name for number, name in enumerate(CAPABILITIES_ALL) if number in numbers)
+    return Grant(names, limits, caps.out_of_memory_score())

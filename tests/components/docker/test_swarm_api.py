@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from maru.components.docker import component
-from maru.components.docker.model.swarm.definitions import SECRETS, SERVICES
+from maru.components.docker.model.swarm.definitions import SECRETS, SERVICES, TASKS
 from maru.core.errors import Unavailable
 from tests.components.docker.conftest import House, session_of
 
@@ -166,6 +166,57 @@ async def test_secrets_are_sealed_in_the_store_and_never_shown(api: Api, house: 
     await api.post("/configs/create", {"Name": "c", "Data": config}, 201)
     assert (await api.get("/configs/c"))["Spec"]["Data"] == config
     await api.post("/configs/create", {"Name": "c2", "Data": ""}, 400)
+
+
+async def test_environments_of_services_and_tasks_are_sealed_in_their_documents(house: House) -> None:
+    client = house.clients.acting_as("test")
+
+    async def stored() -> str:
+        return str([[each.value for each in (await client.list(kind)).documents] for kind in (SERVICES, TASKS)])
+
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        await api.post("/swarm/init", {"AdvertiseAddr": "127.0.0.1"})
+        await api.post("/services/create", service(replicas=1, container={"Env": ["PASSWORD=geheim"]}), 201)
+        (task,) = await api.running("web", 1)
+        assert task["Spec"]["ContainerSpec"]["Env"] == ["PASSWORD=geheim"]
+        container = task["Status"]["ContainerStatus"]["ContainerID"]
+        assert "PASSWORD=geheim" in (await api.get(f"/containers/{container}/json"))["Config"]["Env"]
+        seen = await api.get("/services/web")
+        changed = service(replicas=1, container={"Env": ["PASSWORD=anders"]})
+        await api.post(f"/services/web/update?version={seen['Version']['Index']}", changed)
+        seen = await api.get("/services/web")
+        assert seen["PreviousSpec"]["TaskTemplate"]["ContainerSpec"]["Env"] == ["PASSWORD=geheim"]
+        assert not [each for each in ("geheim", "anders") if each in await stored()]
+        spec = {"TaskTemplate": {"ContainerSpec": {"Image": "busybox", "Args": ["sleep", "9"], "Env": ["A=by hand"]}}}
+        head = {"apiVersion": SERVICES.api_version, "kind": SERVICES.kind, "metadata": {"name": "by-hand"}}
+        await client.create(SERVICES, head | {"spec": spec})
+        (task,) = await api.running("by-hand", 1)
+        assert task["Spec"]["ContainerSpec"]["Env"] == ["A=by hand"]
+    house.restart()
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        assert (await api.running("by-hand", 1))[0]["ID"] == task["ID"]
+        assert "by hand" not in await stored()
+        index = (await api.get("/services/web"))["Version"]["Index"]
+        await api.post(f"/services/web/update?version={index}&rollback=previous", {})
+        shown = (await api.get("/services/web"))["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+        assert shown == ["PASSWORD=geheim"]
+    (house.site.folder("docker") / "environment.key").write_bytes(bytes(32))
+    house.restart()
+    async with component.open(house.needs()), session_of(house.site) as session:
+        api = Api(session)
+        index = (await api.get("/services/by-hand"))["Version"]["Index"]
+        body = {"Name": "by-hand", **spec, "Mode": {"Replicated": {"Replicas": 2}}}
+        body["TaskTemplate"] = (await api.get("/services/by-hand"))["Spec"]["TaskTemplate"]
+        await api.post(f"/services/by-hand/update?version={index}", body)
+
+        async def refused() -> Any:
+            tasks = await api.get('/tasks?filters={"service":["by-hand"]}')
+            return [task for task in tasks if "environment of the task" in (task["Status"].get("Err") or "")]
+
+        await until(refused)
+    await component.tear_down(house.site)
 
 
 async def test_names_and_references_are_checked(api: Api) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -17,6 +18,8 @@ from maru.components.docker.model.container import Container
 from maru.contracts.sealer import Sealer
 from maru.core.document import Value
 from maru.core.errors import Broken
+
+ENVIRONMENT_KEY = "environment.key"  # the file with the key, kept with backups of the store
 
 
 def is_clear(spec: Value) -> bool:
@@ -29,8 +32,7 @@ def sealed_spec(container: Container, sealer: Sealer) -> Value:
     spec: Value = msgspec.to_builtins(container)
     entries = spec["config"].pop("Env", None)
     if entries:
-        sealed = sealer.seal(msgspec.json.encode(entries), _context(container.id))
-        spec["environment"] = base64.b64encode(sealed).decode()
+        spec["environment"] = seal_entries(entries, _context(container.id), sealer)
     return spec
 
 
@@ -38,13 +40,24 @@ def opened(container: Container, sealer: Sealer) -> bool:
     """Put the environment back into `config`; False when the key is another one, and it stays sealed."""
     if not container.environment:
         return True
+    entries = open_entries(container.environment, _context(container.id), sealer)
+    if entries is None:
+        return False
+    container.config["Env"] = entries
+    container.environment = ""
+    return True
+
+
+def seal_entries(entries: Sequence[str], context: bytes, sealer: Sealer) -> str:
+    """An environment as a document has it."""
+    return base64.b64encode(sealer.seal(msgspec.json.encode(entries), context)).decode()
+
+
+def open_entries(text: str, context: bytes, sealer: Sealer) -> list[str] | None:
+    """None when it was sealed under another key, for another document, or is no such text."""
     with suppress(Broken, binascii.Error, msgspec.MsgspecError):
-        sealed = base64.b64decode(container.environment, validate=True)
-        plain = sealer.open(sealed, _context(container.id))
-        container.config["Env"] = msgspec.json.decode(plain, type=list[str])
-        container.environment = ""
-        return True
-    return False
+        return msgspec.json.decode(sealer.open(base64.b64decode(text, validate=True), context), type=list[str])
+    return None
 
 
 def _context(container_id: str) -> bytes:

@@ -6,14 +6,19 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from maru.components.docker.controllers.dock import Dock
+from maru.components.docker.model.sealing import ENVIRONMENT_KEY
 from maru.components.docker.model.swarm import definitions
 from maru.components.docker.model.swarm.entries import Entry, entry_of, without_nulls
+from maru.components.docker.model.swarm.environments import Environments
 from maru.components.docker.model.swarm.tasks import task_entry_of
+from maru.contracts.sealer import Sealer
 from maru.core.client import Client
 from maru.core.document import Resource, Value
 from maru.core.errors import Conflict, Invalid, NotFound
+from maru.core.identity.seal import RootKeySealer
 from maru.core.kept import Kept
 from maru.core.lifecycle import Background
 
@@ -28,8 +33,21 @@ class Shelf:
     def __init__(self, dock: Dock, resource: Resource) -> None:
         self._dock = dock
         self.noun = resource.kind.lower()
-        read = task_entry_of if resource is definitions.TASKS else entry_of
-        self.kept: Kept[Entry] = Kept(dock.client, resource, read, dock.clock, dock.ids)
+        self._entry_of = task_entry_of if resource is definitions.TASKS else entry_of
+        self._environments: Environments | None = None
+        self.kept: Kept[Entry] = Kept(dock.client, resource, self._read, dock.clock, dock.ids)
+
+    def open(self, sealer: Sealer) -> None:
+        """Before anything is read or written: under what environments are sealed."""
+        self._environments = Environments(self.noun, sealer)
+
+    async def seal_all(self) -> None:
+        """Those that stand in the clear, of an earlier version or applied by hand."""
+        assert self._environments is not None
+        for entry in self.kept.list():
+            if self._environments.is_clear(self.kept.value("", entry.id)):
+                with suppress(Invalid, NotFound):  # it was changed or removed this moment
+                    await self.replace(entry, entry.spec, entry.status)
 
     def all(self) -> Sequence[Entry]:
         """Oldest first."""
@@ -56,9 +74,7 @@ class Shelf:
         """Written when this returns."""
         now = self._dock.now()
         filled = {**status, "CreatedAt": now, "UpdatedAt": now}
-        return await self.kept.create(
-            {"metadata": {"name": entry_id}, "spec": without_nulls(spec), "status": without_nulls(filled)}
-        )
+        return await self.kept.create({"metadata": {"name": entry_id}} | self._written(entry_id, spec, filled))
 
     async def replace(self, entry: Entry, spec: Value, status: Value, index: int = NO_VERSION) -> Entry:
         """Another spec and status; index: the version that the caller saw. Raises Invalid when it is another now."""
@@ -67,7 +83,7 @@ class Shelf:
         document = {**self.kept.value("", entry.id)}
         metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
         filled = {**status, "CreatedAt": entry.created, "UpdatedAt": self._dock.now()}
-        document |= {"metadata": metadata, "spec": without_nulls(spec), "status": without_nulls(filled)}
+        document |= {"metadata": metadata} | self._written(entry.id, spec, filled)
         try:
             return await self.kept.update(document)
         except Conflict as error:
@@ -83,6 +99,15 @@ class Shelf:
         with suppress(NotFound):
             await self.kept.delete("", entry_id)
 
+    def _read(self, document: Value) -> Entry:
+        entry = self._entry_of(document)
+        return self._environments.opened(entry) if self._environments is not None else entry
+
+    def _written(self, entry_id: str, spec: Value, status: Value) -> Value:
+        if self._environments is not None:
+            spec, status = self._environments.sealed(entry_id, spec, status)
+        return {"spec": without_nulls(spec), "status": without_nulls(status)}
+
     def _called(self, entry: Entry) -> str:
         if self.noun == "node":
             return str((entry.status.get("Description") or {}).get("Hostname") or "")
@@ -93,6 +118,7 @@ class Shelf:
 class Shelves:
     """All kinds; followed while somebody runs `follow`."""
 
+    key: Path
     clusters: Shelf
     nodes: Shelf
     services: Shelf
@@ -111,11 +137,15 @@ class Shelves:
     async def open(self, tasks: Background) -> None:
         """Follow all kinds as long as `tasks`; everything is in memory when this returns."""
         shelves = self.each()
+        sealer = await asyncio.to_thread(RootKeySealer.open_blocking, self.key)
+        for shelf in shelves:
+            shelf.open(sealer)
         for shelf, resource in zip(shelves, definitions.KINDS, strict=True):
             await shelf.kept.ensure_kind(definitions.definition(resource))
         for shelf in shelves:
             tasks.start(shelf.kept.run(), f"swarm {shelf.noun}s")
         await asyncio.gather(*(shelf.kept.wait_synced() for shelf in shelves))
+        await asyncio.gather(self.services.seal_all(), self.tasks.seal_all())
 
     def each(self) -> Sequence[Shelf]:
         return (self.clusters, self.nodes, self.services, self.tasks, self.secrets, self.configs)
@@ -123,7 +153,7 @@ class Shelves:
 
 def make_shelves(dock: Dock) -> Shelves:
     """Empty ones."""
-    shelves = Shelves(*(Shelf(dock, resource) for resource in definitions.KINDS))
+    shelves = Shelves(dock.folder / ENVIRONMENT_KEY, *(Shelf(dock, resource) for resource in definitions.KINDS))
     shelves.tasks.kept.index(SERVICE, lambda entry: (str(entry.status.get("ServiceID") or ""),))
     return shelves
 

@@ -13,6 +13,7 @@ import msgspec
 from maru.components.docker.model.swarm.tasks import TASK_LABEL
 from maru.components.docker.model.swarm.templates import Context, expand
 from maru.core.document import Value
+from maru.core.errors import Broken
 
 _SAME = {"User": "User", "Healthcheck": "Healthcheck", "StopSignal": "StopSignal", "OpenStdin": "OpenStdin"}
 _HOST_SAME = {
@@ -39,8 +40,11 @@ class Attachment:
 
 
 def create_body(template: Value, endpoint: Value, attachments: Sequence[Attachment], context: Context) -> Value:
-    """The body of a container create. Raises ValueError for templates that mean nothing."""
+    """The body of a container create. Raises ValueError for templates that mean nothing, Broken."""
     spec = template["ContainerSpec"]
+    if spec.get("environment"):
+        why = "it was sealed under another key or for another document"
+        raise Broken(what="the environment of the task", why=why, fix="give the service its variables anew")
     body: Value = {their: spec[ours] for ours, their in _SAME.items() if spec.get(ours) is not None}
     body |= {
         "Image": spec["Image"],
