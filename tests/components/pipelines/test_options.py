@@ -19,12 +19,17 @@ from maru.core.errors import Invalid
 from maru.wire.logstash.parser import parse
 from maru.wire.logstash.syntax import Plugin
 
+SHARED = ("engine.kafka", "engine.s3_client")  # they read the options that an input and an output have alike
+
 
 def structs() -> Iterator[tuple[type[Options], str]]:
-    """Each plugin's options with the text of their module."""
+    """Each plugin's options with the text of their module, and of what it shares with others."""
     for module in walk_packages(maru.components.pipelines.__path__, "maru.components.pipelines."):
         loaded = import_module(module.name)
         text = Path(str(loaded.__file__)).read_text()
+        for name in SHARED:
+            if f"pipelines.{name} import" in text:
+                text += Path(str(import_module(f"maru.components.pipelines.{name}").__file__)).read_text()
         for thing in vars(loaded).values():
             if isinstance(thing, type) and issubclass(thing, Options) and thing.__module__ == module.name:
                 yield thing, text

@@ -18,7 +18,7 @@ from maru.components.pipelines.engine.filters.catalog import FILTERS
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import BuildInput, Input
 from maru.components.pipelines.engine.letters import Letter
-from maru.components.pipelines.engine.outputs.shape import BuildOutput, Output, Refused
+from maru.components.pipelines.engine.outputs.shape import BuildOutput, Output, Refused, Ticking
 from maru.components.pipelines.engine.queues.shape import Heard, Queue
 from maru.components.pipelines.engine.refusals import REFUSED
 from maru.components.pipelines.model.conditions import compile_condition
@@ -190,10 +190,13 @@ class Running:
             await clock.sleep(0)
 
     async def _tick(self) -> None:
-        """Filters that remember give their events, for as long as the pipeline runs."""
-        while self.built.filters.remembers:
+        """Filters that remember give their events, and outputs do what is due, for as long as the pipeline runs."""
+        ticking = [output for _, output in self.built.outputs if isinstance(output, Ticking)]
+        while self.built.filters.remembers or ticking:
             await self._ground.clock.sleep(TICK_S)
             await self._send(await self.built.filters.run([], is_tick=True))
+            for output in ticking:
+                await output.tick()
 
     async def _send(self, events: Sequence[Event]) -> None:
         """To the outputs that each goes to."""

@@ -5,17 +5,17 @@ Source: Logstash reference, "Generator", "Heartbeat", "Exec" input plugins.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Sequence
 from typing import ClassVar
 
+from maru.components.pipelines.engine.commands import ended, started
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.document import Value
-from maru.core.errors import Invalid, Unavailable
+from maru.core.errors import Invalid
 from maru.kinds.cron import Schedule, parse
 from maru.wire.logstash.syntax import Plugin
 
@@ -165,20 +165,13 @@ class Exec:
         return at is not None
 
     async def _output(self) -> tuple[bytes, int]:
-        try:
-            process = await asyncio.create_subprocess_shell(
-                self._options.command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-            )
-        except OSError as error:
-            raise Unavailable(what=self._options.command, why=str(error), fix="look at the command") from error
+        process = await started(self._options.command, gives=True)
         try:
             assert process.stdout is not None
             output = await process.stdout.read(OUTPUT_BYTES_MAX)
             return output, await process.wait()
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await ended(process)
 
 
 def build_generator(plugin: Plugin, ground: Ground) -> Input:

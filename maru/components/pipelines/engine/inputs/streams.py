@@ -60,6 +60,12 @@ class TcpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     ecs_compatibility: str = "v8"
 
 
+class GraphiteOptions(TcpOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Graphite's lines over tcp."""
+
+    port: int = 2003
+
+
 class UdpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """buffer_size: bytes of a datagram; receive_buffer_bytes: of the kernel, 0 for its own."""
 
@@ -103,8 +109,8 @@ def port_taken(what: str, error: OSError) -> Unavailable:
 class Tcp:
     """Lines (or what the codec reads) over connections."""
 
-    def __init__(self, plugin: Plugin, ground: Ground) -> None:
-        self._options = options_of(plugin, TcpOptions, "input")
+    def __init__(self, options: TcpOptions, ground: Ground, codec: str) -> None:
+        self._options = options
         if self._options.mode not in ("server", "client"):
             raise Invalid(what="input plugin 'tcp'", why=f"no mode {self._options.mode!r}", fix="server or client")
         if self._options.proxy_protocol or self._options.dns_reverse_lookup_enabled:
@@ -114,7 +120,7 @@ class Tcp:
         self._tls = _tls(self._options)
         self._ground = ground
         self._dress = Dress(self._options)
-        self._codec = codec_of(self._options, "line")
+        self._codec = codec_of(self._options, codec)
 
     async def run(self, emit: Emit) -> None:
         options = self._options
@@ -327,7 +333,12 @@ def _tls(options: TcpOptions) -> ssl.SSLContext | None:
 
 def build_tcp(plugin: Plugin, ground: Ground) -> Input:
     """tcp."""
-    return Tcp(plugin, ground)
+    return Tcp(options_of(plugin, TcpOptions, "input"), ground, "line")
+
+
+def build_graphite(plugin: Plugin, ground: Ground) -> Input:
+    """graphite."""
+    return Tcp(options_of(plugin, GraphiteOptions, "input"), ground, "graphite")
 
 
 def build_udp(plugin: Plugin, ground: Ground) -> Input:

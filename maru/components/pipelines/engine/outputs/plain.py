@@ -19,6 +19,7 @@ import aiohttp
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.outputs.shape import Output, Refused, codec_of
+from maru.components.pipelines.model.codecs.shape import Write
 from maru.components.pipelines.model.event import Event, encode_json, text_of
 from maru.components.pipelines.model.filters.shape import formatted_value
 from maru.components.pipelines.model.options import OutputOptions, options_of
@@ -110,9 +111,9 @@ def _print_blocking(chunk: bytes) -> None:
 class ToFile:
     """Appended and synced before the batch is done. A path stays below its unformatted beginning."""
 
-    def __init__(self, plugin: Plugin, ground: Ground) -> None:
-        self._options = options_of(plugin, FileOptions, "output")
-        self._write = codec_of(self._options, "json_lines")
+    def __init__(self, options: FileOptions, write: Write) -> None:
+        self._options = options
+        self._write = write
         self._root = Path(self._options.path.split("%{")[0])
         if "%{" in self._options.path:
             self._root = self._root.parent if not self._options.path.split("%{")[0].endswith("/") else self._root
@@ -311,7 +312,8 @@ def build_stdout(plugin: Plugin, ground: Ground) -> Output:
 
 def build_file(plugin: Plugin, ground: Ground) -> Output:
     """file."""
-    return ToFile(plugin, ground)
+    options = options_of(plugin, FileOptions, "output")
+    return ToFile(options, codec_of(options, "json_lines"))
 
 
 def build_tcp(plugin: Plugin, ground: Ground) -> Output:

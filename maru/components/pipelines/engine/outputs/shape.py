@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.model.codecs.catalog import writing_of
@@ -37,6 +37,13 @@ class Output(Protocol):
     async def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+
+@runtime_checkable
+class Ticking(Protocol):
+    """An output that has something to do while no events come: called every TICK_S."""
+
+    async def tick(self) -> None: ...
 
 
 BuildOutput = Callable[[Plugin, Ground], Output]

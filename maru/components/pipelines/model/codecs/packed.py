@@ -130,7 +130,7 @@ def read_fluent(plugin: Plugin) -> MakeReading:
         tag, entries = value[0], value[1]
         if isinstance(entries, bytes):
             about = value[2] if len(value) > 2 and isinstance(value[2], dict) else {}
-            content = _unzipped(entries) if about.get("compressed") == "gzip" else entries
+            content = unzipped(entries) if about.get("compressed") == "gzip" else entries
             packs, _ = divided(content)
             entries = [msgspec.msgpack.decode(pack, ext_hook=_extension, strict=False) for pack in packs]
         if isinstance(entries, list):
@@ -196,7 +196,8 @@ class GzipLines(Lines):
         return out
 
 
-def _unzipped(content: bytes) -> bytes:
+def unzipped(content: bytes) -> bytes:
+    """All of a gzip file, as far as LINES_BYTES_MAX. Raises ValueError."""
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         unpacked = unpacker.decompress(content, LINES_BYTES_MAX)
