@@ -19,6 +19,7 @@ from maru.contracts.aws_service import AwsService
 from maru.core.clock import Clock
 from maru.core.front.listener import TcpListener
 from maru.core.front.server import serve
+from maru.core.front.tls import ServerTls
 from maru.core.identity.audit import AuditLog
 from maru.core.ids import Ids
 from maru.core.site import PORT_AWS, Site
@@ -33,6 +34,7 @@ class Needs:
     clock: Clock
     ids: Ids
     audit: AuditLog
+    tls: ServerTls
     config: AwsFrontConfig
 
 
@@ -50,7 +52,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     if needs.site.has_test_hooks:
         signatures = Signatures(WellKnown(needs.credentials), needs.config.clock_skew_s)
     edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config, Records(needs.audit)))
-    listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS))
+    listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS), needs.tls, takes_plain=True)
     answer = Hooks(needs.services, edge.answer).answer if needs.site.has_test_hooks else edge.answer
     async with telling(needs.site, desks), serve([listener], answer, name="aws_front", bug_answer=edge.bug_answer):
         yield Gives()

@@ -207,4 +207,5 @@ def _peer_of(transport: asyncio.Transport | None) -> Peer:
     session: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     host, port = transport.get_extra_info("peername")[:2]
     certificate = session.getpeercert(binary_form=True) if session is not None else None
-    return Peer(address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}", certificate=certificate or b"")
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Peer(address, certificate or b"", is_secure=session is not None)

@@ -29,13 +29,14 @@ _IPV6_FREEBIND = 78
 class TcpListener:
     """address: IPv4 or IPv6, no name. port: 0 lets the kernel choose. tls: None for plain HTTP.
 
-    may_be_absent: the address need not exist yet.
+    may_be_absent: the address need not exist yet. takes_plain: with `tls`, plain HTTP on the same port, too.
     """
 
     address: str
     port: int
     tls: ServerTls | None = None
     may_be_absent: bool = False
+    takes_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

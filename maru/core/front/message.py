@@ -38,12 +38,13 @@ class Peer:
     """Who is at the other end of the connection.
 
     address: host:port, or the path of the unix socket. certificate: the verified client certificate
-    in DER, empty if none was shown. user_id: the peer's uid on a unix socket, None elsewhere.
+    in DER, empty if none was shown. user_id: the peer's uid on a unix socket, None elsewhere. is_secure: over TLS.
     """
 
     address: str
     certificate: bytes = b""
     user_id: int | None = None
+    is_secure: bool = False
 
 
 class Request(Protocol):

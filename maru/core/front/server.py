@@ -27,6 +27,7 @@ from maru.core.front.framing import LAST_CHUNK, Frame, frame
 from maru.core.front.listener import Listener, Place, TcpListener, UnixListener, bind
 from maru.core.front.message import Answer, Handler, Request
 from maru.core.front.request import FrontRequest
+from maru.core.front.sniffing import SniffingServer
 from maru.core.limits import (
     IDLE_CONNECTION_S,
     REQUEST_DEADLINE_S,
@@ -222,11 +223,13 @@ async def serve(
         yield front
 
 
-async def _listen(loop: asyncio.AbstractEventLoop, server: web.Server, place: Place) -> asyncio.Server:
+async def _listen(loop: asyncio.AbstractEventLoop, server: web.Server, place: Place) -> asyncio.Server | SniffingServer:
     if isinstance(place.listener, UnixListener):
         return await loop.create_unix_server(server, sock=place.socket)
     if place.listener.tls is None:
         return await loop.create_server(server, sock=place.socket)
+    if place.listener.takes_plain:
+        return SniffingServer(place.socket, server, place.listener.tls.context)
     return await loop.create_server(
         server, sock=place.socket, ssl=place.listener.tls.context, ssl_handshake_timeout=HANDSHAKE_S
     )

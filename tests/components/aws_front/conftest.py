@@ -142,7 +142,7 @@ def opened(models: Models, tmp_path: Path):
     """Opens a front: `async with opened(services) as door`."""
 
     @asynccontextmanager
-    async def opened(*services: object, config: AwsFrontConfig | None = None, clock: object = None):
+    async def opened(*services: object, config: AwsFrontConfig | None = None, clock: object = None, tls: object = None):
         access, clock = OneKey(), clock or SystemClock()
         audit = AuditLog(AuditFiles(tmp_path, 1_000_000, 2), "all", clock, SystemIds())
         desks = Desks(services, models)
@@ -150,7 +150,8 @@ def opened(models: Models, tmp_path: Path):
         config = config or AwsFrontConfig()
         signatures = Signatures(access, config.clock_skew_s)
         edge = Edge(Tools(desks, signatures, access, clock, SystemIds(), config, Records(audit)))
-        async with serve([TcpListener("127.0.0.1", 0)], edge.answer, bug_answer=edge.bug_answer) as front:
+        listener = TcpListener("127.0.0.1", 0, tls, takes_plain=tls is not None)
+        async with serve([listener], edge.answer, bug_answer=edge.bug_answer) as front:
             yield Door(front.ports[0], access, audit, tmp_path)
 
     return opened

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,10 +15,12 @@ from maru.components.aws_front.api.routing import Meant
 from maru.components.aws_front.api.throttle import BUCKETS_MAX, Throttle
 from maru.components.aws_front.config import AwsFrontConfig
 from maru.core.clock import SystemClock
+from maru.core.front.tls import ServerTls
 from maru.core.identity.audit import AuditFiles, AuditLog
+from maru.core.identity.ca import CertificateAuthority
 from maru.core.ids import SystemIds
 from maru.wire.aws.faults import Fault
-from tests.components.aws_front.conftest import ACCESS_KEY, CALLER, Objects, Users, told
+from tests.components.aws_front.conftest import ACCESS_KEY, CALLER, SECRET, Objects, Users, told
 from tests.fakes.clock import FakeClock
 
 
@@ -178,3 +181,23 @@ async def test_the_log_of_writes_leaves_out_reads_and_uses_of_keys(opened, servi
         records = (await door.records()) if is_kept else []
     assert [record["requestReceivedTimestamp"] for record in records] == ["2026-01-02T00:00:00.000000Z"] * is_kept
     assert (door.folder / "audit.log").exists() is is_kept
+
+
+async def test_https_is_taken_on_the_same_port_and_told_to_policies(opened, tmp_path):
+    authority = CertificateAuthority.open_blocking(tmp_path / "ca", SystemClock())
+    made = authority.issue_server("front", ["localhost"], ["127.0.0.1"])
+    (tmp_path / "front.crt").write_bytes(made.certificate)
+    (tmp_path / "front.key").write_bytes(made.key)
+    users = Users()
+    async with opened(users, tls=ServerTls(tmp_path / "front.crt", tmp_path / "front.key")) as door:
+        await told(door.client("iam").get_user, UserName="bob")
+        secure = boto3.client(
+            "iam",
+            endpoint_url=f"https://127.0.0.1:{door.port}",
+            region_name="us-east-1",
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET,
+            verify=str(tmp_path / "ca" / "ca.crt"),
+        )
+        await told(secure.get_user, UserName="bob")
+    assert [call.circumstances.is_secure for call in users.calls] == [False, True]

@@ -11,6 +11,7 @@ from maru.core.clock import SystemClock
 from maru.core.errors import Broken
 from maru.core.front.listener import TcpListener
 from maru.core.front.message import TAKEN, Answer
+from maru.core.front.server import serve
 from maru.core.front.tls import ServerTls
 from maru.core.identity.ca import CertificateAuthority, Credential
 from maru.core.identity.certificate import read_certificate
@@ -138,3 +139,23 @@ async def test_client_that_never_shakes_hands_is_cut_off(start, dial, house, mon
     front = await start(tell_caller, listeners=[TcpListener("127.0.0.1", 0, house.tls)])
     reader, _ = await dial(front)
     assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_plain_http_and_tls_share_a_port(start, dial, house):
+    async def tell(request):
+        return Answer(200, b"secure" if request.peer.is_secure else b"plain")
+
+    front = await start(tell, listeners=[TcpListener("127.0.0.1", 0, house.tls, takes_plain=True)])
+    told = [(await get(dial, front, context))[0] for context in (None, house.client(), None, house.client())]
+    assert told == ["plain", "secure", "plain", "secure"]
+
+
+async def test_who_says_nothing_on_a_shared_port_hinders_nobody_and_is_gone_with_it(start, dial, house):
+    async with serve([TcpListener("127.0.0.1", 0, house.tls, takes_plain=True)], tell_caller) as front:
+        silent, _ = await dial(front)
+        assert (await get(dial, front, None))[0] == "nobody"
+        _, cut = await dial(front)
+        cut.write(b"\x16\x03\x01")
+        cut.close()
+        assert (await get(dial, front, house.client()))[0] == "nobody"
+    assert await asyncio.wait_for(silent.read(), 5) == b""

@@ -108,11 +108,10 @@ class Edge:
         self._throttle.take(caller.account, desk.name)
         operation = _operation_of(desk, meant)
         parameters, pieces, size_bytes = await self._read(request, head, meant, (body, said, signed))
+        agent, referer = headers.get("user-agent", ""), headers.get("referer", "")
         call = AwsCall(
             desk.name, meant.operation, parameters, caller, region, request_id,
-            Circumstances(
-                now, region, _address(request), False, headers.get("user-agent", ""), headers.get("referer", ""),
-            ),
+            Circumstances(now, region, _address(request), request.peer.is_secure, agent, referer),
             pieces, size_bytes, headers, head.host, head.method, head.raw_target,
         )  # fmt: skip
         if operation.asks is not None:
