@@ -51,7 +51,7 @@ class Image:
     id: digest of the config (sha256:...). names: full references, tags first. digests: repository@digest.
     layers: digests of the unpacked layers, lowest first. size_bytes: compressed content.
     parent: id of the image it was built upon here; step: what a build made it from; both "" elsewhere.
-    named_at: when it last got a name here, RFC 3339; "" for never.
+    named_at: when it last got a name here, RFC 3339; "" for never. manifest: digest of its manifest.
     """
 
     id: str
@@ -66,6 +66,7 @@ class Image:
     parent: str = ""
     step: str = ""
     named_at: str = ""
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,13 @@ class ImageStore(Protocol):
 
     async def tag(self, source: str, target: str) -> None: ...
 
-    async def remove(self, reference: str, *, keep_used: bool = False) -> Sequence[str]:
+    async def remove(self, reference: str, *, keep_used: bool = False, orphans: bool = False) -> Sequence[str]:
         """Untag, and delete content nobody refers to; answers what was untagged and deleted.
 
         What a build left below it goes with it, up to the first image that has a name, another child or a
         container. One that others were built upon keeps its content and loses the name only. Raises Conflict
         when a container uses it (keep_used: then its names alone go), or when it is meant by its id and others were
-        built upon it.
+        built upon it (orphans: then these stand on nothing, and it goes).
         """
         ...
 

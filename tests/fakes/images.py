@@ -153,7 +153,7 @@ class FakeImages:
     async def tag(self, source: str, target: str) -> None:
         self._name(self._want(source).id, _parse(target).tagged)
 
-    async def remove(self, reference: str, *, keep_used: bool = False) -> Sequence[str]:
+    async def remove(self, reference: str, *, keep_used: bool = False, orphans: bool = False) -> Sequence[str]:
         image = self._want(reference)
         is_id = reference.removeprefix("sha256:") in image.id
         names = image.names if is_id else (_parse(reference).tagged,)

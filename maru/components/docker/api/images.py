@@ -201,7 +201,9 @@ class ImageApi:
         if is_forced and is_id:
             for other in image.names[1:]:
                 gone.extend(await self.images.remove(other))
-        gone.extend(await self.images.remove(name, keep_used=is_forced))
+        # Not of the Engine API: other dialects let an image go that others were built upon.
+        orphans = is_true(request.query_get("orphans"))
+        gone.extend(await self.images.remove(name, keep_used=is_forced, orphans=orphans))
         for each in gone:
             self.dock.events.publish("image", "delete" if is_digest(each) else "untag", image.id, {"name": image.id})
         return json_answer([{"Deleted" if is_digest(each) else "Untagged": familiar(each)} for each in gone])

@@ -264,6 +264,7 @@ def _inside(source: Path, name: str) -> Path:
 def _documents_blocking(content: Content, images: Sequence[tuple[Stored, Sequence[str]]]) -> dict[str, bytes]:
     entries: list[Value] = []
     manifests: list[Value] = []
+    repositories: Value = {}  # of docker's first archives, whose readers still look for it
     for stored, names in images:
         config, *layers = stored.blobs
         entries.append({"Config": _place(config), "RepoTags": list(names) or None, "Layers": [*map(_place, layers)]})
@@ -276,11 +277,15 @@ def _documents_blocking(content: Content, images: Sequence[tuple[Stored, Sequenc
             tag = name.rpartition(":")[2]
             annotations = {"annotations": {NAME_ANNOTATION: name, REFERENCE_ANNOTATION: tag}} if name else {}
             manifests.append(described | annotations)
+        for name in names:
+            repository, _, tag = name.rpartition(":")
+            repositories.setdefault(repository, {})[tag] = stored.id.partition(":")[2]
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
     return {
         "index.json": msgspec.json.encode(index),
         "manifest.json": msgspec.json.encode(entries),
         "oci-layout": msgspec.json.encode({"imageLayoutVersion": "1.0.0"}),
+        "repositories": msgspec.json.encode(repositories),
     }
 
 

@@ -129,13 +129,18 @@ class Images:
         self._name(stored, reference)
         await self._save()
 
-    async def remove(self, reference: str, *, keep_used: bool = False) -> Sequence[str]:
+    async def remove(self, reference: str, *, keep_used: bool = False, orphans: bool = False) -> Sequence[str]:
         stored = self._want(reference)
         untagged = self._names_meant(stored, reference)
         names_left = [name for name in (*stored.names, *stored.digests) if name not in untagged]
         tags_left = [name for name in stored.names if name not in untagged]
         children = self._index.children(stored.id)
         is_id = stored.id[7:].startswith(reference.removeprefix("sha256:"))
+        if children and orphans and not tags_left:
+            for child in children:
+                child.parent = child.step = ""
+                self._images.pop(child.id, None)
+            children = ()
         if children and not tags_left and (is_id or not stored.names):
             raise Conflict(
                 what=f"unable to delete {stored.id[7:19]} (cannot be forced)",
@@ -272,6 +277,7 @@ class Images:
             parent=stored.parent,
             step=stored.step,
             named_at=stored.named_at,
+            manifest=stored.manifest,
         )
         self._images[stored.id] = image
         return image

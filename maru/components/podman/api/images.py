@@ -191,7 +191,9 @@ class ImageApi:
                 with suppress(NotFound):
                     await podman.creating.remove(view, is_forced=True, with_volumes=False)
         names = list(image.names)
-        gone = await podman.asking.rows("DELETE", f"/images/{target}", [("force", str(int(is_forced)))])
+        gone = await podman.asking.rows(
+            "DELETE", f"/images/{target}", [("force", str(int(is_forced))), ("orphans", "1")]
+        )
         deleted = [bare(each["Deleted"]) for each in gone if is_digest(str(each.get("Deleted") or ""))]
         left = podman.images.find(image.id)
         untagged = [each for each in names if left is None or each not in left.names]

@@ -7,7 +7,6 @@ compat/images_build.go.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from maru.components.podman.api.edge import Route, is_true, said, values
@@ -79,7 +78,9 @@ class TransferApi:
                 warning = {"stream": f"WARNING: {error}; the image that is here is taken\n"}
                 return Answer(200, encoded(_told(known, is_compatible=is_compatible, before=[warning])), _LINES)
             words = f"initializing source docker://{name}: {error}"
-            raise said(Unavailable, words, status=500) from error
+            if is_compatible:
+                raise said(Unavailable, words, status=500) from error
+            return Answer(200, encoded(_failed(words)), _LINES)
         return Answer(200, encoded(self._pulled(answer, str(name), is_compatible=is_compatible)), _LINES)
 
     async def _pulled(self, answer: Answer, name: str, *, is_compatible: bool) -> AsyncIterator[Value]:
@@ -195,11 +196,12 @@ class TransferApi:
             if text and not str(text).startswith("Successfully built"):
                 yield {"stream": str(text) if str(text).endswith("\n") else f"{text}\n"}
         if manifest:
-            with suppress(MaruError):
-                if self.manifests.find(manifest) is None:
-                    await self.manifests.create(manifest)
-            listed = self.manifests.want(manifest)
-            await self.manifests.add(listed, [image_id])
+            try:
+                listed = self.manifests.find(manifest) or await self.manifests.create(manifest)
+                await self.manifests.add(listed, [image_id])
+            except MaruError as error:
+                yield {"error": str(error)}
+                return
         yield {"stream": f"{bare(image_id)}\n"}
 
 
@@ -210,6 +212,10 @@ async def _told(image: Image, *, is_compatible: bool, before: Sequence[Value] = 
         yield {"status": "Download complete", "progressDetail": {}, "id": bare(image.id)[:12]}
     else:
         yield {"images": [bare(image.id)], "id": bare(image.id)}
+
+
+async def _failed(words: str) -> AsyncIterator[Value]:
+    yield {"error": words}
 
 
 async def _pushed(target: str, digest: str, wrong: str, *, is_quiet: bool) -> AsyncIterator[Value]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from maru.components.podman.controllers.asking import Asking
+from maru.components.podman.model.images import digest_of
 from maru.components.podman.model.inspect import View
 from maru.components.podman.model.names import candidates
 from maru.components.podman.model.stats import stats_value
@@ -117,7 +118,7 @@ class Containers:
     def _view(self, engine: Value) -> View:
         image = self.images.find(engine["Image"])
         status = self.runtime.find(engine["Id"])
-        digest = image.digests[0].partition("@")[2] if image is not None and image.digests else ""
+        digest = digest_of(image) if image is not None else ""
         word = engine["State"]["Status"]
         if (
             word in ("created", "exited")

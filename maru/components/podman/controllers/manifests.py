@@ -17,7 +17,7 @@ from maru.components.podman.model.names import own_name
 from maru.contracts.content_store import ContentStore
 from maru.contracts.image_store import Image
 from maru.core.document import Value
-from maru.core.errors import AlreadyExists, Invalid, NotFound, NotSupported
+from maru.core.errors import AlreadyExists, Invalid, NotFound
 from maru.core.ids import Ids
 from maru.core.kept import Kept
 from maru.wire.libpod.faults import NO_IMAGE
@@ -65,7 +65,7 @@ class Manifests:
         return listed
 
     async def add(self, listed: ManifestList, references: Sequence[str], more: Value | None = None) -> ManifestList:
-        """Images that are here. more: arch, os and so on, to be said instead. Raises NotFound, NotSupported."""
+        """Images that are here. more: arch, os and so on, to be said instead. Raises NotFound."""
         entries = list(listed.entries)
         for reference in references:
             entry = await self.entry(self.containers.want_image(reference))
@@ -90,15 +90,10 @@ class Manifests:
         await self.kept.delete("", listed.id[:32])
 
     async def entry(self, image: Image) -> Listed:
-        """An image as one of a list. Raises NotSupported for one that has no manifest here."""
-        digest = digest_of(image)
-        size = self.content.size_bytes(digest) if digest else None
-        if size is None:
-            why = "it was made here and never pushed or pulled"
-            raise NotSupported(what=f"image {image.id} has no manifest", why=why, fix="push it first")
-        text = b"".join([chunk async for chunk in self.content.read(digest)])
+        """An image as one of a list."""
+        text = b"".join([chunk async for chunk in self.content.read(image.manifest)])
         kind = str(msgspec.json.decode(text).get("mediaType") or MANIFEST)
-        return Listed(digest, kind, size, image.architecture, image.os)
+        return Listed(digest_of(image), kind, len(text), image.architecture, image.os)
 
     async def _write(self, listed: ManifestList, entries: Sequence[Listed]) -> ManifestList:
         changed = msgspec.structs.replace(listed, entries=list(entries))

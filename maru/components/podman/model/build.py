@@ -47,7 +47,7 @@ _NOTHING = ("", "0", "false", "[]", "{}", "null")
 
 def build_query(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Raises Invalid, NotSupported."""
-    query: list[tuple[str, str]] = []
+    query: list[tuple[str, str]] = [("emptyok", "1")]
     for name, value in given:
         if name in _REFUSED and value not in _NOTHING:
             raise NotSupported(what=f"{name} of a build is not supported", why="", fix="leave it out")

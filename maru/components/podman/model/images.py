@@ -25,8 +25,14 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 def digest_of(image: Image) -> str:
-    """Of its manifest, "" where none is known."""
-    return image.digests[0].partition("@")[2] if image.digests else ""
+    """Of its manifest, as its registry has it where it came from one."""
+    return image.digests[0].partition("@")[2] if image.digests else image.manifest
+
+
+def digests_of(image: Image) -> list[str]:
+    """repository@digest; podman knows them of images that no registry has, too."""
+    repositories = dict.fromkeys(parse_reference(name).name for name in image.names)
+    return list(image.digests) or [f"{repository}@{image.manifest}" for repository in repositories if image.manifest]
 
 
 def summary(image: Image, size_bytes: int, containers: int) -> Value:
@@ -35,7 +41,7 @@ def summary(image: Image, size_bytes: int, containers: int) -> Value:
         "Id": bare(image.id),
         "ParentId": bare(image.parent),
         "RepoTags": list(image.names),
-        "RepoDigests": list(image.digests),
+        "RepoDigests": digests_of(image),
         "Created": int(created_at(image).timestamp()),
         "Size": size_bytes,
         "SharedSize": 0,
@@ -60,7 +66,7 @@ def details(image: Image, document: Value, size_bytes: int) -> Value:
         "Id": bare(image.id),
         "Digest": digest_of(image),
         "RepoTags": list(image.names),
-        "RepoDigests": list(image.digests),
+        "RepoDigests": digests_of(image),
         "Parent": bare(image.parent),
         "Comment": (history or [{}])[-1].get("comment") or "",
         "Created": image.created or "1970-01-01T00:00:00Z",

@@ -19,6 +19,8 @@ from maru.components.docker.engine.builds.context import real_path_blocking
 from maru.components.docker.model.builds.arguments import Arguments
 from maru.components.docker.model.builds.config import PATH, Draft, change, is_change, nothing
 from maru.components.docker.model.builds.options import DEFAULT_DOCKERFILE, BuildOptions
+from maru.contracts.image_store import Commit
+from maru.core.clock import rfc3339_micro
 from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError, Unavailable
 from maru.wire.dockerfile.ignore import is_ignored, read_ignore
@@ -70,6 +72,10 @@ class Building:
             image_id = await self._stages(work, dockerfile)
             if options.is_squashed and image_id:
                 image_id = await squash(work, image_id)
+            if not image_id and options.is_empty_taken:
+                empty = Commit(base="", layer="", config={}, created=rfc3339_micro(self.dock.clock.now()))
+                image_id = (await self.dock.images.commit(empty)).id
+                await work.say({"aux": {"ID": image_id}})
             await self._finish(work, image_id, names, say)
         except MaruError:
             for line in untold:

@@ -35,7 +35,8 @@ _TEXTS = {"cpusetcpus": "CpusetCpus", "cpusetmems": "CpusetMems", "cgroupparent"
 class BuildOptions:
     """arguments: by name, None for one that is named only. cache_from: None when it was not asked for.
 
-    host_config: of the containers that RUN makes. registries: credentials by registry host.
+    host_config: of the containers that RUN makes. registries: credentials by registry host. is_empty_taken: an
+    image of nothing is one, too (not of the Engine API: other dialects ask for it).
     """
 
     tags: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class BuildOptions:
     is_removed: bool = True
     is_always_removed: bool = False
     is_squashed: bool = False
+    is_empty_taken: bool = False
 
     def auth_for(self, domain: str) -> RegistryAuth | None:
         """Credentials for a registry's domain."""
@@ -93,6 +95,7 @@ def read_options(query: Sequence[tuple[str, str]], platform: str, header: str) -
         is_removed=is_yes(get("rm") or "1"),
         is_always_removed=is_yes(get("forcerm")),
         is_squashed=is_yes(get("squash")),
+        is_empty_taken=is_yes(get("emptyok")),
     )
 
 
