@@ -24,6 +24,7 @@ from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 
 SESSION_POLICY_CHARACTERS_MAX = 2048
 SESSION_POLICIES_MAX = 10
+_SAML_OF_SESSIONS = ("saml:namequalifier", "saml:sub", "saml:sub_type")  # the others are for trust policies alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,6 @@ class Wish:
 
     role: Role
     name: str
-    duration_s: int
     narrowing: Narrowing
     source_identity: str = ""
     has_mfa: bool = False
@@ -130,7 +130,7 @@ class Assuming:
             raise _refused(caller, given["RoleArn"])
         narrowing = self._sessions.narrowing(given, account, caller)
         source = given.get("SourceIdentity") or (caller.session.source_identity if caller.session else "")
-        wish = Wish(role, given["RoleSessionName"], 0, narrowing, source, self._has_mfa(given, caller))
+        wish = Wish(role, given["RoleSessionName"], narrowing, source, self._has_mfa(given, caller))
         self._check_trust(call, wish)
         duration_s = role_duration_s(given.get("DurationSeconds"), role.fields.max_session_s, caller)
         return self.session(wish, duration_s)
@@ -140,7 +140,11 @@ class Assuming:
         role, narrowing = wish.role, wish.narrowing
         access_key, secret = self._sessions.key(role.account)
         now_s = self._sessions.now_s()
-        facts = {name: value if isinstance(value, str) else list(value) for name, value in wish.provider_facts.items()}
+        facts = {
+            name: value if isinstance(value, str) else list(value)
+            for name, value in wish.provider_facts.items()
+            if not name.startswith("saml:") or name in _SAML_OF_SESSIONS
+        }
         fields = SessionFields(
             access_key=access_key,
             secret=secret,
@@ -174,6 +178,19 @@ class Assuming:
             who = f"User: {caller.arn} is not" if caller.arn else "Not"
             on = f" on resource: {question.resource}" if caller.arn else ""
             raise access_denied(f"{who} authorized to perform: {question.action}{on}")
+
+    def require_vouched(self, call: AwsCall, wish: Wish, action: str) -> None:
+        """Raises AccessDenied unless the role's trust policy lets in whom the wish's provider vouches for."""
+        facts = {**trust_facts(wish), **wish.provider_facts, "aws:FederatedProvider": wish.provider}
+        actions = [action]
+        if wish.narrowing.tags:
+            actions.append("sts:TagSession")
+        if wish.source_identity:
+            actions.append("sts:SetSourceIdentity")
+        for one in actions:
+            question = trust_question(one, wish.role, self._book.trust(wish.role), facts)
+            if not self._authorizer.allows_provider(wish.provider, question, call.circumstances):
+                raise access_denied(f"Not authorized to perform {one}")
 
     def _check_trust(self, call: AwsCall, wish: Wish) -> None:
         given = call.parameters

@@ -31,6 +31,7 @@ from maru.components.aws_iam.api.policies import Policies
 from maru.components.aws_iam.api.profiles import Profiles
 from maru.components.aws_iam.api.providers import Providers
 from maru.components.aws_iam.api.roles import Roles
+from maru.components.aws_iam.api.saml_identity import SamlIdentity
 from maru.components.aws_iam.api.simulation import Simulation
 from maru.components.aws_iam.api.tags import Tags
 from maru.components.aws_iam.api.tokens import Tokens
@@ -93,7 +94,13 @@ def assemble(
     )
     sessions = Sessions(book, managed)
     assuming = Assuming(book, authorizer, sessions)
-    sts = (Identity(), assuming, Tokens(book, sessions), WebIdentity(book, authorizer, sessions, assuming, tokens))
+    sts = (
+        Identity(),
+        assuming,
+        Tokens(book, sessions),
+        WebIdentity(book, sessions, assuming, tokens),
+        SamlIdentity(book, sessions, assuming),
+    )
     return Service("iam", _merged(iam), book), Service("sts", _merged(sts), book)
 
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from maru.components.aws_iam.api.assuming import Assuming, Sessions, Wish, trust_facts, trust_question
-from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
+from maru.components.aws_iam.api.assuming import Assuming, Sessions, Wish
 from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.engine.key_sets import KeySets
 from maru.components.aws_iam.errors import access_denied, coded
@@ -27,16 +26,14 @@ from maru.core.identity.tokens import TokenIssuer
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"]
 _ACTION = "sts:AssumeRoleWithWebIdentity"
+_TAGS, _SOURCE_IDENTITY = "https://aws.amazon.com/tags", "https://aws.amazon.com/source_identity"
 
 
 class WebIdentity:
     """See the module."""
 
-    def __init__(
-        self, book: Book, authorizer: PolicyAuthorizer, sessions: Sessions, assuming: Assuming, tokens: TokenIssuer
-    ) -> None:
+    def __init__(self, book: Book, sessions: Sessions, assuming: Assuming, tokens: TokenIssuer) -> None:
         self._book = book
-        self._authorizer = authorizer
         self._sessions = sessions
         self._assuming = assuming
         self._tokens = tokens
@@ -56,13 +53,11 @@ class WebIdentity:
         role = self._book.roles.find(account, name)
         if role is None or role.arn != given["RoleArn"]:
             raise access_denied(f"Not authorized to perform {_ACTION}")
+        narrowing = self._sessions.narrowing({**given, **_tags(claims)}, account)
+        source = str(claims.get(_SOURCE_IDENTITY) or "")
         facts = _facts(provider, claims)
-        narrowing = self._sessions.narrowing(given, account)
-        wish = Wish(role, given["RoleSessionName"], 0, narrowing, "", False, provider.arn, facts)
-        every = {**trust_facts(wish), **facts, "aws:FederatedProvider": provider.arn}
-        question = trust_question(_ACTION, role, self._book.trust(role), every)
-        if not self._authorizer.allows_provider(provider.arn, question, call.circumstances):
-            raise access_denied(f"Not authorized to perform {_ACTION}")
+        wish = Wish(role, given["RoleSessionName"], narrowing, source, provider=provider.arn, provider_facts=facts)
+        self._assuming.require_vouched(call, wish, _ACTION)
         duration_s = role_duration_s(given.get("DurationSeconds"), role.fields.max_session_s, ANONYMOUS)
         answer = self._assuming.session(wish, duration_s)
         audience = claims.get("aud")
@@ -123,6 +118,17 @@ def _facts(provider: Provider, claims: Value) -> dict[str, Fact]:
         elif value is not None:
             facts[f"{provider.fields.url}:{name}"] = str(value)
     return facts
+
+
+def _tags(claims: Value) -> Members:
+    """Session tags as an AssumeRole request has them. Raises InvalidIdentityToken."""
+    said = claims.get(_TAGS) or {}
+    try:
+        tags = [{"Key": key, "Value": values[0]} for key, values in dict(said.get("principal_tags") or {}).items()]
+        transitive = [str(key) for key in said.get("transitive_tag_keys") or ()]
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
+        raise coded("InvalidIdentityToken", f"The claim {_TAGS} is not of the form that sessions take") from error
+    return {"Tags": tags, "TransitiveTagKeys": transitive}
 
 
 def _unverified(token: str) -> Value:
