@@ -22,7 +22,7 @@ class EngineApi(Protocol):
         ...
 
     async def create(self, body: Value, name: str) -> str:
-        """ContainerCreate, and the new container's id; without the least memory that docker asks for.
+        """ContainerCreate, and the new container's id; neither memory nor name has the least size that docker asks for.
 
         Raises what the API would say.
         """

@@ -169,7 +169,6 @@ class ContainerSpec(msgspec.Struct):
     utsns: Namespace | None = None
     userns: Namespace | None = None
     cgroupns: Namespace | None = None
-    Networks: Mapping[str, NetworkOptions | None] | None = None
     networks: Mapping[str, NetworkOptions | None] | None = None
     cni_networks: list[str | None] | None = None
     static_ip: str | None = None
@@ -225,7 +224,6 @@ class PodSpec(msgspec.Struct):
     utsns: Namespace | None = None
     userns: Namespace | None = None
     portmappings: list[Port] | None = None
-    Networks: Mapping[str, NetworkOptions | None] | None = None
     networks: Mapping[str, NetworkOptions | None] | None = None
     cni_networks: list[str | None] | None = None
     static_ip: str | None = None
@@ -257,6 +255,36 @@ def read_pod(text: bytes) -> PodSpec:
 def _read(text: bytes, kind: type[T]) -> T:
     try:
         given = msgspec.json.decode(text or b"{}", type=dict[str, Any])
-        return msgspec.convert({name: value for name, value in given.items() if value is not None}, kind, strict=False)
+        return msgspec.convert(_folded(given, kind), kind, strict=False)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ValueError(f"failed to decode specgen: {error}") from error
+
+
+def _folded(given: Json, kind: type[msgspec.Struct]) -> Json:
+    """With the names that `kind` has: Go reads them in any case, and clients rely on it. Nulls mean nothing."""
+    names = {name.lower(): name for name in kind.__struct_encode_fields__}
+    read: Json = {}
+    for key, value in given.items():
+        name = names.get(key.lower())
+        if name is None or value is None or (name in read and key != name):
+            continue
+        inner = _INNER.get(name)
+        if inner is not None and isinstance(value, list):
+            read[name] = [_folded(each, inner) if isinstance(each, dict) else each for each in value]
+        elif inner is not None and isinstance(value, dict):
+            read[name] = _folded(value, inner)
+        else:
+            read[name] = value
+    return read
+
+
+_INNER: Mapping[str, type[msgspec.Struct]] = {
+    "healthconfig": Healthy,
+    "log_configuration": LogConfiguration,
+    "mounts": Mount,
+    "portmappings": Port,
+    "r_limits": Limit,
+    "secrets": SecretUse,
+    "volumes": NamedVolume,
+    **dict.fromkeys(("netns", "pidns", "ipcns", "utsns", "userns", "cgroupns"), Namespace),
+}

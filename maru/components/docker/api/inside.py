@@ -27,7 +27,7 @@ class Inside:
     async def create(self, body: Value, name: str) -> str:
         """Any limit of memory is taken: whether it is enough shows at the start."""
         facts = replace(self.engine.dock.facts, memory_min_bytes=0)
-        return (await self.engine.creating.create(body, name, facts)).id
+        return (await self.engine.creating.create(body, name, facts, takes_letters=True)).id
 
     async def initialise(self, reference: str) -> None:
         """Up to the moment before its start."""

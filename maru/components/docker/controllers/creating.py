@@ -54,10 +54,10 @@ class Creating:
         self._volumes = parts.volumes
         self._starting = parts.starting
 
-    async def create(self, body: Value, name: str, facts: Facts | None = None) -> Box:
+    async def create(self, body: Value, name: str, facts: Facts | None = None, *, takes_letters: bool = False) -> Box:
         """Raises Invalid, NotFound, AlreadyExists in dockerd's words; nothing half made is left.
 
-        facts: of the machine where they are others than the dock's.
+        facts: of the machine where they are others than the dock's; takes_letters: a name may be one letter.
         """
         image = self._image(str(body.get("Image") or ""))
         container_id = self._new_id()
@@ -71,7 +71,7 @@ class Creating:
             if point.kind == "bind":
                 make = point.mode == "create" or _is_from_binds(point, wish.host_config)
                 await asyncio.to_thread(bind_source_blocking, point.source, make=make)
-        name = self._take_name(name, container_id)
+        name = self._take_name(name, container_id, takes_letters=takes_letters)
         box = Box(
             Container(
                 id=container_id,
@@ -136,9 +136,10 @@ class Creating:
             raise NotFound(what=f"No such image: {shown}", why="")
         return image
 
-    def _take_name(self, name: str, container_id: str) -> str:
+    def _take_name(self, name: str, container_id: str, *, takes_letters: bool) -> str:
         if name:
-            _check_name(name)
+            if not (takes_letters and len(name) == 1 and name.isalnum()):
+                _check_name(name)
             name = name.removeprefix("/")
             self._boxes.reserve(name, container_id)
             return name

@@ -5,18 +5,23 @@ Source: podman 5.6 API reference, "containers" and "exec"; pkg/api/handlers/comp
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import Route, body_of, is_true
+from maru.components.podman.api.edge import Route, body_of
 from maru.components.podman.api.views import Podman
 from maru.components.podman.controllers.asking import Query, pieces
 from maru.core.document import Value
+from maru.core.errors import NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import TAKEN, Answer, Request
 from maru.wire.docker.frames import MULTIPLEXED, RAW, frame
+
+STAT_HEADER = "X-Docker-Container-Path-Stat"
+DIRECTORY = 1 << 31  # of Go's file modes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,18 @@ class StreamApi:
         return json_answer({**shown, "ExitCode": shown["ExitCode"] or 0})
 
     async def archive(self, request: Request, name: str) -> Answer:
-        query = [(key, value) for key, value in request.query if key in ("path", "noOverwriteDirNonDir", "copyUIDGID")]
-        if request.method == "PUT":
-            query = [(key, value) for key, value in query if key != "copyUIDGID"]
-            query += [("copyUIDGID", "1")] if is_true(request, "copyUIDGID") else []
-        return await self._passed_on(request, f"/containers/{name}/archive", query)
+        """Names of the query come in any case."""
+        asked = {key.lower(): value for key, value in request.query}
+        if asked.get("rename", "{}") not in ("", "{}", "null"):
+            raise NotSupported(what="rename of an archive is not supported", why="", fix="leave it out")
+        flags = [(key, asked.get(key.lower(), "")) for key in ("noOverwriteDirNonDir", "copyUIDGID")]
+        query = [("path", asked.get("path", "")), *((key, value) for key, value in flags if value)]
+        answer = await self._passed_on(request, f"/containers/{name}/archive", query)
+        described = answer.headers.get(STAT_HEADER)
+        if described is None:
+            return answer
+        headers = {**answer.headers, STAT_HEADER: _with_target(described, request.query_get("path"))}
+        return Answer(answer.status, answer.body, headers)
 
     async def export(self, _: Request, name: str) -> Answer:
         answer = await self.podman.asking.answer("GET", f"/containers/{name}/export")
@@ -98,6 +110,14 @@ class StreamApi:
 
     async def _passed_on(self, request: Request, path: str, query: Query) -> Answer:
         return await self.podman.asking.answer(request.method, path, query, outer=request)
+
+
+def _with_target(described: str, path: str) -> str:
+    """The stat of a path, in which podman says where it leads, even where it is no link, and whether to a folder."""
+    stat: Value = msgspec.json.decode(base64.b64decode(described))
+    stat["isDir"] = bool(stat["mode"] & DIRECTORY)
+    stat["linkTarget"] = stat.get("linkTarget") or path
+    return base64.b64encode(msgspec.json.encode(stat)).decode()
 
 
 _LOGS = ("follow", "since", "until", "stdout", "stderr", "tail", "timestamps")

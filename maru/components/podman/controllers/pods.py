@@ -19,6 +19,7 @@ from maru.components.podman.model.create import PodShare, create_body
 from maru.components.podman.model.definitions import Pod
 from maru.components.podman.model.inspect import View
 from maru.components.podman.model.pods import PodView
+from maru.components.podman.model.refused import has_something
 from maru.components.podman.model.remembered import Remembered
 from maru.core.clock import Clock, rfc3339
 from maru.core.errors import AlreadyExists, Conflict, Invalid, MaruError, NotFound, NotSupported
@@ -86,7 +87,7 @@ class Pods:
     async def create(self, spec: PodSpec) -> Pod:
         """Raises Invalid, AlreadyExists, NotFound, NotSupported; nothing half made is left."""
         for name in _REFUSED.split():
-            if getattr(spec, name):
+            if has_something(getattr(spec, name)):
                 raise NotSupported(what=f"{name} of a pod is not supported", why="", fix="leave it out")
         if spec.exit_policy not in ("", "continue"):
             raise NotSupported(what=f"exit policy {spec.exit_policy!r} is not supported", why="", fix="use continue")
@@ -182,7 +183,7 @@ class Pods:
 
 
 _PASSED = (
-    "netns pidns ipcns utsns userns portmappings Networks networks cni_networks static_ip static_mac dns_server "
+    "netns pidns ipcns utsns userns portmappings networks cni_networks static_ip static_mac dns_server "
     "dns_search dns_option hostadd mounts volumes sysctl cgroup_parent"
 )
 

@@ -68,8 +68,7 @@ def create_body(spec: ContainerSpec, image: str, share: PodShare | None, remembe
 
 def joined_networks(spec: ContainerSpec) -> Mapping[str, NetworkOptions | None]:
     """By name, in the order that they are joined."""
-    joined = {**(spec.Networks or {}), **(spec.networks or {})}
-    return joined or {name: None for name in spec.cni_networks or () if name}
+    return spec.networks or {name: None for name in spec.cni_networks or () if name}
 
 
 def port_bindings(ports: Sequence[Port]) -> Value:

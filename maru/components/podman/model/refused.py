@@ -28,6 +28,13 @@ _REFUSED = (
 )
 
 
+def has_something(value: object) -> bool:
+    """Whether a wish says anything, however deep."""
+    if isinstance(value, dict):
+        return any(has_something(each) for each in value.values())
+    return value not in _NOTHING
+
+
 def check(spec: ContainerSpec) -> None:
     """Raises NotSupported for the first of them."""
     for name in _REFUSED.split():
