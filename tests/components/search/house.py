@@ -13,7 +13,7 @@ import aiohttp
 
 from maru.components.search import component
 from maru.components.search.config import SearchConfig
-from maru.core.clock import SystemClock
+from maru.core.clock import Clock, SystemClock
 from maru.core.ids import SystemIds
 from maru.core.site import Site
 from tests.fakes.client import FakeClients
@@ -51,7 +51,7 @@ class Search:
 
 @asynccontextmanager
 async def running(
-    folder: Path, api: FakeClients | None = None, settings: dict[str, Any] | None = None
+    folder: Path, api: FakeClients | None = None, settings: dict[str, Any] | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Search]:
     """A component in `folder`; the same `api` and folder again is a restart. settings: of its configuration."""
     with socket.socket() as free:
@@ -61,7 +61,7 @@ async def running(
     needs = component.Needs(
         site,
         api or FakeClients(),
-        SystemClock(),
+        clock or SystemClock(),
         SystemIds(),
         SearchConfig(**{"port": port, "refresh_s": 0.1, **(settings or {})}),
     )

@@ -13,10 +13,10 @@ from maru.components.search.api.house import House
 from maru.components.search.controllers.copying import BATCH, Tally, apply, batches
 from maru.components.search.controllers.indices import Named
 from maru.components.search.controllers.outcomes import Write
+from maru.components.search.engine.operations import PRIMARY_TERM
 from maru.components.search.engine.searching.executing import all_shards_failed
 from maru.components.search.engine.searching.hits import source_filter
 from maru.components.search.engine.searching.rows import Row
-from maru.components.search.engine.shard import PRIMARY_TERM
 from maru.components.search.errors import failure, illegal, unsupported
 from maru.components.search.model.mapping.extract import filtered
 from maru.core.errors import MaruError

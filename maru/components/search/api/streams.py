@@ -194,7 +194,7 @@ class StreamApi:
             if phase not in ("hot", "warm", "cold", "frozen", "delete"):
                 raise illegal(f"Timeseries lifecycle does not support phase [{phase}]")
             for action in (spec or {}).get("actions") or {}:
-                if action not in ("rollover", "set_priority", "delete", "readonly", "unfollow"):
+                if action not in ("rollover", "set_priority", "delete", "readonly", "unfollow", "freeze"):
                     raise illegal(f"the action [{action}] in phase [{phase}] is not supported by Maru")
         shelf = self._house.shelves.of(POLICIES)
         before = shelf.get(call.part("name"))

@@ -9,6 +9,7 @@ import asyncio
 from pathlib import Path
 
 from maru.components.search.config import SearchConfig
+from maru.components.search.engine.cold import clear_blocking, documents_blocking, freeze_blocking, is_cold_blocking
 from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure, illegal
 from maru.components.search.model.analysis.analyzers import Analyzers
@@ -34,6 +35,7 @@ class Index:
         self._opening = asyncio.Lock()
         self.writing = asyncio.Lock()
         self.shard: Shard | None = None
+        self._is_frozen = False
         self.problem = ""  # why it cannot be opened
         self.last_used_s = 0.0
         self.searches = 0
@@ -72,6 +74,11 @@ class Index:
     @property
     def is_open(self) -> bool:
         return bool(self.spec.get("state", "open") == "open")
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether its documents are in the cold tier."""
+        return self._is_frozen or bool(self.spec.get("is_cold", False))
 
     @property
     def is_hidden(self) -> bool:
@@ -114,7 +121,7 @@ class Index:
                 if self.shard is None:
                     shard = Shard(self.folder, self._config.writer_bytes, self._parse, self._columns)
                     try:
-                        await asyncio.to_thread(shard.open_blocking)
+                        self._is_frozen = await asyncio.to_thread(_open_blocking, shard, self.folder)
                     except MaruError as error:
                         self.problem = str(error)
                         raise failure(
@@ -130,8 +137,49 @@ class Index:
             async with shard.lock:
                 await asyncio.to_thread(shard.close_blocking)
 
+    async def freeze(self) -> None:
+        """Move its documents to the cold tier, where they are read only. Idempotent. Raises Unavailable."""
+        if await asyncio.to_thread(is_cold_blocking, self.folder):
+            return
+        shard = await self.engine()
+        async with self._opening, shard.lock:
+            await asyncio.to_thread(_freeze_blocking, shard, self.folder)
+            self._is_frozen = True
+            await self._cool(shard)
+
+    async def cool(self) -> None:
+        """Close the engine of a cold index and delete what was made to search it; searches under way go on."""
+        async with self._opening:
+            shard = self.shard
+            if shard is not None:
+                async with shard.lock:
+                    await self._cool(shard)
+
+    async def _cool(self, shard: Shard) -> None:
+        self.shard = None
+        await asyncio.to_thread(shard.close_blocking)
+        await asyncio.to_thread(clear_blocking, self.folder)
+
     def _parse(self, source: bytes, doc_id: str) -> Parsed | Flat:
         return self.parser.read(source) or self.parser.parse(decode(source), doc_id, source)
 
     def _columns(self) -> dict[str, Column]:
         return self.mapping.columns
+
+
+def _open_blocking(shard: Shard, folder: Path) -> bool:
+    """Whether its documents came from the cold tier."""
+    is_cold = is_cold_blocking(folder)
+    if is_cold:
+        clear_blocking(folder)
+    shard.open_blocking()
+    if is_cold:
+        for records in documents_blocking(folder):
+            shard.restore_blocking(records)
+        shard.refresh_blocking()
+    return is_cold
+
+
+def _freeze_blocking(shard: Shard, folder: Path) -> None:
+    shard.refresh_blocking()
+    freeze_blocking(folder, shard.live_blocking())

@@ -1,4 +1,4 @@
-"""Index lifecycle policies: rolling over what is hot, closing old ones for writes, deleting what is old.
+"""Index lifecycle policies: rolling over what is hot, closing old ones for writes, cooling and deleting them.
 
 The age of an index counts from its rollover, or from its creation where it never rolled. Source: Elasticsearch
 reference, "Index lifecycle", "Rollover", "Delete".
@@ -69,8 +69,9 @@ class Lifecycle:
             await self._indices.delete(index)
 
     async def _settle(self, index: Index, phases: Object) -> None:
-        """The settings that the phases it has reached give it: read only, and the priority of the last one."""
+        """What the phases it has reached give it: read only, the priority of the last one, and the cold tier."""
         wanted: dict[str, str] = {}
+        is_cold = False
         for name in ("hot", "warm", "cold", "frozen"):
             phase = phases.get(name)
             if phase is None or self.age_s(index) < duration_s(phase.get("min_age", "0ms")):
@@ -78,12 +79,17 @@ class Lifecycle:
             actions = phase.get("actions") or {}
             if "readonly" in actions:
                 wanted["blocks.write"] = "true"
+            is_cold = is_cold or "freeze" in actions
             priority = (actions.get("set_priority") or {}).get("priority")
             if priority is not None:
                 wanted["priority"] = str(priority)
         wanted = {name: value for name, value in wanted.items() if str(index.settings.get(name)) != value}
         if wanted:
             await self._indices.change_settings(index, wanted)
+        if is_cold:
+            if not index.is_cold:
+                await self._indices.change(index, is_cold=True)
+            await index.freeze()
 
     def age_s(self, index: Index) -> float:
         """Seconds since its rollover, or its creation."""

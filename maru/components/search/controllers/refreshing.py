@@ -67,6 +67,10 @@ class Refreshing:
             self._quiet[index.name] = (shard.seq, now_s)
         elif now_s - since_s > IDLE_S and not shard.lock.locked():
             self._quiet[index.name] = (seq, now_s)
+            if index.is_cold:
+                if now_s - index.last_used_s > IDLE_S:
+                    await index.cool()
+                return
             async with shard.lock:
                 await asyncio.to_thread(shard.release_blocking)
                 if now_s - self._compacted_s > COMPACT_EVERY_S:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.outcomes import Outcome, Write
-from maru.components.search.engine.operations import Written
-from maru.components.search.engine.shard import PRIMARY_TERM, Shard
+from maru.components.search.engine.operations import PRIMARY_TERM, Written
+from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import BodyError, Json, Object, decode, encode, token_of

@@ -161,7 +161,7 @@ class Writing:
                 "disk usage exceeded flood-stage watermark, index has read-only-allow-delete block",
             ),
         ):
-            if str(index.settings.get(f"blocks.{block}", "false")) == "true":
+            if str(index.settings.get(f"blocks.{block}", "false")) == "true" or (block == "write" and index.is_cold):
                 number = {"write": 8, "read_only": 5, "read_only_allow_delete": 12}[block]
                 status, label = (429, "TOO_MANY_REQUESTS") if block == "read_only_allow_delete" else (403, "FORBIDDEN")
                 raise failure(

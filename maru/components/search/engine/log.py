@@ -135,6 +135,12 @@ class Log:
         """The files there are, ascending."""
         return sorted(int(path.stem.removeprefix("log-")) for path in self.folder.glob("log-*.bin"))
 
+    def fork_blocking(self) -> Files:
+        """All files, open, for a reader that may outlive some of them."""
+        for number in self.numbers():
+            self.files.descriptor(number)
+        return self.files.fork()
+
     @property
     def location(self) -> int:
         """Where the next record will stand."""
@@ -149,6 +155,8 @@ class Log:
 
         Raises failure 429 when the disk is full: nothing of them is there then.
         """
+        if self._file < 0:
+            raise failure(503, "unavailable_shards_exception", "the index was closed meanwhile")
         if self._offset > FILE_BYTES:
             os.fdatasync(self._file)
             os.close(self._file)

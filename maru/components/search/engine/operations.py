@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import tantivy
 
 
+PRIMARY_TERM = 1
+
+
 class Operation(msgspec.Struct, gc=False):
     """One wanted write. kind: index, create, delete or nothing. id: "" to have one made.
 
@@ -35,6 +38,14 @@ class Operation(msgspec.Struct, gc=False):
     version: int = 0
     version_type: str = "internal"
     parsed: Parsed | Flat | None = None
+
+
+class Known(msgspec.Struct, frozen=True, gc=False):
+    """What a document stands at. location: in the log, -1 for one that is deleted."""
+
+    seq: int
+    version: int
+    location: int
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -82,3 +93,30 @@ MakeIds = Callable[[int], Sequence[str]]
 def conflict(doc_id: str, reason: str) -> MaruError:
     """version_conflict_engine_exception."""
     return failure(409, "version_conflict_engine_exception", f"[{doc_id}]: version conflict, {reason}")
+
+
+def checked_version(operation: Operation, have: Known | None) -> int:
+    """The version it gets. Raises version_conflict_engine_exception."""
+    is_there = have is not None and have.location >= 0
+    if operation.if_seq >= 0:
+        now = (
+            f"current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]"
+            if have is not None and is_there
+            else "but no document was found"
+        )
+        if not is_there or have is None or have.seq != operation.if_seq or operation.if_term != PRIMARY_TERM:
+            raise conflict(
+                operation.id, f"required seqNo [{operation.if_seq}], primary term [{operation.if_term}]. {now}"
+            )
+    current = have.version if have is not None else 0
+    if operation.version_type == "internal":
+        if operation.kind == "create" and is_there:
+            raise conflict(operation.id, f"document already exists (current version [{current}])")
+        return current + 1
+    is_too_old = (
+        operation.version < current if operation.version_type == "external_gte" else operation.version <= current
+    )
+    if have is not None and is_too_old:
+        sign = "greater than" if operation.version_type == "external_gte" else "higher or equal to"
+        raise conflict(operation.id, f"current version [{current}] is {sign} the one provided [{operation.version}]")
+    return operation.version

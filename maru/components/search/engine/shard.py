@@ -20,7 +20,17 @@ from pathlib import Path
 import msgspec
 
 from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of, full_or
-from maru.components.search.engine.operations import MakeIds, Operation, ParseBytes, Snapshot, Stored, Written, conflict
+from maru.components.search.engine.operations import (
+    PRIMARY_TERM,
+    Known,
+    MakeIds,
+    Operation,
+    ParseBytes,
+    Snapshot,
+    Stored,
+    Written,
+    checked_version,
+)
 from maru.components.search.engine.partition import Partition, count_of
 from maru.components.search.model.mapping.columns import ID, LOCATION, NESTED, Column
 from maru.core.errors import MaruError
@@ -31,14 +41,7 @@ PENDING_BYTES_MAX = 8 * 1024 * 1024
 PENDING_OPERATIONS_MAX = 20_000
 PENDING_TIMES_MAX = 4  # of the two before, while a commit runs
 TOMBSTONES_MAX = 100_000
-PRIMARY_TERM = 1
 MANIFEST = "manifest.json"
-
-
-class _Known(msgspec.Struct, frozen=True, gc=False):
-    seq: int
-    version: int
-    location: int  # -1: deleted
 
 
 class _Pending(msgspec.Struct, gc=False):
@@ -70,10 +73,10 @@ class Shard:
         self._number = 0
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._recent: dict[str, _Known] = {}
-        self._committing: dict[str, _Known] = {}  # what was recent when the commit that runs now began
+        self._recent: dict[str, Known] = {}
+        self._committing: dict[str, Known] = {}  # what was recent when the commit that runs now began
         self._is_refreshing = False
-        self._tombstones: dict[str, _Known] = {}
+        self._tombstones: dict[str, Known] = {}
         self._applied = 0  # operations put into partitions and not committed
         self.seq = -1  # the last number given
         self._checkpoint = 0  # the location of the first record that is not committed
@@ -148,7 +151,7 @@ class Shard:
             else:
                 operation.id = next(ids)
             try:
-                version = self._check(operation, have)
+                version = checked_version(operation, have)
             except MaruError as error:
                 results.append(error)
                 continue
@@ -162,7 +165,7 @@ class Shard:
             records.append(encode(record))
             made.append((operation, version, is_there))
             if named:  # one that comes later may have the same id
-                known[operation.id] = _Known(seq, version, 0 if kind == INDEX else -1)
+                known[operation.id] = Known(seq, version, 0 if kind == INDEX else -1)
             results.append(Written(operation.id, seq, PRIMARY_TERM, version, result))
         locations = self._log.append_blocking(records) if records else []
         for (operation, version, is_there), location in zip(made, locations, strict=True):
@@ -230,7 +233,24 @@ class Shard:
                 if partition.has_writer() and not partition.written:
                     partition.release_blocking()
 
+    def restore_blocking(self, records: Sequence[Record]) -> None:
+        """Documents that were written elsewhere, with the numbers they have; for an empty shard, then `refresh`."""
+        with self._shaping, self._guard:
+            locations = self._log.append_blocking([encode(record) for record in records])
+            for record, location in zip(records, locations, strict=True):
+                self.seq = max(self.seq, record.seq)
+                self._accept(self._pending_of(record, location, overwrites=False), record.version)
+            if self._pending_bytes > PENDING_BYTES_MAX:
+                self._apply_blocking()
+
     # Reading.
+
+    def live_blocking(self) -> Iterator[Record]:
+        """Every document that is found."""
+        with self._shaping:
+            for partition in self._partitions:
+                for _, record in self._live_of(partition):
+                    yield record
 
     def get_blocking(self, doc_id: str) -> Stored | None:
         """The document as of now, refreshed or not."""
@@ -246,7 +266,9 @@ class Shard:
             if self._snapshot is None:
                 columns = self._columns()
                 partitions = self._partitions or [Partition(None, columns)]
-                self._snapshot = Snapshot([(one, one.searcher) for one in partitions], self._log.files.fork(), columns)
+                self._snapshot = Snapshot(
+                    [(one, one.searcher) for one in partitions], self._log.fork_blocking(), columns
+                )
             return self._snapshot
 
     def forget_snapshot(self) -> None:
@@ -310,60 +332,32 @@ class Shard:
         if self._pending_bytes > PENDING_BYTES_MAX:
             self._apply_blocking()
 
-    def _pending_of(self, record: Record, location: int) -> _Pending:
+    def _pending_of(self, record: Record, location: int, *, overwrites: bool = True) -> _Pending:
         """What is in the log already, for the partitions."""
         texts: tuple[str, ...] = ()
         if record.kind == INDEX:
             parsed = self._parse(record.source, record.id)
             texts = parsed.texts(record.id, record.seq, location, record.routing)
-        return _pending(record.seq, record.id, location, texts, True)
+        return _pending(record.seq, record.id, location, texts, overwrites)
 
     def _accept(self, pending: _Pending, version: int) -> None:
         self._pending.append(pending)
         self._pending_bytes += pending.bytes
         if not pending.texts:
-            self._recent[pending.id] = self._tombstones[pending.id] = _Known(pending.seq, version, -1)
+            self._recent[pending.id] = self._tombstones[pending.id] = Known(pending.seq, version, -1)
             self.docs_live -= pending.overwrites
             self.deleted_total += 1
             if len(self._tombstones) > TOMBSTONES_MAX:
                 self._tombstones.pop(next(iter(self._tombstones)))
         else:
-            self._recent[pending.id] = _Known(pending.seq, version, pending.location)
+            self._recent[pending.id] = Known(pending.seq, version, pending.location)
             self._tombstones.pop(pending.id, None)
             self.docs_live += not pending.overwrites
             self.indexed_total += 1
 
-    def _check(self, operation: Operation, have: _Known | None) -> int:
-        """The version it gets. Raises version_conflict_engine_exception."""
-        is_there = have is not None and have.location >= 0
-        if operation.if_seq >= 0:
-            now = (
-                f"current document has seqNo [{have.seq}] and primary term [{PRIMARY_TERM}]"
-                if have is not None and is_there
-                else "but no document was found"
-            )
-            if not is_there or have is None or have.seq != operation.if_seq or operation.if_term != PRIMARY_TERM:
-                raise conflict(
-                    operation.id, f"required seqNo [{operation.if_seq}], primary term [{operation.if_term}]. {now}"
-                )
-        current = have.version if have is not None else 0
-        if operation.version_type == "internal":
-            if operation.kind == "create" and is_there:
-                raise conflict(operation.id, f"document already exists (current version [{current}])")
-            return current + 1
-        is_too_old = (
-            operation.version < current if operation.version_type == "external_gte" else operation.version <= current
-        )
-        if have is not None and is_too_old:
-            sign = "greater than" if operation.version_type == "external_gte" else "higher or equal to"
-            raise conflict(
-                operation.id, f"current version [{current}] is {sign} the one provided [{operation.version}]"
-            )
-        return operation.version
-
-    def _lookup(self, ids: Sequence[str]) -> dict[str, _Known]:
+    def _lookup(self, ids: Sequence[str]) -> dict[str, Known]:
         """What is known of each id: pending, being committed, deleted a while ago, or in a partition."""
-        found: dict[str, _Known] = {}
+        found: dict[str, Known] = {}
         ask = []
         for doc_id in ids:
             known = self._recent.get(doc_id) or self._committing.get(doc_id) or self._tombstones.get(doc_id)
@@ -389,7 +383,7 @@ class Shard:
             for location in searcher.fast_field_values(LOCATION, addresses):
                 if location is not None and int(location) >= 0:
                     record = self._log.files.read(int(location))
-                    found[record.id] = _Known(record.seq, record.version, int(location))
+                    found[record.id] = Known(record.seq, record.version, int(location))
         return found
 
     def _apply_blocking(self) -> None:
