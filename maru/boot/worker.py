@@ -32,6 +32,7 @@ from maru.core.log import Log
 from maru.core.site import Site
 
 _YOUNG_MAX = 10_000  # new objects between two collections: a request makes hundreds, nearly all freed by count
+_SETTLING_S = 0.05  # after it is open: the first collection takes as long, and nobody who starts Maru waits for it
 EXIT_FAILED = 1
 EXIT_CANNOT = 78  # as the supervisor reads it: starting again will not help until a person acts
 PREDECESSOR_S = 15.0
@@ -97,12 +98,18 @@ async def _live(process: str, data_dir: Path, is_open: asyncio.Event, stop: asyn
     parts = load(layout(one=told.processes_one, only=told.only)[process])
     given = {Site: here, Clock: SystemClock(), Ids: SystemIds()}
     async with opened(parts, given, settings_of(data_dir)):
-        gc.collect()
-        gc.freeze()  # what is here at start stays: do not walk it again on every collection
-        gc.set_threshold(_YOUNG_MAX)
-        gc.enable()
         is_open.set()
+        settling = asyncio.get_running_loop().call_later(_SETTLING_S, _settle)
         await stop.wait()
+        settling.cancel()
+
+
+def _settle() -> None:
+    """What is here at start stays: do not walk it again on every collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_MAX)
+    gc.enable()
 
 
 def _hear(pair: socket.socket, end: Callable[[], None], path: Path) -> None:

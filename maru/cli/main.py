@@ -9,63 +9,67 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from maru import __version__
-from maru.cli.commands import aws, completion, doctor, down, env, image, join, logs, reset, restart, search, status, up
 from maru.cli.terminal import complain
 from maru.core.errors import MaruError
 from maru.core.site import DEFAULT_DATA_DIR
 
-COMMANDS: dict[str, tuple[ModuleType, str, str]] = {
+WHOLE = "completion"  # needs all the others
+COMMANDS: dict[str, tuple[str, str]] = {
     "up": (
-        up,
         "start Maru and return when it is ready",
         "maru up\n  maru up --data-dir /srv/two --port-offset 1000\n  maru up --only apiserver,workloads\n"
         "  maru up --processes one --foreground",
     ),
-    "down": (down, "stop Maru and its workloads; documents are kept", "maru down\n  maru down --data-dir /srv/two"),
-    "restart": (restart, "start Maru anew; workloads keep running", "maru restart"),
-    "status": (status, "processes, components, memory", "maru status\n  maru status -o json"),
-    "env": (env, "exports for your shell", 'eval "$(maru env)"\n  maru env -o json'),
-    "logs": (logs, "the log of a component or process", "maru logs scheduler -f\n  maru logs node -n 50 -o json"),
+    "down": ("stop Maru and its workloads; documents are kept", "maru down\n  maru down --data-dir /srv/two"),
+    "restart": ("start Maru anew; workloads keep running", "maru restart"),
+    "status": ("processes, components, memory", "maru status\n  maru status -o json"),
+    "env": ("exports for your shell", 'eval "$(maru env)"\n  maru env -o json'),
+    "logs": ("the log of a component or process", "maru logs scheduler -f\n  maru logs node -n 50 -o json"),
     "search": (
-        search,
         "documents and logs by Lucene's syntax, newest first",
         "maru search 'level:error' --since 1h\n  maru search 'host.name:web-1' --index 'logs-*' -o json",
     ),
     "aws": (
-        aws,
         "AWS here: why somebody may or may not, and how much of each service is done",
         "maru aws explain arn:aws:iam::123456789012:user/ann s3:GetObject arn:aws:s3:::photos/a.jpg\n"
         "  maru aws coverage iam",
     ),
-    "doctor": (doctor, "what this machine has and lacks, and what mends it", "maru doctor\n  maru doctor -o json"),
+    "doctor": ("what this machine has and lacks, and what mends it", "maru doctor\n  maru doctor -o json"),
     "image": (
-        image,
         "images: ls, build-base, pull, load, save, tag, rm",
         "maru image ls\n  maru image build-base\n  maru image pull registry.example/team/app:v1\n"
         "  maru image load app.tar",
     ),
-    "reset": (reset, "down, and delete every document, image and volume", "maru reset\n  maru reset --yes"),
-    "join": (join, "make this machine a node of another platform", "maru join https://10.0.0.1:6443"),
+    "reset": ("down, and delete every document, image and volume", "maru reset\n  maru reset --yes"),
+    "join": ("make this machine a node of another platform", "maru join https://10.0.0.1:6443"),
     "completion": (
-        completion,
         "a script that completes maru's words in your shell",
         'source <(maru completion bash)\n  maru completion zsh > "${fpath[1]}/_maru"',
     ),
 }
+"""For each its help and examples; it is the module of that name in maru.cli.commands."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line. `--data-dir` may stand anywhere on it."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The whole command line. `--data-dir` may stand anywhere on it.
+
+    words: what was given. Only the commands among them are imported, which makes a start quicker; where the whole
+    line is asked for (no command, completion), all are.
+    """
     root = argparse.ArgumentParser(
         prog="maru", description="A cloud-native platform on one machine.", epilog="maru COMMAND --help shows examples."
     )
     root.add_argument("--version", action="version", version=f"maru {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, help_text, examples) in COMMANDS.items():
+    meant = [word for word in words if word in COMMANDS]
+    if not meant or WHOLE in meant:
+        meant = list(COMMANDS)
+    for name, (help_text, examples) in COMMANDS.items():
         command = commands.add_parser(
             name,
             help=help_text,
@@ -73,18 +77,20 @@ def parser() -> argparse.ArgumentParser:
             epilog=f"examples:\n  {examples}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add(command)
+        if name in meant:
+            _module(name).add(command)
     _accept_folder(root, DEFAULT_DATA_DIR)
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answers the exit code; every expected failure says what, why and what mends it."""
-    root = parser()
-    said = root.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    root = parser(words)
+    said = root.parse_args(words)
     said.root = root
     try:
-        answer: int = COMMANDS[said.command][0].run(said)
+        answer: int = _module(said.command).run(said)
         sys.stdout.flush()
     except MaruError as error:
         complain(error)
@@ -96,6 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return answer
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"maru.cli.commands.{name}")
 
 
 def _accept_folder(parser: argparse.ArgumentParser, default: object) -> None:
