@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maru.components.aws_front.api.coverage import telling
 from maru.components.aws_front.api.desks import Desks
 from maru.components.aws_front.api.edge import Edge, Tools
-from maru.components.aws_front.api.hooks import Hooks, WellKnown
+from maru.components.aws_front.api.hooks import KEYS, Hooks, WellKnown
 from maru.components.aws_front.api.records import Records
 from maru.components.aws_front.api.signatures import Signatures
 from maru.components.aws_front.config import AwsFrontConfig
@@ -50,7 +50,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     await desks.open()
     signatures = Signatures(needs.credentials, needs.config.clock_skew_s)
     if needs.site.has_test_hooks:
-        signatures = Signatures(WellKnown(needs.credentials), needs.config.clock_skew_s)
+        signatures = Signatures(WellKnown(needs.credentials), needs.config.clock_skew_s, KEYS)
     edge = Edge(Tools(desks, signatures, needs.authorizer, needs.clock, needs.ids, needs.config, Records(needs.audit)))
     listener = TcpListener(needs.site.listen, needs.site.port(PORT_AWS), needs.tls, takes_plain=True)
     answer = Hooks(needs.services, edge.answer).answer if needs.site.has_test_hooks else edge.answer

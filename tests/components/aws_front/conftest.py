@@ -74,6 +74,7 @@ class Users:
         return {"User": _user(call.parameters["UserName"])}
 
     async def _create(self, call: AwsCall) -> Members:
+        self.calls.append(call)
         return {"User": _user(call.parameters["UserName"])}
 
 
@@ -111,7 +112,7 @@ class Door:
     audit: AuditLog
     folder: Path
 
-    def client(self, service: str, host: str = "", **options: object):
+    def client(self, service: str, host: str = "", region: str = "us-east-1", **options: object):
         """A boto3 client that tries once; `host`: what it believes to talk to, with the front as its proxy."""
         here = f"http://127.0.0.1:{self.port}"
         if host:
@@ -119,7 +120,7 @@ class Door:
         return boto3.client(
             service,
             endpoint_url=f"http://{host}" if host else here,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET,
             config=Config(retries={"total_max_attempts": 1}, **options),
@@ -142,13 +143,15 @@ def opened(models: Models, tmp_path: Path):
     """Opens a front: `async with opened(services) as door`."""
 
     @asynccontextmanager
-    async def opened(*services: object, config: AwsFrontConfig | None = None, clock: object = None, tls: object = None):
+    async def opened(
+        *services: object, config: AwsFrontConfig | None = None, clock: object = None, tls: object = None, timeless=()
+    ):
         access, clock = OneKey(), clock or SystemClock()
         audit = AuditLog(AuditFiles(tmp_path, 1_000_000, 2), "all", clock, SystemIds())
         desks = Desks(services, models)
         await desks.open()
         config = config or AwsFrontConfig()
-        signatures = Signatures(access, config.clock_skew_s)
+        signatures = Signatures(access, config.clock_skew_s, timeless)
         edge = Edge(Tools(desks, signatures, access, clock, SystemIds(), config, Records(audit)))
         listener = TcpListener("127.0.0.1", 0, tls, takes_plain=tls is not None)
         async with serve([listener], edge.answer, bug_answer=edge.bug_answer) as front:

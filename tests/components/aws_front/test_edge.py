@@ -201,3 +201,23 @@ async def test_https_is_taken_on_the_same_port_and_told_to_policies(opened, tmp_
         )
         await told(secure.get_user, UserName="bob")
     assert [call.circumstances.is_secure for call in users.calls] == [False, True]
+
+
+async def test_arns_are_spelled_in_the_partition_of_the_region(opened):
+    users = Users()
+    async with opened(users) as door:
+        client = door.client("iam", region="cn-north-1")
+        made = await told(client.create_user, UserName="bob", PermissionsBoundary="arn:aws-cn:iam::aws:policy/Limit")
+    assert users.calls[0].parameters["PermissionsBoundary"] == "arn:aws:iam::aws:policy/Limit"
+    assert made["User"]["Arn"].startswith("arn:aws-cn:iam::")
+
+
+@pytest.mark.parametrize(("timeless", "is_let_in"), [((), False), ((ACCESS_KEY,), True)])
+async def test_only_a_key_of_a_suite_whose_clock_stands_still_signs_at_any_time(opened, timeless, is_let_in):
+    async with opened(Users(), clock=FakeClock(), timeless=timeless) as door:
+        client = door.client("iam")
+        if is_let_in:
+            assert (await told(client.get_user, UserName="bob"))["User"]["UserName"] == "bob"
+        else:
+            with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+                await told(client.get_user, UserName="bob")

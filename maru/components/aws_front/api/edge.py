@@ -27,6 +27,7 @@ from maru.core.front.message import Answer, Request
 from maru.core.ids import Ids
 from maru.wire.aws import answers, constraints, form_body, json_body, rest
 from maru.wire.aws.faults import Fault
+from maru.wire.aws.partitions import OWN, partition_of, respelled
 from maru.wire.aws.shapes import Shape
 
 SERVER_ID = "bWFydQ"  # x-amz-id-2: which of S3's hosts answered; there is one
@@ -108,6 +109,9 @@ class Edge:
         self._throttle.take(caller.account, desk.name)
         operation = _operation_of(desk, meant)
         parameters, pieces, size_bytes = await self._read(request, head, meant, (body, said, signed))
+        meant.partition = OWN if desk.is_s3 else partition_of(region)
+        if meant.partition != OWN:
+            parameters = respelled(parameters, meant.partition, OWN)
         agent, referer = headers.get("user-agent", ""), headers.get("referer", "")
         call = AwsCall(
             desk.name, meant.operation, parameters, caller, region, request_id,
@@ -118,6 +122,8 @@ class Edge:
             for question in operation.asks(call):
                 self._tools.authorizer.require(caller, question, call.circumstances)
         members = await operation.perform(call)
+        if meant.partition != OWN:
+            members = respelled(members, OWN, meant.partition)
         return _written(meant, members, request_id)
 
     async def _body(self, request: Request, body: bytes | None) -> bytes:
@@ -199,6 +205,8 @@ class Edge:
             text = fault.text or fault.code
             return Answer(fault.status, text.encode(), {"Content-Type": "text/plain", "x-amzn-RequestId": request_id})
         fault = named(fault, desk.model)
+        if meant.partition != OWN:
+            fault.text = respelled(fault.text, OWN, meant.partition)
         if desk.is_s3:
             fault.members.setdefault("HostId", SERVER_ID)
         leaving = answers.failure(desk.model, fault, request_id)

@@ -16,7 +16,7 @@ from maru.kinds.aws import ROOT_ACCOUNT
 
 RESET = ("/moto-api/reset", "/moto-api/reset-auth")
 KEYS = {"FOOBARKEY": "FOOBARSECRET", "testing": "testing", "test": "test", "mock_access_key": "mock_secret_key"}
-"""Well-known access keys and their secrets."""
+"""Well-known access keys and their secrets. Their signatures are of any time: some suites stop their clocks."""
 
 
 class WellKnown:

@@ -18,6 +18,7 @@ from maru.contracts.aws_access import ANONYMOUS, AwsCaller
 from maru.core.front.message import Request
 from maru.wire.aws import form_body
 from maru.wire.aws.faults import Fault
+from maru.wire.aws.partitions import OWN
 from maru.wire.aws.shapes import OperationModel
 from maru.wire.aws.signature import Claim
 
@@ -36,6 +37,7 @@ class Meant:
     is_unsigned: bool = False
     is_head: bool = False
     caller: AwsCaller = ANONYMOUS
+    partition: str = OWN
 
 
 class Routing:
