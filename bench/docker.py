@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,8 +67,10 @@ def _figures(engine: Engine, say: Say) -> Figures:
     steps: Sequence[Callable[[Engine, Figures], None]] = (_runs, _starts, _execs, _builds)
     for step in steps:
         say(f"{engine.name}{step.__name__.replace('_', ' ')}")
-        with suppress(RuntimeError):  # what a peer cannot do has no figure
+        try:
             step(engine, figures)
+        except RuntimeError as error:  # what a peer cannot do has no figure
+            print(f"\n{error}", file=sys.stderr)
     return figures
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,14 @@ from bench.platform import platform_running
 
 BRIDGE = "benchbr0"
 READY_S = 30.0
+# Of the last container of podman's default network its bridge and empty chains stay.
+_PODMAN_LEAVES = (
+    "ip|link|del|cni-podman0",
+    "iptables|-D|FORWARD|-m|comment|--comment|CNI firewall plugin rules|-j|CNI-FORWARD",
+    "iptables|-F|CNI-FORWARD",
+    "iptables|-X|CNI-FORWARD",
+    "iptables|-X|CNI-ADMIN",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +78,22 @@ def dockerd() -> Iterator[Engine]:
 
 @contextmanager
 def podman() -> Iterator[Engine]:
-    """Its service, which exits when it is not needed; here it stays."""
+    """Its service, which exits when it is not needed; here it stays.
+
+    With runc, since crun refuses hybrid control groups, and with no higher limits than this process may give.
+    """
     folder = Path(tempfile.mkdtemp(prefix="bench-podman-"))
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    most = [f'"{name}={top}:{top}"' for name, number in limits.items() for top in [resource.getrlimit(number)[1]]]
+    config = folder / "containers.conf"
+    config.write_text(f'[containers]\ndefault_ulimits = [{", ".join(most)}]\n[engine]\nruntime = "runc"\n')
     command = ["podman", "--root", f"{folder}/data", "--runroot", f"{folder}/run", "system", "service", "-t", "0"]
     command += [f"unix://{folder}/sock"]
-    with _service(command, folder) as process:
+    with _service(command, folder, {"CONTAINERS_CONF": str(config)}) as process:
         host = f"unix://{folder}/sock"
         yield Engine("podman", host, lambda: _tree(process), "conmon", ("podman", "--remote", "--url", host))
+    for done in _PODMAN_LEAVES:
+        subprocess.run(done.split("|"), capture_output=True, check=False)
 
 
 def installed() -> Sequence[Callable[[], object]]:
@@ -89,9 +107,10 @@ def installed() -> Sequence[Callable[[], object]]:
 
 
 @contextmanager
-def _service(command: Sequence[str], folder: Path) -> Iterator[int]:
+def _service(command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None) -> Iterator[int]:
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        own = {**os.environ, **(more or {})}
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=own)
     try:
         environment = {**os.environ, "DOCKER_HOST": f"unix://{folder}/sock"}
         give_up_at = time.monotonic() + READY_S

@@ -25,7 +25,7 @@ class TarProcess:
     def __init__(self, command: str, root: str, path: str, *more: str) -> None:
         assert tar_worker.__file__ is not None
         self._path = path
-        self._arguments = [sys.executable, "-I", tar_worker.__file__, command, root, path, *more]
+        self._arguments = [sys.executable, "-I", "-S", tar_worker.__file__, command, root, path, *more]
         self._descriptors: set[int] = set()
         self._child: Child | None = None
 

@@ -1,3 +1,5 @@
+# Plain os calls, and imports where they are needed: it starts for every build and copy.
+# ruff: noqa: PTH101, PTH108, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH208
 """A process of its own that reads and writes files inside a container's root, which it has made its own.
 
 Links in the container lead nowhere outside, since outside is gone: the root is changed first. Run as
@@ -9,13 +11,10 @@ Source: chroot(2); moby pkg/chrootarchive.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import sys
 import tarfile
-from datetime import UTC, datetime
-from pathlib import Path
 
 NOT_FOUND, REFUSED, FULL = 2, 3, 4
 # os.FileMode of Go: where its bits differ from those of stat(2).
@@ -35,6 +34,8 @@ class Refused(Exception):
 
 def describe(path: str) -> dict[str, object]:
     """The header X-Docker-Container-Path-Stat of a path."""
+    from datetime import UTC, datetime
+
     status = os.lstat(path.rstrip("/") or "/")
     mode = stat.S_IMODE(status.st_mode) & 0o777
     for is_kind, bits in _GO_BITS:
@@ -44,7 +45,7 @@ def describe(path: str) -> dict[str, object]:
         mode |= go_bit if status.st_mode & bit else 0
     target = os.path.realpath(path) if stat.S_ISLNK(status.st_mode) else ""
     moment = datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
-    name = Path(path.rstrip("/")).name or "/"
+    name = os.path.basename(path.rstrip("/")) or "/"
     return {"name": name, "size": status.st_size, "mode": mode, "mtime": moment, "linkTarget": target}
 
 
@@ -53,7 +54,7 @@ def pack(path: str) -> None:
     inside = path.endswith("/.")
     clean = path.rstrip("/.") if inside else path.rstrip("/")
     clean = clean or "/"
-    name = "." if inside or clean == "/" else Path(clean).name
+    name = "." if inside or clean == "/" else os.path.basename(clean)
     if path.endswith("/") and not inside:
         clean = os.path.realpath(clean)
     os.lstat(clean)
@@ -64,32 +65,32 @@ def pack(path: str) -> None:
 def pack_everything() -> None:
     """The whole root, as `docker export` has it."""
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        for entry in sorted(Path("/").iterdir()):
-            tar.add(entry, arcname=entry.name, filter=_plain)
+        for name in sorted(os.listdir("/")):
+            tar.add(f"/{name}", arcname=name, filter=_plain)
 
 
 def unpack(path: str, no_overwrite: bool, owner: str) -> None:
     """A tar into a folder that exists."""
-    folder = Path(os.path.realpath(path))
-    if not folder.is_dir():
-        folder.stat()
+    folder = os.path.realpath(path)
+    if not os.path.isdir(folder):
+        os.stat(folder)
         raise Refused("extraction point is not a directory")
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|*") as tar:
         tar.extraction_filter = _as_it_stands  # read by Python 3.11.4 and newer only
         for member in tar:
             if ".." in member.name.split("/"):
                 raise Refused(f"invalid tar entry {member.name}: it leads out of the archive")
-            target = folder / member.name.lstrip("/")
+            target = os.path.join(folder, member.name.lstrip("/"))
             if no_overwrite and os.path.lexists(target):
                 _refuse_overwrite(target, member)
             if owner:
                 uid, _, gid = owner.partition(":")
                 member.uid, member.gid = int(uid), int(gid)
             member.uname = member.gname = ""
-            if target.is_symlink() and not member.isdir():
-                target.unlink()
-            if member.isdir() and target.is_dir():
-                target.chmod(member.mode)
+            if os.path.islink(target) and not member.isdir():
+                os.unlink(target)
+            if member.isdir() and os.path.isdir(target):
+                os.chmod(target, member.mode)
                 os.chown(target, member.uid, member.gid)
                 continue
             try:
@@ -97,16 +98,17 @@ def unpack(path: str, no_overwrite: bool, owner: str) -> None:
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                if member.isreg():
-                    target.unlink(missing_ok=True)
+                if member.isreg() and os.path.lexists(target):
+                    os.unlink(target)
                 raise OSError(error.errno, f"write /{member.name}: {os.strerror(error.errno).lower()}") from error
 
 
-def _refuse_overwrite(target: Path, member: tarfile.TarInfo) -> None:
-    if target.is_dir() and not member.isdir():
-        raise Refused(f'cannot overwrite directory "{target}" with non-directory "{target.parent}"')
-    if not target.is_dir() and member.isdir():
-        raise Refused(f'cannot overwrite non-directory "{target}" with directory "{target.parent}"')
+def _refuse_overwrite(target: str, member: tarfile.TarInfo) -> None:
+    above = os.path.dirname(target)
+    if os.path.isdir(target) and not member.isdir():
+        raise Refused(f'cannot overwrite directory "{target}" with non-directory "{above}"')
+    if not os.path.isdir(target) and member.isdir():
+        raise Refused(f'cannot overwrite non-directory "{target}" with directory "{above}"')
 
 
 def _as_it_stands(member: tarfile.TarInfo, _folder: str) -> tarfile.TarInfo:
@@ -125,6 +127,8 @@ def main(arguments: list[str]) -> int:
         os.chroot(root)
         os.chdir("/")
         if command == "stat":
+            import json
+
             sys.stdout.write(json.dumps(describe(path)))
         elif command == "pack":
             pack(path)

@@ -126,8 +126,10 @@ class Images:
         reference = parse(target)
         if reference.digest:
             raise Invalid(what=f"tag {target!r}", why="a digest cannot be a tag", fix="write repository:tag")
+        is_new = reference.tagged not in stored.names
         self._name(stored, reference)
-        await self._save()
+        if is_new:  # else only the moment is another, which is written with the next change
+            await self._save()
 
     async def remove(self, reference: str, *, keep_used: bool = False, orphans: bool = False) -> Sequence[str]:
         stored = self._want(reference)
