@@ -177,7 +177,7 @@ async def bucket() -> AsyncIterator[tuple[Bucket, str]]:
 async def test_s3_gets_an_object_for_each_prefix_and_what_it_had_not_comes_after_a_restart(tmp_path: Path) -> None:
     async with bucket() as (there, options):
         head = generated('{"n": 1, "app": "a"}', '{"n": 2, "app": "b"}')
-        config = f'{head} output {{ s3 {{ {options} prefix => "logs/%{{app}}/" codec => json_lines tags => ["x"] encoding => gzip }} }}'
+        config = f'{head} output {{ s3 {{ {options} prefix => "logs/%{{app}}/" codec => json_lines tags => ["x"] encoding => gzip canned_acl => private }} }}'
         there.is_down = True
         await ended(tmp_path, config)
         assert there.objects == {}

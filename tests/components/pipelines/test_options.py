@@ -19,7 +19,11 @@ from maru.core.errors import Invalid
 from maru.wire.logstash.parser import parse
 from maru.wire.logstash.syntax import Plugin
 
-SHARED = ("engine.kafka", "engine.s3_client")  # they read the options that an input and an output have alike
+SHARED = (
+    "engine.kafka",
+    "engine.s3_client",
+    "engine.sessions",
+)  # they read the options that an input and an output have alike
 
 
 def structs() -> Iterator[tuple[type[Options], str]]:

@@ -78,6 +78,62 @@ def tls_of(options: TlsOptions, what: str) -> ssl.SSLContext | bool:
     return context
 
 
+class ServedTls(Protocol):
+    """Of a port that listens. ssl_client_authentication: none, optional or required."""
+
+    @property
+    def ssl_certificate(self) -> str: ...
+
+    @property
+    def ssl_key(self) -> str: ...
+
+    @property
+    def ssl_key_passphrase(self) -> str: ...
+
+    @property
+    def ssl_certificate_authorities(self) -> Sequence[str]: ...
+
+    @property
+    def ssl_client_authentication(self) -> str: ...
+
+    @property
+    def ssl_supported_protocols(self) -> Sequence[str]: ...
+
+
+VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+CLIENTS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+
+def served_tls(options: ServedTls, what: str) -> ssl.SSLContext:
+    """What a listener takes. Raises Invalid: a file that cannot be read, a version or a mode there is not."""
+    mode, versions = options.ssl_client_authentication, options.ssl_supported_protocols or tuple(VERSIONS)
+    if mode not in CLIENTS or not set(versions) <= VERSIONS.keys():
+        why = f"no ssl_client_authentication {mode!r}, or no version among {list(versions)}"
+        raise Invalid(what=what, why=why, fix=f"{', '.join(CLIENTS)}; {', '.join(VERSIONS)}")
+    if mode != "none" and not options.ssl_certificate_authorities:
+        raise Invalid(
+            what=what, why="ssl_client_authentication wants ssl_certificate_authorities", fix="name PEM files"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = min(VERSIONS[version] for version in versions)
+    context.maximum_version = max(VERSIONS[version] for version in versions)
+    try:
+        context.load_cert_chain(
+            options.ssl_certificate, options.ssl_key or None, options.ssl_key_passphrase or _no_passphrase
+        )
+        for path in options.ssl_certificate_authorities:
+            context.load_verify_locations(path)
+    except OSError as error:
+        raise Invalid(what=what, why=f"certificate: {error}", fix="ssl_certificate and ssl_key") from error
+    context.verify_mode = CLIENTS[mode]
+    return context
+
+
+def _no_passphrase() -> str:
+    """Or else OpenSSL would ask a terminal."""
+    return ""
+
+
 class Sessions:
     """One session, made when it is first needed."""
 

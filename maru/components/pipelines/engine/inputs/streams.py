@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.engine.sessions import served_tls
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.filters.date import build as build_date
 from maru.components.pipelines.model.grok.compiling import compile_grok
@@ -54,6 +54,10 @@ class TcpOptions(InputOptions, frozen=True, kw_only=True, forbid_unknown_fields=
     ssl_enabled: bool = False
     ssl_certificate: str = ""
     ssl_key: str = ""
+    ssl_key_passphrase: str = ""
+    ssl_certificate_authorities: Sequence[str] = ()
+    ssl_client_authentication: str = "none"
+    ssl_supported_protocols: Sequence[str] = ()
     tcp_keep_alive: bool = False
     proxy_protocol: bool = False
     dns_reverse_lookup_enabled: bool = False
@@ -117,7 +121,7 @@ class Tcp:
             raise Invalid(
                 what="input plugin 'tcp'", why="PROXY and reverse lookups are not supported", fix="leave them"
             )
-        self._tls = _tls(self._options)
+        self._tls = served_tls(self._options, "input plugin 'tcp'") if self._options.ssl_enabled else None
         self._ground = ground
         self._dress = Dress(self._options)
         self._codec = codec_of(self._options, codec)
@@ -316,19 +320,6 @@ def _from(value: Value, address: str, port: int) -> Value:
     if port:
         fields["@metadata"] = {"input": {"tcp": {"source": {**source, "port": port}}}}
     return fields
-
-
-def _tls(options: TcpOptions) -> ssl.SSLContext | None:
-    if not options.ssl_enabled:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(options.ssl_certificate, options.ssl_key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise Invalid(
-            what="input plugin 'tcp'", why=f"certificate: {error}", fix="ssl_certificate and ssl_key"
-        ) from error
-    return context
 
 
 def build_tcp(plugin: Plugin, ground: Ground) -> Input:

@@ -12,7 +12,6 @@ import gzip
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -56,7 +55,7 @@ class S3OutputOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_f
     rotation_strategy: str = "size_and_time"
     encoding: str = "none"
     tags: Sequence[str] = ()
-    canned_acl: str = "private"
+    canned_acl: str = ""
     storage_class: str = "STANDARD"
     server_side_encryption: bool = False
     server_side_encryption_algorithm: str = "AES256"
@@ -135,10 +134,12 @@ class ToS3:
             for prefix in [prefix for prefix, file in self._open.items() if is_wanted(file)]:
                 self._full.append(self._open.pop(prefix).path)
         async with self._uploading:
-            with suppress(Unavailable):
+            try:
                 while self._full:
                     await self._upload(self._full[0])
                     self._full.pop(0)
+            except Unavailable as error:
+                self._ground.log.warning("objects wait for S3", files=len(self._full), error=str(error))
 
     def _begin(self, prefix: str) -> _Open:
         options = self._options
@@ -175,7 +176,9 @@ class ToS3:
 
     def _headers(self, key: str) -> Mapping[str, str]:
         options = self._options
-        headers = {"content-type": KINDS[options.encoding][1], "x-amz-acl": options.canned_acl}
+        headers = {"content-type": KINDS[options.encoding][1]}
+        if options.canned_acl:
+            headers["x-amz-acl"] = options.canned_acl
         if options.storage_class != "STANDARD":
             headers["x-amz-storage-class"] = options.storage_class
         if key.endswith(".gz"):
