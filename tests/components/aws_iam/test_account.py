@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from maru.core.errors import AlreadyExists, Invalid
-from tests.components.aws_iam.conftest import Iam
+from maru.core.errors import AlreadyExists, Conflict, Invalid
+from tests.components.aws_iam.conftest import ACCOUNT, Iam
 
 
 def certificate(iam: Iam) -> str:
@@ -59,3 +59,35 @@ async def test_the_credential_report_tells_of_signing_certificates(iam: Iam) -> 
     first_active, first_rotated, second_active, second_rotated = ann.split(",")[-4:]
     assert (first_active, second_active, second_rotated) == ("true", "false", "N/A")
     assert first_rotated.endswith("+00:00")
+
+
+async def test_a_service_specific_credential_is_told_once_and_ends(iam: Iam) -> None:
+    await iam("CreateUser", UserName="ann")
+    service = {"UserName": "ann", "ServiceName": "bedrock.amazonaws.com"}
+    key = (await iam("CreateServiceSpecificCredential", **service, CredentialAgeDays=1))["ServiceSpecificCredential"]
+    login = (await iam("CreateServiceSpecificCredential", UserName="ann", ServiceName="codecommit.amazonaws.com"))[
+        "ServiceSpecificCredential"
+    ]
+    assert login["ServiceUserName"] == f"ann-at-{ACCOUNT}"
+    assert login["ServicePassword"] and key["ServiceCredentialSecret"]
+    again = await iam(
+        "ResetServiceSpecificCredential",
+        UserName="ann",
+        ServiceSpecificCredentialId=login["ServiceSpecificCredentialId"],
+    )
+    assert again["ServiceSpecificCredential"]["ServicePassword"] != login["ServicePassword"]
+    iam.clock.jump(86_400)
+    listed = (await iam("ListServiceSpecificCredentials", AllUsers=True))["ServiceSpecificCredentials"]
+    assert [(one["Status"], one["ServicePassword"]) for one in listed] == [("Expired", None), ("Active", None)]
+    with pytest.raises(Conflict):
+        await iam("DeleteUser", UserName="ann")
+    for one in listed:
+        identifier = one["ServiceSpecificCredentialId"]
+        await iam("DeleteServiceSpecificCredential", UserName="ann", ServiceSpecificCredentialId=identifier)
+    await iam("DeleteUser", UserName="ann")
+
+
+async def test_a_service_that_knows_no_credentials_of_its_own_is_named(iam: Iam) -> None:
+    await iam("CreateUser", UserName="ann")
+    with pytest.raises(Invalid, match="does not support"):
+        await iam("CreateServiceSpecificCredential", UserName="ann", ServiceName="s3.amazonaws.com")

@@ -16,6 +16,7 @@ from maru.components.aws_iam.model.policy.wording import refusal
 OWN, OTHER = "111111111111", "222222222222"
 USER = Principal(OWN, f"arn:aws:iam::{OWN}:user/ann", user_id="AIDA1")
 ROLE = Principal(OWN, f"arn:aws:sts::{OWN}:assumed-role/r/s", f"arn:aws:iam::{OWN}:role/r", user_id="AROA1:s")
+GUEST = Principal(OWN, f"arn:aws:sts::{OWN}:federated-user/bob", USER.arn, user_id=f"{OWN}:bob", is_federated=True)
 ROOT = Principal(OWN, f"arn:aws:iam::{OWN}:root", user_id=OWN, is_root=True)
 NOBODY = Principal("", "", is_anonymous=True)
 SERVICE = Principal("", "s3.amazonaws.com", service="s3.amazonaws.com")
@@ -70,6 +71,10 @@ NO = policy(deny())
         (ROLE, OWN, Layers(resource=policy(allow(**by(ROLE.role_arn))), boundary=NONE), "implicitDeny", Layer.BOUNDARY),
         (ROLE, OWN, Layers(resource=policy(allow(**by(ROLE.role_arn)))), "allowed", Layer.RESOURCE),
         (ROLE, OWN, Layers(resource=policy(allow(**by(ROLE.arn))), session=[NONE]), "allowed", Layer.RESOURCE),
+        # The user that federated a session is named: the session's policies limit it; the session itself: nothing does.
+        (GUEST, OWN, Layers(resource=policy(allow(**by(USER.arn))), session=[NONE]), "implicitDeny", Layer.SESSION),
+        (GUEST, OWN, Layers(resource=policy(allow(**by(USER.arn))), session=[ALL]), "allowed", Layer.RESOURCE),
+        (GUEST, OWN, Layers(resource=policy(allow(**by(GUEST.arn))), session=[NONE]), "allowed", Layer.RESOURCE),
         # The account alone hands on to identity policies.
         (USER, OWN, Layers(resource=policy(allow(**by(OWN)))), "implicitDeny", Layer.IDENTITY),
         (USER, OWN, Layers([ALL], resource=policy(allow(**by(OWN))), delegates=True), "allowed", Layer.IDENTITY),

@@ -37,6 +37,7 @@ SCP, RCP = "SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"
 RCP_SERVICES = frozenset(
     ["s3", "sts", "kms", "sqs", "secretsmanager", "ecr", "aoss", "cognito-identity", "cognito-idp", "logs", "dynamodb"]
 )
+_BEYOND_RCPS = frozenset(["kms:RetireGrant", "sts:GetCallerIdentity"])
 _CODES = {"iam": "AccessDenied", "sts": "AccessDenied", "s3": "AccessDenied", "ec2": "UnauthorizedOperation"}
 STANDINGS_MAX = 10_000
 COMPILED_MAX = 20_000
@@ -204,8 +205,9 @@ class PolicyAuthorizer:
 
     def _of_federated(self, caller: AwsCaller, bounds: Sequence[CompiledPolicy] | None) -> Standing:
         assert caller.session is not None
-        principal = Principal(caller.account, caller.arn, user_id=caller.user_id, is_federated=True)
         maker = caller.session.issuer_arn
+        made_by = "" if maker.endswith(":root") else maker
+        principal = Principal(caller.account, caller.arn, made_by, user_id=caller.user_id, is_federated=True)
         if maker.endswith(":root"):
             everything = (_EVERYTHING,)
             return Standing(caller, principal, everything, None, bounds)
@@ -288,7 +290,8 @@ class PolicyAuthorizer:
         return self._levels(principal.account, SCP)
 
     def _rcps(self, principal: Principal, question: Question, account: str) -> Levels:
-        if principal.is_service_linked or question.action.split(":", 1)[0] not in RCP_SERVICES:
+        action = question.action
+        if principal.is_service_linked or action in _BEYOND_RCPS or action.split(":", 1)[0] not in RCP_SERVICES:
             return ()
         return self._levels(account, RCP)
 
@@ -309,6 +312,10 @@ class PolicyAuthorizer:
             self._compiled_levels.clear()
         self._compiled_levels[account, kind] = (found, levels)
         return levels
+
+    def scps_of(self, account: str) -> Levels:
+        """The service control policies that bind an account's principals."""
+        return self._levels(account, SCP)
 
     def _organization_of(self, account: str) -> str:
         return next((found for one in self._guardrails if account and (found := one.organization_of(account))), "")

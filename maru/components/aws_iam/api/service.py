@@ -32,6 +32,7 @@ from maru.components.aws_iam.api.profiles import Profiles
 from maru.components.aws_iam.api.providers import Providers
 from maru.components.aws_iam.api.roles import Roles
 from maru.components.aws_iam.api.saml_identity import SamlIdentity
+from maru.components.aws_iam.api.service_credentials import ServiceCredentials
 from maru.components.aws_iam.api.simulation import Simulation
 from maru.components.aws_iam.api.tags import Tags
 from maru.components.aws_iam.api.tokens import Tokens
@@ -89,6 +90,7 @@ def assemble(
         Account(book, asker, keys, Details(book, managed, policies, roles)),
         Providers(book, lookup, asker),
         Certificates(book, lookup, asker),
+        ServiceCredentials(book, lookup, asker),
         Linked(book, lookup, asker),
         Simulation(book, authorizer, asker),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
@@ -70,9 +70,12 @@ class Simulation:
         principal, policies, texts, boundary = self._source(call)
         added = list(given.get("PolicyInputList") or ())
         stage = self._stage(principal, [*policies, *self._inputs(added)], [*texts, *added], given)
-        if stage.layers.boundary is None and boundary is not None:
-            layers = Layers(stage.layers.identity, boundary, None, stage.layers.resource)
-            stage = Stage(principal, layers, stage.texts)
+        layers = replace(
+            stage.layers,
+            boundary=stage.layers.boundary or boundary,
+            scps=self._authorizer.scps_of(call.account),
+        )
+        stage = Stage(principal, layers, stage.texts)
         return self._simulated(call, stage)
 
     async def custom_keys(self, call: AwsCall) -> Members:
@@ -175,6 +178,9 @@ def _result(decision: Decision, request: Request, missing: Sequence[str], layers
     if layers.boundary is not None:
         allowed = any(statement.is_about(request) for statement in layers.boundary.allows)
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+    if layers.scps:
+        by_all = all(any(one.is_about(request) for policy in level for one in policy.allows) for level in layers.scps)
+        result["OrganizationsDecisionDetail"] = {"AllowedByOrganizations": by_all and decision.layer is not Layer.SCP}
     return result
 
 

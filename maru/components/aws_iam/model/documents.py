@@ -67,14 +67,15 @@ class SigningFields(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServiceCredentialFields(msgspec.Struct, frozen=True, rename="camel"):
-    """A service specific credential. sealed: its password or secret."""
+    """A service specific credential. user_name: at the service; hash: of its password; expires_at: "" for never."""
 
     id: str
     service: str
     user_name: str
-    sealed: str
+    hash: str
     created_at: str
     status: str = "Active"
+    expires_at: str = ""
 
 
 class UserFields(msgspec.Struct, frozen=True, rename="camel"):

@@ -24,7 +24,7 @@ class Closeness(IntEnum):
 
     NOT = 0
     ACCOUNT = 1  # its account
-    ROLE = 2  # its role, or everybody while it is a session
+    ROLE = 2  # its role or the user that federated it, or everybody while it is a session
     ITSELF = 3
 
 

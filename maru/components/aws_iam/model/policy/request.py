@@ -16,9 +16,10 @@ Facts = Callable[[str], tuple[str, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. arns: what a policy may name it by directly, the session or user first; role_arn: of a role
-    session, "" elsewhere; account: "" for an anonymous one or a service; service: all names of a service
-    principal; provider: of a web identity or SAML assertion.
+    """Who asks. arn: the session's or user's. role_arn: of a role session, or the user that a federated session was
+
+    made by, "" elsewhere. account: "" for an anonymous one or a service. service: all names of a service principal;
+    provider: of a web identity or SAML assertion.
     """
 
     account: str
