@@ -1,4 +1,4 @@
-# Plain os calls, and imports where they are needed: it starts for every build and copy.
+# Plain os calls and few imports: it starts for every build and copy.
 # ruff: noqa: PTH101, PTH108, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH208
 """A process of its own that reads and writes files inside a container's root, which it has made its own.
 
@@ -15,6 +15,7 @@ import os
 import stat
 import sys
 import tarfile
+import time
 
 NOT_FOUND, REFUSED, FULL = 2, 3, 4
 # os.FileMode of Go: where its bits differ from those of stat(2).
@@ -34,8 +35,6 @@ class Refused(Exception):
 
 def describe(path: str) -> dict[str, object]:
     """The header X-Docker-Container-Path-Stat of a path."""
-    from datetime import UTC, datetime
-
     status = os.lstat(path.rstrip("/") or "/")
     mode = stat.S_IMODE(status.st_mode) & 0o777
     for is_kind, bits in _GO_BITS:
@@ -44,7 +43,8 @@ def describe(path: str) -> dict[str, object]:
     for bit, go_bit in ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20)):
         mode |= go_bit if status.st_mode & bit else 0
     target = os.path.realpath(path) if stat.S_ISLNK(status.st_mode) else ""
-    moment = datetime.fromtimestamp(status.st_mtime, UTC).isoformat()
+    seconds, rest_ns = divmod(status.st_mtime_ns, 1_000_000_000)
+    moment = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest_ns:09d}Z"
     name = os.path.basename(path.rstrip("/")) or "/"
     return {"name": name, "size": status.st_size, "mode": mode, "mtime": moment, "linkTarget": target}
 
@@ -123,12 +123,12 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def main(arguments: list[str]) -> int:
     """The exit code."""
     command, root, path = arguments[:3]
+    if command == "stat":
+        import json  # before the root is another one, and not for the others
     try:
         os.chroot(root)
         os.chdir("/")
         if command == "stat":
-            import json
-
             sys.stdout.write(json.dumps(describe(path)))
         elif command == "pack":
             pack(path)
