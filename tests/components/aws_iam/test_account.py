@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from maru.core.errors import AlreadyExists, Conflict, Invalid
-from tests.components.aws_iam.conftest import ACCOUNT, Iam
+from tests.components.aws_iam.conftest import ACCOUNT, ANY_POLICY, Iam
 
 
 def certificate(iam: Iam) -> str:
@@ -91,3 +91,18 @@ async def test_a_service_that_knows_no_credentials_of_its_own_is_named(iam: Iam)
     await iam("CreateUser", UserName="ann")
     with pytest.raises(Invalid, match="does not support"):
         await iam("CreateServiceSpecificCredential", UserName="ann", ServiceName="s3.amazonaws.com")
+
+
+async def test_the_policies_that_let_a_user_into_a_service_are_told_with_those_of_its_groups(iam: Iam) -> None:
+    ann = await iam.user("ann", ANY_POLICY)
+    await iam("CreateGroup", GroupName="staff")
+    await iam("AttachGroupPolicy", GroupName="staff", PolicyArn="arn:aws:iam::aws:policy/PowerUserAccess")
+    await iam("AddUserToGroup", GroupName="staff", UserName="ann")
+    answer = await iam(
+        "ListPoliciesGrantingServiceAccess", Arn=ann.caller.arn, ServiceNamespaces=["s3", "kms", "organizations"]
+    )
+    told = {
+        one["ServiceNamespace"]: [policy["PolicyName"] for policy in one["Policies"]]
+        for one in answer["PoliciesGrantingServiceAccess"]
+    }
+    assert told == {"s3": ["p", "PowerUserAccess"], "kms": ["PowerUserAccess"], "organizations": ["PowerUserAccess"]}

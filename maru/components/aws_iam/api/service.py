@@ -19,6 +19,7 @@ from maru.components.aws_iam.api.book import Book
 from maru.components.aws_iam.api.certificates import Certificates
 from maru.components.aws_iam.api.details import Details
 from maru.components.aws_iam.api.devices import Devices
+from maru.components.aws_iam.api.granting import Granting
 from maru.components.aws_iam.api.groups import Groups
 from maru.components.aws_iam.api.identity import Identity
 from maru.components.aws_iam.api.inline import Inline, holders
@@ -92,6 +93,7 @@ def assemble(
         Certificates(book, lookup, asker),
         ServiceCredentials(book, lookup, asker),
         Linked(book, lookup, asker),
+        Granting(book, managed, asker),
         Simulation(book, authorizer, asker),
     )
     sessions = Sessions(book, managed)

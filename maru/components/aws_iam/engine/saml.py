@@ -30,7 +30,7 @@ _SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """An identity provider's. certificates: base64 of DER, those it signs with."""
+    """An identity provider's. certificates: base64 of DER, those it signs with; without any, nothing is its own."""
 
     entity: str
     certificates: tuple[str, ...]
@@ -57,10 +57,7 @@ def read_descriptor(text: str) -> Descriptor:
     if root is None or root.tag != f"{{{_NS['md']}}}EntityDescriptor" or not root.get("entityID"):
         raise invalid_input("Could not parse metadata")
     path = "md:IDPSSODescriptor/md:KeyDescriptor[not(@use) or @use='signing']//ds:X509Certificate/text()"
-    certificates = tuple("".join(found.split()) for found in _texts(root, path))
-    if not certificates:
-        raise invalid_input("Could not parse metadata")
-    return Descriptor(str(root.get("entityID")), certificates)
+    return Descriptor(str(root.get("entityID")), tuple("".join(found.split()) for found in _texts(root, path)))
 
 
 def read_response(encoded: str, descriptor: Descriptor, now: datetime) -> Assertion:
