@@ -25,9 +25,8 @@ async def test_a_date_format_that_is_none_is_refused_when_it_is_mapped(search: S
     assert "Invalid format: [nonsense]: Unknown pattern letter" in answer["error"]["reason"]
 
 
-async def test_a_search_with_terminate_after_is_refused(search: Search) -> None:
+async def test_a_timeout_that_is_no_time_is_refused(search: Search) -> None:
     await search.must("PUT", "/books")
-    assert (await search.ask("POST", "/books/_search", {"terminate_after": 1}))[0] == 501
     assert (await search.ask("POST", "/books/_search", {"timeout": "soon"}))[0] == 400
     assert (await search.must("POST", "/books/_search", {"timeout": "30s"}))["timed_out"] is False
 

@@ -306,3 +306,19 @@ async def test_a_date_and_a_decimal_are_found_by_value_though_no_term_tells_of_t
     ):
         found = await search.must("POST", "/t/_search", {"query": query})
         assert sorted(hit["_id"] for hit in found["hits"]["hits"]) == want, query
+
+
+async def test_terminate_after_looks_at_the_first_documents_of_each_index_only(search: Search) -> None:
+    for name in ("a", "b"):
+        lines = b"".join(b'{"index":{"_index":"%s"}}\n{"n":%d}\n' % (name.encode(), number) for number in range(9))
+        await search.must("POST", "/_bulk?refresh=true", lines)
+    body = {"terminate_after": 4, "track_total_hits": True, "aggs": {"n": {"max": {"field": "n"}}}}
+    for query in ({"match_all": {}}, {"range": {"n": {"gte": 0}}}):
+        found = await search.must("POST", "/a,b/_search", {**body, "query": query, "size": 20})
+        assert found["terminated_early"] is True
+        assert found["hits"]["total"]["value"] == len(found["hits"]["hits"]) == 8
+        assert found["aggregations"]["n"]["value"] == 3
+    found = await search.must("POST", "/a/_search", {**body, "query": {"range": {"n": {"lt": 3}}}})
+    assert (found["terminated_early"], found["hits"]["total"]["value"]) == (False, 3)
+    assert "terminated_early" not in await search.must("GET", "/a/_search")
+    assert (await search.must("GET", "/a/_search?terminate_after=2"))["hits"]["total"]["value"] == 2

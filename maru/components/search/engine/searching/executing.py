@@ -73,8 +73,12 @@ class Search:
         for target in self.targets:
             check_window(request, target.name, int(target.settings.get("index.max_result_window", 10_000)))
         queries = [self._root(context, request.query) for context in self.contexts]
+        answer: Object = {}
+        most = int(request.body.get("terminate_after", 0))
+        if most:
+            queries, answer["terminated_early"] = self._first_of_each(queries, most)
         found = self._find(queries)
-        answer: Object = {"hits": self._hits(found)}
+        answer["hits"] = self._hits(found)
         if request.aggs:
             answer["aggregations"] = aggregate(
                 self.contexts,
@@ -117,6 +121,24 @@ class Search:
         if filters:
             compiled = context.both(compiled, *filters)
         return context.boosted(compiled, target.boost)
+
+    def _first_of_each(self, queries: Sequence[tantivy.Query], most: int) -> tuple[list[tantivy.Query], bool]:
+        """Queries that find the first `most` documents of each index only, and whether there are more."""
+        kept: list[tantivy.Query] = []
+        left: dict[str, int] = {}
+        is_early = False
+        for context, query in zip(self.contexts, queries, strict=True):
+            name = context.place.target.name
+            least = left.setdefault(name, most)
+            count = count_of(context.place.searcher, query)
+            left[name] = max(0, least - count)
+            if count <= least:
+                kept.append(query)
+                continue
+            is_early = True
+            last = _in_order(context.place, query, least)[-1].seq if least else -1
+            kept.append(context.both(query, context.constant(context.between(SEQ, None, last), 0.0)))
+        return kept, is_early
 
     def _slice(self, context: Context) -> tantivy.Query:
         told = self.request.body["slice"]
@@ -176,7 +198,10 @@ class Search:
     def _is_everything(self, context: Context) -> bool:
         """Whether every document of the place is found."""
         request, target = self.request, context.place.target
-        is_narrowed = request.post_filter or request.body.get("slice") or target.filter or target.routings
+        body = request.body
+        is_narrowed = (
+            request.post_filter or body.get("slice") or body.get("terminate_after") or target.filter or target.routings
+        )
         return request.query in (None, {"match_all": {}}) and not is_narrowed and not context.mapping.has_nested
 
     def _at_least(self, queries: Sequence[tantivy.Query], least: float) -> Found:

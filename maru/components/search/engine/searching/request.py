@@ -93,8 +93,6 @@ def parse_request(
     for name in ("runtime_mappings", "knn", "retriever", "rank", "sub_searches"):
         if body.get(name):
             raise unsupported(f"[{name}] in a search")
-    if _number(body, "terminate_after", 0) > 0:
-        raise unsupported("[terminate_after] in a search")
     if any("script" in one for one in (body.get("script_fields") or {}).values() if isinstance(one, dict)):
         raise unsupported("[script_fields] in a search")
     start, size = _number(body, "from", 0), _number(body, "size", 10)
