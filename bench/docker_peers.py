@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +16,11 @@ from bench.platform import platform_running
 
 BRIDGE = "benchbr0"
 READY_S = 30.0
+_PODMAN_CONFIG = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+"""
 # Of the last container of podman's default network its bridge and empty chains stay.
 _PODMAN_LEAVES = (
     "ip|link|del|cni-podman0",
@@ -80,13 +84,11 @@ def dockerd() -> Iterator[Engine]:
 def podman() -> Iterator[Engine]:
     """Its service, which exits when it is not needed; here it stays.
 
-    With runc, since crun refuses hybrid control groups, and with no higher limits than this process may give.
+    With runc, since crun refuses hybrid control groups, and with limits that need no CAP_SYS_RESOURCE.
     """
     folder = Path(tempfile.mkdtemp(prefix="bench-podman-"))
-    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    most = [f'"{name}={top}:{top}"' for name, number in limits.items() for top in [resource.getrlimit(number)[1]]]
     config = folder / "containers.conf"
-    config.write_text(f'[containers]\ndefault_ulimits = [{", ".join(most)}]\n[engine]\nruntime = "runc"\n')
+    config.write_text(_PODMAN_CONFIG)
     command = ["podman", "--root", f"{folder}/data", "--runroot", f"{folder}/run", "system", "service", "-t", "0"]
     command += [f"unix://{folder}/sock"]
     with _service(command, folder, {"CONTAINERS_CONF": str(config)}) as process:
