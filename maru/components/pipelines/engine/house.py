@@ -38,6 +38,8 @@ class Resident:
     reloads: int = 0
     failures: int = 0
     failure: str = ""
+    reloaded_at: datetime | None = None
+    failed_at: datetime | None = None
 
 
 @dataclass
@@ -61,6 +63,7 @@ class House:
                 if have is not None:
                     have.failures += 1
                     have.failure = str(error)
+                    have.failed_at = self.ground.now()
                 raise
             if have is not None:
                 await self._stop(have)
@@ -71,6 +74,7 @@ class House:
             resident = Resident(spec, running, queue, task, self.ground.now())
             if have is not None:
                 resident.reloads, resident.failures = have.reloads + 1, have.failures
+                resident.reloaded_at, resident.failed_at = self.ground.now(), have.failed_at
             self.residents[name] = resident
 
     async def end(self, name: str) -> None:

@@ -51,10 +51,12 @@ class Counts:
     took_s: float = 0.0
     refused: int = 0
     by_plugin: dict[str, int] = field(default_factory=dict)
+    took_s_by_plugin: dict[str, float] = field(default_factory=dict)  # of inputs, how long the queue let them wait
 
-    def count(self, plugin: str, events: int) -> None:
+    def count(self, plugin: str, events: int, took_s: float) -> None:
         """Count for one plugin."""
         self.by_plugin[plugin] = self.by_plugin.get(plugin, 0) + events
+        self.took_s_by_plugin[plugin] = self.took_s_by_plugin.get(plugin, 0.0) + took_s
 
 
 B = TypeVar("B")
@@ -157,9 +159,10 @@ class Running:
         async def emit(events: Sequence[Event]) -> None:
             if not events:
                 return
+            began_s = self._ground.monotonic_s()
             await self.queue.put(events)
             self.counts.events_in += len(events)
-            self.counts.count(of.id, len(events))
+            self.counts.count(of.id, len(events), self._ground.monotonic_s() - began_s)
 
         delay_s = RECONCILE_BACKOFF_BASE_S
         while True:
@@ -206,7 +209,7 @@ class Running:
         self.counts.events_out += len(events)
 
     async def _deliver(self, of: Named, output: Output, events: Sequence[Event]) -> None:
-        delay_s = RECONCILE_BACKOFF_BASE_S
+        delay_s, began_s = RECONCILE_BACKOFF_BASE_S, self._ground.monotonic_s()
         while True:
             try:
                 refused = await output.deliver(events)
@@ -215,7 +218,7 @@ class Running:
                 self._log.warning("an output is tried again", pipeline=self.name, output=of.id, error=str(error))
             await self._ground.clock.sleep(delay_s)
             delay_s = min(delay_s * 2, RECONCILE_BACKOFF_MAX_S)
-        self.counts.count(of.id, len(events) - len(refused))
+        self.counts.count(of.id, len(events) - len(refused), self._ground.monotonic_s() - began_s)
         if refused:
             await self._lay_by(of, refused)
 

@@ -1,14 +1,13 @@
 """elasticsearch: batches by `_bulk`, to a cluster over HTTP or straight to this platform's own search.
 
 `hosts` that name this platform's search port, or no hosts, go by the Indexer contract, without HTTP.
-429 and 5xx come again; 400 and 404 of an item are for good and go to the dead letters; 409 (there
-already) is what was wanted.
+400 and 404 of an item (and dlq_custom_codes) are for good and go to the dead letters; 409 (there already)
+is what was wanted; everything else comes again, alone, until it is taken.
 Source: Logstash reference, "Elasticsearch output plugin"; Elasticsearch Bulk API.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,6 +17,7 @@ import msgspec
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.outputs.shape import Output, Refused
+from maru.components.pipelines.engine.sessions import tls_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import OutputOptions, options_of
 from maru.contracts.indexer import IndexItem, IndexOutcome
@@ -26,13 +26,18 @@ from maru.core.site import PORT_ELASTIC
 from maru.wire.logstash.syntax import Plugin
 
 DEADLINE_S = 60.0
-AGAIN = frozenset([429, 500, 502, 503, 504])
+FOR_GOOD = frozenset([400, 404])
 
 
 class ElasticOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """hosts: URLs; none: this platform's search. data_stream: true, false or auto."""
+    """hosts: URLs; none: this platform's search. data_stream: true, false or auto. retry_*_interval: s."""
 
-    without_effect: ClassVar[frozenset[str]] = frozenset(["ecs_compatibility"])
+    not_done: ClassVar[frozenset[str]] = frozenset(["sniffing"])
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        ["ecs_compatibility", "template_overwrite", "pool_max", "pool_max_per_route", "resurrect_delay",
+         "validate_after_inactivity", "healthcheck_path", "silence_errors_in_log", "http_compression",
+         "compression_level"]
+    )  # fmt: skip
 
     hosts: Sequence[str] = ()
     index: str = ""
@@ -47,14 +52,42 @@ class ElasticOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_fi
     data_stream_type: str = "logs"
     data_stream_dataset: str = "generic"
     data_stream_namespace: str = "default"
+    data_stream_auto_routing: bool = True
+    data_stream_sync_fields: bool = True
     doc_as_upsert: bool = False
     upsert: str = ""
+    script: str = ""
+    script_type: str = "inline"
+    script_lang: str = "painless"
+    script_var_name: str = "event"
+    scripted_upsert: bool = False
+    version: str = ""
+    version_type: str = ""
+    path: str = ""
+    bulk_path: str = ""
+    parameters: Mapping[str, str] = {}
+    dlq_custom_codes: Sequence[int] = ()
+    dlq_on_failed_indexname_interpolation: bool = True
+    retry_initial_interval: float = 2
+    retry_max_interval: float = 64
+    template_overwrite: bool = False
+    pool_max: int = 1000
+    pool_max_per_route: int = 100
+    resurrect_delay: float = 5
+    validate_after_inactivity: int = 10_000
+    healthcheck_path: str = ""
+    silence_errors_in_log: Sequence[str] = ()
+    http_compression: bool = False
+    compression_level: int = 1
+    sniffing: bool = False
     retry_on_conflict: int = 1
     manage_template: bool = False
     ilm_enabled: str = "false"
     ssl_enabled: bool = False
     ssl_verification_mode: str = "full"
     ssl_certificate_authorities: Sequence[str] = ()
+    ssl_certificate: str = ""
+    ssl_key: str = ""
     custom_headers: Mapping[str, str] = {}
     timeout: float = DEADLINE_S
     ecs_compatibility: str = "v8"
@@ -75,6 +108,7 @@ class Elastic:
     def __init__(self, plugin: Plugin, ground: Ground) -> None:
         self._options = options_of(plugin, ElasticOptions, "output")
         _check(self._options, plugin.place.line)
+        self._tls = tls_of(self._options, "output plugin 'elasticsearch'")
         self._ground = ground
         self._session: aiohttp.ClientSession | None = None
         self._next = 0
@@ -86,20 +120,39 @@ class Elastic:
         )
 
     async def deliver(self, events: Sequence[Event]) -> Sequence[Refused]:
-        items = [_Item(event, self._item(event), self._action(event)) for event in events]
         refused: list[Refused] = []
-        outcomes = await self._index(items)
-        again: list[_Item] = []
-        for each, outcome in zip(items, outcomes, strict=True):
-            if outcome.status in AGAIN:
-                again.append(each)
-            elif not outcome.is_done and outcome.status != 409:
-                refused.append(Refused(each.event, f"{outcome.error}: {outcome.reason}"))
-        if again and len(again) == len(items):
-            raise Unavailable(what=f"index {items[0].item.index}", why="it cannot take documents now", fix="")
-        if again:
-            refused += await self.deliver([each.event for each in again])
+        left: list[_Item] = []
+        for event in events:
+            item = _Item(event, self._item(event), self._action(event))
+            if "%{" in item.item.index and self._options.dlq_on_failed_indexname_interpolation:
+                refused.append(Refused(event, f"Could not resolve dynamic index name: {item.item.index}"))
+            else:
+                left.append(item)
+        count, wait_s = len(left), self._options.retry_initial_interval
+        while left:
+            left, last = await self._once(left, refused)
+            if len(left) == count:
+                raise Unavailable(what=f"index {left[0].item.index}", why=last, fix="look at the cluster")
+            if left:
+                # Some are there already: only the others come again, or there would be some twice.
+                await self._ground.clock.sleep(wait_s)
+                wait_s = min(wait_s * 2, self._options.retry_max_interval)
         return refused
+
+    async def _once(self, items: list[_Item], refused: list[Refused]) -> tuple[list[_Item], str]:
+        """Those that are to come again, and why the last of them is."""
+        again: list[_Item] = []
+        why = ""
+        for each, outcome in zip(items, await self._index(items), strict=True):
+            reason = f"{outcome.error}: {outcome.reason}"
+            if outcome.is_done or outcome.status == 409:
+                continue
+            if outcome.status in FOR_GOOD or outcome.status in self._options.dlq_custom_codes:
+                refused.append(Refused(each.event, reason))
+            else:
+                again.append(each)
+                why = f"{outcome.status} {reason}"
+        return again, why
 
     async def close(self) -> None:
         if self._session is not None:
@@ -112,14 +165,15 @@ class Elastic:
     def _item(self, event: Event) -> IndexItem:
         options = self._options
         if self._is_stream:
-            stream = event.get(("data_stream",))
+            stream = event.get(("data_stream",)) if options.data_stream_auto_routing else None
             own = stream if isinstance(stream, dict) else {}
             parts = (
                 str(own.get("type") or event.sprintf(options.data_stream_type)),
                 str(own.get("dataset") or event.sprintf(options.data_stream_dataset)),
                 str(own.get("namespace") or event.sprintf(options.data_stream_namespace)),
             )
-            event.put(("data_stream",), dict(zip(("type", "dataset", "namespace"), parts, strict=True)))
+            if options.data_stream_sync_fields:
+                event.put(("data_stream",), dict(zip(("type", "dataset", "namespace"), parts, strict=True)))
             return IndexItem("-".join(parts), event.to_json(), is_create=True)
         index = event.sprintf(options.index or "logstash-%{+yyyy.MM.dd}")
         return IndexItem(
@@ -133,7 +187,7 @@ class Elastic:
 
     async def _index(self, items: Sequence[_Item]) -> Sequence[IndexOutcome]:
         # The contract knows documents that come; what changes or goes is asked for over the port, as by anyone.
-        if self._is_own and all(each.action in ("index", "create") for each in items):
+        if self._is_own and not self._options.version and all(each.action in ("index", "create") for each in items):
             assert self._ground.indexer is not None
             return await self._ground.indexer.index([each.item for each in items])
         return await self._post(items)
@@ -143,17 +197,20 @@ class Elastic:
             options = self._options
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=options.timeout),
-                connector=aiohttp.TCPConnector(ssl=_tls(options)),
+                connector=aiohttp.TCPConnector(ssl=self._tls),
             )
         site = self._ground.site
         hosts = self._options.hosts or (f"http://{site.listen}:{site.port(PORT_ELASTIC)}",)
         host = hosts[self._next % len(hosts)]
         self._next += 1
         scheme = "https" if self._options.ssl_enabled else "http"
-        url = (host if "://" in host else f"{scheme}://{host}").rstrip("/") + "/_bulk"
+        base = (host if "://" in host else f"{scheme}://{host}").rstrip("/") + self._options.path.rstrip("/")
+        url = base + (self._options.bulk_path or "/_bulk")
         headers = {"Content-Type": "application/x-ndjson", **self._options.custom_headers, **self._credentials()}
         try:
-            async with self._session.post(url, data=_bulk(items, self._options), headers=headers) as answer:
+            async with self._session.post(
+                url, data=_bulk(items, self._options), headers=headers, params=dict(self._options.parameters)
+            ) as answer:
                 body = await answer.read()
                 if answer.status >= 300:
                     why = f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
@@ -186,29 +243,13 @@ def _check(options: ElasticOptions, line: int) -> None:
             why="templates and ILM policies are not made by outputs here",
             fix="manage_template => false, ilm_enabled => false, and put them by the API of the search",
         )
-    if options.ssl_verification_mode not in ("full", "none"):
-        raise Invalid(what=what, why=f"no mode {options.ssl_verification_mode!r}", fix="full or none")
+    if options.script_type not in ("inline", "indexed") or (options.script and options.action != "update"):
+        raise Invalid(what=what, why="a script goes with update, inline or indexed", fix='action => "update"')
     if options.upsert:
         try:
             msgspec.json.decode(options.upsert)
         except msgspec.DecodeError as error:
             raise Invalid(what=what, why=f"upsert is no JSON: {error}", fix="upsert => '{\"count\": 0}'") from error
-    _tls(options)
-
-
-def _tls(options: ElasticOptions) -> ssl.SSLContext | bool:
-    """What aiohttp takes. Raises Invalid: an authority that cannot be read."""
-    if options.ssl_verification_mode == "none":
-        return False
-    if not options.ssl_certificate_authorities:
-        return True
-    try:
-        context = ssl.create_default_context()
-        for path in options.ssl_certificate_authorities:
-            context.load_verify_locations(path)
-    except OSError as error:
-        raise Invalid(what="ssl_certificate_authorities", why=str(error), fix="name files of PEM") from error
-    return context
 
 
 def _bulk(items: Sequence[_Item], options: ElasticOptions) -> bytes:
@@ -219,20 +260,34 @@ def _bulk(items: Sequence[_Item], options: ElasticOptions) -> bytes:
         head: dict[str, object] = {name: value for name, value in about.items() if value}
         if each.action == "update":
             head["retry_on_conflict"] = options.retry_on_conflict
+        if options.version:
+            head["version"] = int(each.event.sprintf(options.version))
+        if options.version_type:
+            head["version_type"] = options.version_type
         lines.append(msgspec.json.encode({each.action: head}))
         if each.action == "update":
-            lines.append(_update(item.source, options))
+            lines.append(_update(each, options))
         elif each.action != "delete":
             lines.append(item.source)
     return b"\n".join((*lines, b""))
 
 
-def _update(source: bytes, options: ElasticOptions) -> bytes:
-    body: dict[str, object] = {"doc": msgspec.Raw(source)}
+def _update(each: _Item, options: ElasticOptions) -> bytes:
+    document = msgspec.Raw(each.item.source)
+    body: dict[str, object] = {"doc": document}
+    if options.script:
+        script: dict[str, object] = {"params": {options.script_var_name: document}}
+        if options.script_type == "inline":
+            script |= {"source": each.event.sprintf(options.script), "lang": options.script_lang}
+        else:
+            script["id"] = each.event.sprintf(options.script)
+        body = {"script": script, **({"scripted_upsert": True} if options.scripted_upsert else {})}
     if options.upsert:
-        body["upsert"] = msgspec.Raw(options.upsert.encode())
+        body["upsert"] = msgspec.Raw(each.event.sprintf(options.upsert).encode())
     elif options.doc_as_upsert:
-        body["doc_as_upsert"] = True
+        body |= {"upsert": document} if options.script else {"doc_as_upsert": True}
+    elif options.scripted_upsert:
+        body["upsert"] = {}
     return msgspec.json.encode(body)
 
 
