@@ -313,7 +313,8 @@ async def test_terminate_after_looks_at_the_first_documents_of_each_index_only(s
         lines = b"".join(b'{"index":{"_index":"%s"}}\n{"n":%d}\n' % (name.encode(), number) for number in range(9))
         await search.must("POST", "/_bulk?refresh=true", lines)
     body = {"terminate_after": 4, "track_total_hits": True, "aggs": {"n": {"max": {"field": "n"}}}}
-    for query in ({"match_all": {}}, {"range": {"n": {"gte": 0}}}):
+    queries: list[Any] = [{"match_all": {}}, {"range": {"n": {"gte": 0}}}]
+    for query in queries:
         found = await search.must("POST", "/a,b/_search", {**body, "query": query, "size": 20})
         assert found["terminated_early"] is True
         assert found["hits"]["total"]["value"] == len(found["hits"]["hits"]) == 8
@@ -322,3 +323,21 @@ async def test_terminate_after_looks_at_the_first_documents_of_each_index_only(s
     assert (found["terminated_early"], found["hits"]["total"]["value"]) == (False, 3)
     assert "terminated_early" not in await search.must("GET", "/a/_search")
     assert (await search.must("GET", "/a/_search?terminate_after=2"))["hits"]["total"]["value"] == 2
+
+
+async def test_answers_without_hits_are_kept_until_a_refresh_shows_something_new(search: Search) -> None:
+    await filled(search)
+    body = {"size": 0, "aggs": {"n": {"sum": {"field": "n"}}}}
+
+    async def total(path: str = "/t/_search") -> float:
+        return float((await search.must("POST", path, body))["aggregations"]["n"]["value"])
+
+    assert [await total(), await total(), await total("/t/_search?request_cache=false")] == [6, 6, 6]
+    await search.must("PUT", "/t/_doc/4", {"n": 10})
+    await search.must("POST", "/t/_refresh")
+    assert [await total(), await total()] == [16, 16]
+    for alias, level in (("low", {"lt": 2}), ("high", {"gte": 2})):
+        await search.must("PUT", f"/t/_alias/{alias}", {"filter": {"range": {"n": level}}})
+    assert [await total("/low/_search"), await total("/high/_search"), await total("/low/_search")] == [1, 15, 1]
+    recent = {"size": 0, "query": {"range": {"when": {"lt": "now"}}}}
+    assert (await search.must("POST", "/t/_search", recent))["hits"]["total"]["value"] == 3

@@ -100,6 +100,7 @@ class SearchApi:
         targets = _weighted(targets, body.get("indices_boost"))
         if scroll:
             request = _scrolled(request)
+        request = replace(request, may_cache=call.flag("request_cache", default=True))
         answer, is_late = await self._in_time(targets, request)
         told: Object = {}
         if pit is not None:

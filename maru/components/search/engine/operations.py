@@ -73,11 +73,15 @@ class Stored:
 
 @dataclass
 class Snapshot:
-    """Partitions as they stood at one refresh, and the files to read their documents from."""
+    """Partitions as they stood at one refresh, and the files to read their documents from.
+
+    answers: of searches over it that want no hits, which stay right as long as it stands; see searching/caching.py.
+    """
 
     partitions: Sequence[tuple[Partition, tantivy.Searcher]]
     files: Files
     columns: dict[str, Column] = field(default_factory=dict)
+    answers: dict[bytes, bytes] = field(default_factory=dict)
 
     def record(self, location: int) -> Record:
         """The stored document."""

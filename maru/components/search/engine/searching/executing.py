@@ -14,6 +14,7 @@ from maru.components.search.engine.aggregations.running import aggregate
 from maru.components.search.engine.partition import count_of
 from maru.components.search.engine.queries.compiling import compile_query
 from maru.components.search.engine.queries.context import Context, shard_failure
+from maru.components.search.engine.searching.caching import cache_key, cached, keep
 from maru.components.search.engine.searching.hits import Fetcher
 from maru.components.search.engine.searching.request import SearchRequest, check_window
 from maru.components.search.engine.searching.rows import Place, Row, Target, places_of, rows_of, too_many
@@ -69,6 +70,14 @@ class Search:
 
     def run_blocking(self) -> Object:
         """The answer, without took and shards."""
+        key = cache_key(self.targets, self.request)
+        answer = cached(self.targets, key)
+        if answer is None:
+            answer = self._answer()
+            keep(self.targets, key, answer)
+        return answer
+
+    def _answer(self) -> Object:
         request = self.request
         for target in self.targets:
             check_window(request, target.name, int(target.settings.get("index.max_result_window", 10_000)))

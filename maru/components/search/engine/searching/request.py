@@ -72,6 +72,7 @@ class SearchRequest:
     is_typed: bool = False
     has_total_int: bool = False
     is_sort_shown: bool = True
+    may_cache: bool = True
 
     @property
     def keeps_scores(self) -> bool:
