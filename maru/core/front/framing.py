@@ -52,6 +52,8 @@ def frame(answer: Answer, message: RawRequestMessage, *, closes: bool) -> Frame:
             if not may_have_body:
                 continue
             length = int(value)
+        elif lower == "connection" and value.lower() == "close":
+            keeps = False
         said.add(lower)
         lines.append(f"{name}: {value}")
     has_body = may_have_body and message.method != "HEAD"

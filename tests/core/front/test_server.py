@@ -576,6 +576,16 @@ async def test_requests_sent_at_once_are_answered_in_turn_and_the_last_one_close
     assert bodies == [b"", b"ab/1", b"/2", b"/3"]
 
 
+async def test_a_handler_may_have_the_connection_closed(start, dial):
+    async def handler(request):
+        return Answer(200, b"bye", {"Connection": "close"})
+
+    reader, writer = await dial(await start(handler))
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    whole = await asyncio.wait_for(reader.read(), 5)
+    assert whole.endswith(b"bye") and whole.lower().count(b"connection:") == 1
+
+
 @pytest.mark.parametrize("said", ["4", "6"])
 async def test_stream_of_another_length_than_its_head_says_ends_the_connection(start, dial, said):
     async def stream():
