@@ -26,6 +26,20 @@ def parse_duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def duration_text(seconds: float) -> str:
+    """As Go prints one: 1h0m0s, 1.5s, 500ms."""
+    nanos = round(seconds * 1e9)
+    if nanos < 1_000_000_000:
+        count, unit = (nanos / 1e6, "ms") if nanos >= 1_000_000 else (nanos / 1e3, "µs")
+        return f"{count:.6f}".rstrip("0").rstrip(".") + unit if nanos else "0s"
+    minutes, rest = divmod(nanos, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest / 1e9:.9f}".rstrip("0").rstrip(".") + "s"
+    if hours or minutes:
+        text = f"{minutes}m{text}"
+    return f"{hours}h{text}" if hours else text
+
+
 def parse_moment(text: str, now: datetime) -> datetime:
     """The moment that a since or an until names. Raises ValueError."""
     if _NUMBER.fullmatch(text):

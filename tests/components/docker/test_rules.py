@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from maru.components.docker.controllers.boxes import fresh_health
 from maru.components.docker.model.commit import changed_config
 from maru.components.docker.model.container import Container, Health, State, status_text
 from maru.components.docker.model.create import read_wish
@@ -173,6 +174,14 @@ def test_restarts_wait_longer_each_time_until_a_run_was_long() -> None:
     assert delays[1:4] == [0.1, 0.2, 0.4]
     assert delays[-1] == 60.0
     assert next_delay_s(60.0, 11) == 0.1
+
+
+def test_a_new_run_is_judged_anew_and_keeps_what_earlier_checks_said() -> None:
+    state = State("running", health=Health("unhealthy", 3, [{"ExitCode": 1}]))
+    fresh_health(state, has_check=True)
+    assert state.health == Health("starting", 0, [{"ExitCode": 1}])
+    fresh_health(state, has_check=False)
+    assert state.health is None
 
 
 def test_health_turns_bad_after_its_retries_and_good_at_once() -> None:

@@ -9,7 +9,7 @@ import pytest
 from maru.wire.docker.binds import Bind, parse_bind
 from maru.wire.docker.detach import KeyWatch, parse_keys
 from maru.wire.docker.filters import boolean, has_labels, parse_filters
-from maru.wire.docker.moments import human, moment_of, nanoseconds, parse_duration, parse_moment
+from maru.wire.docker.moments import duration_text, human, moment_of, nanoseconds, parse_duration, parse_moment
 from maru.wire.docker.names import is_name, name_for
 from maru.wire.docker.ports import parse_host_ports, parse_port
 from maru.wire.docker.signals import parse_signal
@@ -126,3 +126,12 @@ def test_detach_keys_are_seen_across_chunks_and_else_passed_on() -> None:
     assert watch.feed(b"c") == (b"\x10c", False)
     assert watch.feed(b"\x10\x10") == (b"\x10", False)
     assert watch.feed(b"\x11rest") == (b"", True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.5, "500ms"), (1.5, "1.5s"), (30, "30s"), (90, "1m30s"), (3600, "1h0m0s"), (0.00025, "250µs")],
+)
+def test_durations_are_printed_as_go_prints_them(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+    assert parse_duration(text) == pytest.approx(seconds)

@@ -139,8 +139,9 @@ class Boxes:
 
 
 def fresh_health(state: State, *, has_check: bool) -> None:
-    """A run begins: what an earlier one said of health is forgotten."""
-    state.health = Health() if has_check else None
+    """A run begins: it is judged anew; what checks of an earlier run said stays in the log, as in dockerd."""
+    log = state.health.log if state.health is not None else []
+    state.health = Health(log=log) if has_check else None
 
 
 def running_s(state: State, now: datetime, started: datetime | None) -> float:

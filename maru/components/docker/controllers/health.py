@@ -10,7 +10,7 @@ from maru.components.docker.controllers.documents import Documents
 from maru.components.docker.model.health import OUTPUT_BYTES_MAX, Check, judged, next_check_s
 from maru.core.document import Value
 from maru.core.errors import Conflict, Deadline, Invalid, NotFound, Unavailable
-from maru.wire.docker.moments import moment_of
+from maru.wire.docker.moments import duration_text, moment_of
 
 
 class Processes(Protocol):
@@ -52,11 +52,11 @@ async def _run_once(dock: Dock, processes: Processes, box: Box, check: Check) ->
         process = await processes.exec_process(box, list(check.words))
         code, output = await dock.runtime.exec_sync(box.id, process, check.timeout_s)
     except Deadline:
-        said = f"Health check exceeded timeout ({check.timeout_s:g}s)"
+        said = f"Health check exceeded timeout ({duration_text(check.timeout_s)})"
         return {"Start": begun, "End": dock.now(), "ExitCode": -1, "Output": said}
     except Invalid as error:
         return {"Start": begun, "End": dock.now(), "ExitCode": -1, "Output": str(error)}
     except (Conflict, NotFound, Unavailable):
         return None
-    text = output[:OUTPUT_BYTES_MAX].decode("utf-8", "replace")
+    text = output[:OUTPUT_BYTES_MAX].decode("utf-8", "replace") + ("..." if len(output) > OUTPUT_BYTES_MAX else "")
     return {"Start": begun, "End": dock.now(), "ExitCode": code, "Output": text}
