@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from maru.components.aws_iam import component
 from maru.components.aws_iam.model.documents import USES
+from maru.core.errors import NotFound
 from tests.components.aws_iam.conftest import ACCOUNT, ANY_POLICY, Bench, Iam
 from tests.components.aws_iam.test_roles import assume, role, trust
 
@@ -56,7 +59,27 @@ async def test_a_use_of_what_is_gone_is_not_written(iam: Iam) -> None:
     ann = await iam.user("ann", ANY_POLICY)
     use(ann)
     await iam("DeleteAccessKey", UserName="ann", AccessKeyId=ann.caller.access_key)
+    await iam("DeleteUserPolicy", UserName="ann", PolicyName="p")
+    await iam("DeleteUser", UserName="ann")
     use(ann)
     await iam.clock.advance(61)
     listed = await iam.clients.acting_as("test", ["system:masters"]).list(USES)
     assert not listed.documents
+
+
+async def test_the_access_advisor_tells_what_is_allowed_and_when_it_was_used_also_after_a_restart(bench: Bench) -> None:
+    async with component.open(bench.needs()) as gives:
+        iam = bench.iam(gives)
+        ann = await iam.user("ann", ANY_POLICY)
+        await iam("AttachUserPolicy", UserName="ann", PolicyArn="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+        use(ann)
+        at = bench.clock.now()
+    async with component.open(bench.needs()) as gives:
+        iam = bench.iam(gives)
+        job = (await iam("GenerateServiceLastAccessedDetails", Arn=ann.caller.arn))["JobId"]
+        told = (await iam("GetServiceLastAccessedDetails", JobId=job))["ServicesLastAccessed"]
+        assert [(one["ServiceNamespace"], one.get("LastAuthenticated")) for one in told] == [("iam", None), ("s3", at)]
+        of_s3 = await iam("GetServiceLastAccessedDetailsWithEntities", JobId=job, ServiceNamespace="s3")
+        assert [one["EntityInfo"]["Name"] for one in of_s3["EntityDetailsList"]] == ["ann"]
+        with pytest.raises(NotFound):
+            await iam("GetServiceLastAccessedDetails", JobId="0" * 36)

@@ -42,7 +42,7 @@ class Granting:
         return {name: AwsOperation(self.list_all, self._asker.arn(name, "Arn"))}
 
     async def list_all(self, call: AwsCall) -> Members:
-        held = list(self._held(call.account, call.parameters["Arn"]))
+        held = list(self.held(call.account, call.parameters["Arn"]))
         granted: list[Members] = [
             {
                 "ServiceNamespace": service,
@@ -52,7 +52,7 @@ class Granting:
         ]
         return {"PoliciesGrantingServiceAccess": granted, "IsTruncated": False}
 
-    def _held(self, account: str, arn: str) -> Iterator[Held]:
+    def held(self, account: str, arn: str) -> Iterator[Held]:
         """Raises NoSuchEntity, InvalidInput."""
         book = self._book
         if (user := book.users.find_by_arn(arn)) is not None and user.account == account:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from maru.components.aws_iam.api.access_keys import AccessKeys
+from maru.components.aws_iam.api.accessed import Accessed
 from maru.components.aws_iam.api.account import Account
 from maru.components.aws_iam.api.asks import Asker
 from maru.components.aws_iam.api.assuming import Assuming, Sessions
@@ -75,6 +76,7 @@ def assemble(
     keys = AccessKeys(book, lookup, asker, uses)
     roles = Roles(book, lookup, asker, managed, uses)
     policies = Policies(book, managed, asker)
+    granting = Granting(book, managed, asker)
     every = holders(book, lookup, asker, roles)
     iam = (
         keys,
@@ -93,7 +95,8 @@ def assemble(
         Certificates(book, lookup, asker),
         ServiceCredentials(book, lookup, asker),
         Linked(book, lookup, asker),
-        Granting(book, managed, asker),
+        granting,
+        Accessed(book, managed, granting, uses, asker),
         Simulation(book, authorizer, asker),
     )
     sessions = Sessions(book, managed)

@@ -81,6 +81,7 @@ class Users:
         user = self._lookup.user(call)
         self._check_free(user)
         await self._book.users.delete(user)
+        await self._keys.uses.forget(user.account, user.id)
         return {}
 
     async def list_all(self, call: AwsCall) -> Members:

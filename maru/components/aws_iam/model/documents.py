@@ -221,13 +221,17 @@ F_co = TypeVar("F_co", covariant=True)
 
 
 class UseFields(msgspec.Struct, frozen=True, rename="camel"):
-    """When and for what an access key or role was last used. name: its ID; role: the role's name, "" for a key."""
+    """When and for what a key, user or role was last used. name: its ID, of users and roles also by service after a
+
+    dot; role, user: whose it is, both "" for a key.
+    """
 
     name: str
     at: str
     service: str
     region: str
     role: str = ""
+    user: str = ""
 
 
 F = TypeVar("F")
