@@ -47,7 +47,7 @@ class StreamApi:
 
     async def logs(self, request: Request, name: str) -> Answer:
         """Framed with a terminal, too."""
-        query = [(key, value) for key, value in request.query if key in _LOGS]
+        query = [(key, value) for key, value in request.query if key in _LOGS and value not in _UNSAID]
         if not any(key == "stdout" for key, _ in query) and not any(key == "stderr" for key, _ in query):
             query += [("stdout", "1"), ("stderr", "1")]
         answer = await self.podman.asking.answer("GET", f"/containers/{name}/logs", query)
@@ -121,6 +121,7 @@ def _with_target(described: str, path: str) -> str:
 
 
 _LOGS = ("follow", "since", "until", "stdout", "stderr", "tail", "timestamps")
+_UNSAID = ("0001-01-01T00:00:00Z", "-1")  # Go's zero time, and a tail of all
 _ATTACH = ("detachKeys", "logs", "stream", "stdin", "stdout", "stderr")
 
 
