@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -89,7 +90,8 @@ class Connection(web.RequestHandler):
                 self._resume_reading_if_drained()
             if not isinstance(message, RawRequestMessage):
                 self._log.info("request could not be read", peer=self.peer.address, error=repr(message.exc))
-                self.send(_UNREADABLE)
+                with suppress(ConnectionError):
+                    self.send(_UNREADABLE)
                 break
             if not await self._answered(message, payload):
                 break

@@ -8,11 +8,14 @@ import socket
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from maru.core.errors import Denied, Unavailable
+from maru.core.front.connection import Connection
 from maru.core.front.listener import TcpListener, UnixListener
 from maru.core.front.message import TAKEN, Answer
 from maru.core.front.server import Bounds, serve
+from maru.core.log import Log
 
 
 async def head_of(reader: asyncio.StreamReader) -> str:
@@ -137,6 +140,29 @@ async def test_garbage_is_answered_with_400_and_closed(start, dial):
     writer.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
     assert (await head_of(reader)).startswith("HTTP/1.0 400")
     assert b"message" in await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_garbage_of_a_client_that_goes_meanwhile_harms_nobody():
+    """Seen under uvloop, where bytes and their end may come in one turn."""
+
+    class Closing(asyncio.Transport):
+        def is_closing(self):
+            return True
+
+        def close(self):
+            return None
+
+    async def never(connection, message, payload):
+        raise AssertionError("not reached")
+
+    one, other = socket.socketpair()
+    with one, other:
+        connection = Connection(web.Server(never), never, 1.0, Log("front"), loop=asyncio.get_running_loop())
+        connection.connection_made(Closing({"socket": one}))
+        answering = connection._task_handler
+        connection.data_received(b"no HTTP\r\n\r\n")
+        await asyncio.wait_for(answering, 5)
+        connection.connection_lost(None)
 
 
 async def test_client_that_waits_for_continue_is_told_to(start, dial):
