@@ -15,7 +15,7 @@ _MISSING = {
     "DestinationParentNotFoundException": "You specified a destination parent that doesn't exist.",
     "ChildNotFoundException": "You specified a child that doesn't exist.",
     "RootNotFoundException": "You specified a root that doesn't exist.",
-    "PolicyNotFoundException": "You specified a policy that doesn't exist.",
+    "PolicyNotFoundException": "We can't find a policy with the PolicyId that you specified.",
     "TargetNotFoundException": "You specified a target that doesn't exist.",
     "HandshakeNotFoundException": "You specified a handshake that doesn't exist.",
     "CreateAccountStatusNotFoundException": "You specified an create account request that doesn't exist.",
@@ -24,9 +24,9 @@ _MISSING = {
 }
 
 
-def missing(code: str) -> NotFound:
-    """One of the NotFound errors of the model, by its code."""
-    return NotFound(what=_MISSING[code], why="", code=code)
+def missing(code: str, text: str = "") -> NotFound:
+    """One of the NotFound errors of the model, by its code; `text`: where an operation has words of its own."""
+    return NotFound(what=text or _MISSING[code], why="", code=code)
 
 
 def not_in_use() -> NotFound:

@@ -5,6 +5,9 @@ from __future__ import annotations
 FIRST_NAME, FIRST_EMAIL = "master", "master@example.com"
 """The first account's, as client test suites expect them of an emulator."""
 
+POLICY_NOT_READ = "You specified a policy that doesn't exist."
+"""What DescribePolicy and ListTargetsForPolicy say where operations that change say otherwise."""
+
 PRINCIPALS = frozenset(
     f"{name}.amazonaws.com"
     for name in (

@@ -203,3 +203,18 @@ def test_operators_add_up_from_the_root_down(levels: list[list[dict[str, object]
 
 def test_without_any_policy_there_is_no_effective_one() -> None:
     assert effective([[], []]) is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [
+        ("DescribePolicy", "You specified a policy that doesn't exist."),
+        ("ListTargetsForPolicy", "You specified a policy that doesn't exist."),
+        ("DeletePolicy", "We can't find a policy with the PolicyId that you specified."),
+    ],
+)
+async def test_a_policy_that_is_not_there_is_told_in_the_operation_s_words(
+    organizations: Organizations, operation: str, words: str
+) -> None:
+    code, text, _ = await organizations.fails(operation, PolicyId="p-12345678")
+    assert (code, text) == ("PolicyNotFoundException", words)

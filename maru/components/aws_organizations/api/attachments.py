@@ -20,6 +20,7 @@ from maru.components.aws_organizations.model.documents import Organization, Poli
 from maru.components.aws_organizations.model.inheritance import effective
 from maru.components.aws_organizations.model.kinds import KINDS, RCP, SCP
 from maru.components.aws_organizations.model.names import ACCOUNT, POLICY, ROOT, UNIT, check_form
+from maru.components.aws_organizations.quirks import POLICY_NOT_READ
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 
 
@@ -94,7 +95,7 @@ class Attachments:
 
     async def list_targets(self, call: AwsCall) -> Members:
         organization = self._tree.organization_of(call.account)
-        policy = self._tree.policy(organization, check_form(call.parameters["PolicyId"], POLICY))
+        policy = self._tree.policy(organization, check_form(call.parameters["PolicyId"], POLICY), POLICY_NOT_READ)
         found = self._tree.targets_of(organization, policy.fields.id)
         return page("Targets", [target_shape(organization, target) for target in found], call)
 

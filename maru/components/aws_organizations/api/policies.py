@@ -21,6 +21,7 @@ from maru.components.aws_organizations.model.documents import (
 )
 from maru.components.aws_organizations.model.kinds import KINDS, Kind
 from maru.components.aws_organizations.model.names import POLICY, ROOT, check_form
+from maru.components.aws_organizations.quirks import POLICY_NOT_READ
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 from maru.core.document import Value
 
@@ -74,7 +75,7 @@ class Policies:
 
     async def describe(self, call: AwsCall) -> Members:
         organization = self._tree.organization_of(call.account)
-        return {"Policy": policy_shape(organization, self._policy(call, organization))}
+        return {"Policy": policy_shape(organization, self._policy(call, organization, POLICY_NOT_READ))}
 
     async def update(self, call: AwsCall) -> Members:
         given = call.parameters
@@ -152,8 +153,8 @@ class Policies:
             raise missing("RootNotFoundException")
         return organization
 
-    def _policy(self, call: AwsCall, organization: Organization) -> Policy:
-        return self._tree.policy(organization, check_form(call.parameters["PolicyId"], POLICY))
+    def _policy(self, call: AwsCall, organization: Organization, text: str = "") -> Policy:
+        return self._tree.policy(organization, check_form(call.parameters["PolicyId"], POLICY), text)
 
     def _check_name(self, have: Sequence[Policy], name: str, own: str) -> None:
         if any(policy.fields.name == name and policy.fields.id != own for policy in have):

@@ -166,14 +166,14 @@ class Tree:
             return self.member(organization, target, "TargetNotFoundException")
         return self.unit(organization, target, "TargetNotFoundException")
 
-    def policy(self, organization: Organization, policy: str) -> Policy:
-        """A policy of the organization, or AWS's own. Raises NotFound."""
+    def policy(self, organization: Organization, policy: str, text: str = "") -> Policy:
+        """A policy of the organization, or AWS's own. Raises NotFound, saying `text`."""
         managed = managed_policy(policy)
         if managed is not None:
             return managed
         found = self.shelves.policies.get("", policy)
         if found is None or found.fields.organization != organization.fields.id:
-            raise missing("PolicyNotFoundException")
+            raise missing("PolicyNotFoundException", text)
         return found
 
     def policies(self, organization: Organization, kind: str) -> Sequence[Policy]:
