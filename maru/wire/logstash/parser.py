@@ -1,7 +1,7 @@
 """From a pipeline's text to its syntax tree, by recursive descent over the published grammar.
 
-Quoted strings are kept as they stand (escapes are an option of the whole pipeline, read by whoever
-compiles). The error names line, column and byte as Logstash does, with what could have stood there.
+Quoted strings are kept as they stand, unless escapes are asked for, an option of the whole pipeline.
+The error names line, column and byte as Logstash does, with what could have stood there.
 Source: Logstash reference, "Structure of a pipeline"; the grammar in the Logstash source tree (LSCL).
 """
 
@@ -41,6 +41,8 @@ _DOUBLE = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _SINGLE = re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL)
 _REGEXP = re.compile(r"/((?:\\.|[^/\\\n])*)/")
 _SELECTOR = re.compile(r"(?:\[[^\],\[]+\])+")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'", "/": "/"}
+_ESCAPE = re.compile(r"""\\([nrt\\"'/])""")
 _OPERATOR = re.compile(r"==|!=|<=|>=|=~|!~|<|>")
 _WORD = re.compile(r"[a-z]+(?![A-Za-z0-9_])")
 _TIGHTER = {Junction.AND: 2, Junction.NAND: 2, Junction.XOR: 1, Junction.OR: 0}
@@ -55,14 +57,18 @@ class ParseError(ValueError):
         self.place = place
 
 
-def parse(text: str) -> Pipeline:
-    """The pipeline that `text` describes. Raises ParseError."""
-    return _Parser(text).pipeline()
+def parse(text: str, *, escapes: bool = False) -> Pipeline:
+    r"""The pipeline that `text` describes. escapes: `\n`, `\t`, `\"` and their like in strings are read.
+
+    Raises ParseError.
+    """
+    return _Parser(text, escapes=escapes).pipeline()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, escapes: bool) -> None:
         self._text = text
+        self._escapes = escapes
         self._at = 0
         self._depth = 0
 
@@ -282,7 +288,7 @@ class _Parser:
             if match is not None:
                 self._at = match.end()
                 self._skip()
-                return match[1]
+                return _unescaped(match[1]) if self._escapes else match[1]
         return None
 
     def _is_next(self, letters: str) -> bool:
@@ -322,6 +328,11 @@ class _Parser:
 
     def _error(self, expected: str) -> ParseError:
         return ParseError(expected, self._place())
+
+
+def _unescaped(text: str) -> str:
+    """What is no escape stays, its backslash included."""
+    return _ESCAPE.sub(lambda match: _ESCAPES[match[1]], text)
 
 
 def _opens(text: str, at: int) -> bool:

@@ -50,12 +50,14 @@ class Plugin:
     """One plugin with its attributes in order; a name may stand more than once.
 
     name: grok, or a codec's where it stands as a value. text: as it was written, for the id it gets.
+    usual: what the pipeline says where the plugin says nothing, for those that have such an attribute.
     """
 
     name: str
     attributes: tuple[tuple[str, Value], ...]
     place: Place
     text: str = ""
+    usual: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,22 @@ import ryaml
 
 from maru.components.pipelines.config import PipelinesConfig
 from maru.components.pipelines.engine.house import House
+from maru.components.pipelines.model.codecs.reading import size_of
 from maru.components.pipelines.model.definitions import MEMORY, PipelineSpec
 from maru.core.clock import Clock
 from maru.core.errors import Invalid
 from maru.core.log import Log
 
 FILE = "pipelines.yml"
+KNOWN = frozenset([
+    "pipeline.id", "pipeline.workers", "pipeline.batch.size", "pipeline.batch.delay", "pipeline.ordered",
+    "pipeline.ecs_compatibility", "config.string", "path.config", "config.support_escapes", "queue.type",
+    "queue.max_bytes", "dead_letter_queue.enable",
+    # These change no event: how much is written at once, how it is told, when it is looked at again.
+    "queue.page_capacity", "queue.checkpoint.writes", "queue.checkpoint.acks", "queue.checkpoint.interval",
+    "queue.drain", "pipeline.separate_logs", "pipeline.unsafe_shutdown", "config.reload.automatic",
+    "config.reload.interval", "config.debug", "dead_letter_queue.flush_interval",
+])  # fmt: skip
 
 
 class Settings:
@@ -74,13 +84,23 @@ def read_settings_blocking(folder: Path) -> Mapping[str, PipelineSpec]:
         name = str(entry.get("pipeline.id", "main"))
         if name in found:
             raise Invalid(what=str(path), why=f"pipeline.id {name!r} stands there twice", fix="name each once")
+        unknown = entry.keys() - KNOWN
+        if unknown:
+            raise Invalid(
+                what=f"{path}, {name}", why=f"settings {sorted(unknown)} are not supported", fix="take them out"
+            )
+        ordered = str(entry.get("pipeline.ordered", "auto")).lower()
         found[name] = PipelineSpec(
             config=_config_blocking(entry, path),
             workers=int(entry.get("pipeline.workers", 1)),
             batch_size=int(entry.get("pipeline.batch.size", 125)),
             batch_delay_ms=int(entry.get("pipeline.batch.delay", 50)),
             queue=str(entry.get("queue.type", MEMORY)),
+            queue_max_bytes=size_of(entry.get("queue.max_bytes", 1 << 30)),
             dead_letter_queue=bool(entry.get("dead_letter_queue.enable", False)),
+            support_escapes=bool(entry.get("config.support_escapes", False)),
+            ecs_compatibility=str(entry.get("pipeline.ecs_compatibility", "")),
+            is_ordered=ordered == "true",
         )
     return found
 

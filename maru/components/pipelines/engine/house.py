@@ -17,10 +17,9 @@ from maru.components.pipelines.engine.queues.memory import MemoryQueue
 from maru.components.pipelines.engine.queues.persistent import PersistentQueue
 from maru.components.pipelines.engine.queues.shape import Queue
 from maru.components.pipelines.engine.running import Built, Pace, Running
-from maru.components.pipelines.model.definitions import PERSISTED, PipelineSpec, with_variables
+from maru.components.pipelines.model.definitions import PERSISTED, PipelineSpec, pipeline_of
 from maru.core.errors import Invalid
 from maru.core.lifecycle import Background
-from maru.wire.logstash.parser import ParseError, parse
 
 STOP_S = 10.0  # for what was taken to be delivered
 WAITING_EVENTS_MAX = 8  # batches that may wait in memory
@@ -91,12 +90,7 @@ class House:
         await self.ground.letters.close()
 
     def _built(self, spec: PipelineSpec) -> Built:
-        try:
-            pipeline = parse(with_variables(spec.config, self.ground.environment))
-        except ParseError as error:
-            raise Invalid(what="the configuration", why=str(error), fix="correct it there") from error
-        if not pipeline.inputs:
-            raise Invalid(what="the configuration", why="it has no input", fix="input { ... }")
+        pipeline = pipeline_of(spec, self.ground.environment)
         return Built(pipeline, self.ground, INPUTS, OUTPUTS)
 
     async def _queue(self, name: str, spec: PipelineSpec) -> Queue:

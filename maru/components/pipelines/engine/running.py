@@ -123,6 +123,7 @@ class Running:
         self._ground = ground
         self._log = ground.log
         self._inputs: list[asyncio.Task[None]] = []
+        self._is_stopping = False
         self._is_over = asyncio.Event()
 
     async def run(self) -> None:
@@ -132,6 +133,8 @@ class Running:
                 self._inputs = [tasks.start(self._feed(of, each), of.id) for of, each in self.built.inputs]
                 workers = [tasks.start(self._work(), f"worker {number}") for number in range(self.pace.workers)]
                 ticking = tasks.start(self._tick(), "ticks")
+                if self._is_stopping:  # asked to before it had begun
+                    self._end_inputs()
                 try:
                     await asyncio.wait(self._inputs)
                     await self.queue.close()
@@ -149,11 +152,15 @@ class Running:
 
     async def stop(self, grace_s: float) -> None:
         """End the inputs and wait until what they gave is delivered, `grace_s` at most."""
-        for task in self._inputs:
-            task.cancel()
+        self._is_stopping = True
+        self._end_inputs()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._is_over.wait()
+
+    def _end_inputs(self) -> None:
+        for task in self._inputs:
+            task.cancel()
 
     async def _feed(self, of: Named, each: Input) -> None:
         async def emit(events: Sequence[Event]) -> None:

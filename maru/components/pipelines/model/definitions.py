@@ -6,16 +6,21 @@ Source: apiextensions.k8s.io/v1; Logstash reference, "pipelines.yml" (the settin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
 
+from maru.components.pipelines.model.options import ECS_VERSIONS
 from maru.core.document import Resource, Value
 from maru.core.errors import Invalid
 from maru.kinds.custom import definition
+from maru.wire.logstash.parser import ParseError, parse
+from maru.wire.logstash.syntax import Pipeline, Plugin, Step
 
 PIPELINES = Resource("pipelines.maru.dev", "v1", "pipelines", "Pipeline", namespaced=False)
+Usual = tuple[tuple[str, str], ...]
 MEMORY, PERSISTED = "memory", "persisted"
 CONTAINER_LOGS = "container-logs"
 BEATS = "beats"
@@ -51,7 +56,10 @@ output { elasticsearch { index => "%{[@metadata][beat]}-%{[@metadata][version]}-
 
 
 class PipelineSpec(msgspec.Struct, frozen=True, rename="camel"):
-    """config: in Logstash's language. queue: memory or persisted."""
+    """config: in Logstash's language. queue: memory or persisted. ecs_compatibility: where plugins do not say.
+
+    support_escapes: of strings in it. is_ordered: one worker only.
+    """
 
     config: str
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -60,6 +68,9 @@ class PipelineSpec(msgspec.Struct, frozen=True, rename="camel"):
     queue: str = MEMORY
     queue_max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20)] = 1 << 30
     dead_letter_queue: bool = False
+    support_escapes: bool = False
+    ecs_compatibility: str = ""
+    is_ordered: bool = False
 
 
 def pipeline_definition() -> Value:
@@ -71,6 +82,36 @@ def pipeline_definition() -> Value:
 def spec_of(value: Value) -> PipelineSpec:
     """The view of a document. Raises msgspec.ValidationError."""
     return msgspec.convert(value["spec"], PipelineSpec)
+
+
+def pipeline_of(spec: PipelineSpec, environment: Mapping[str, str]) -> Pipeline:
+    """The configuration, read. Raises Invalid: it is none, a variable is not set, settings that are at odds."""
+    if spec.is_ordered and spec.workers > 1:
+        raise Invalid(what="pipeline.ordered", why="it wants one worker", fix="pipeline.workers: 1")
+    if spec.ecs_compatibility not in ("", "disabled", *ECS_VERSIONS):
+        why = f"no mode {spec.ecs_compatibility!r}"
+        raise Invalid(what="pipeline.ecs_compatibility", why=why, fix=f"disabled, {', '.join(ECS_VERSIONS)}")
+    try:
+        pipeline = parse(with_variables(spec.config, environment), escapes=spec.support_escapes)
+    except ParseError as error:
+        raise Invalid(what="the configuration", why=str(error), fix="correct it there") from error
+    if not pipeline.inputs:
+        raise Invalid(what="the configuration", why="it has no input", fix="input { ... }")
+    if not spec.ecs_compatibility:
+        return pipeline
+    usual: Usual = (("ecs_compatibility", spec.ecs_compatibility),)
+    return Pipeline(
+        _with_usual(pipeline.inputs, usual), _with_usual(pipeline.filters, usual), _with_usual(pipeline.outputs, usual)
+    )
+
+
+def _with_usual(steps: Sequence[Step], usual: Usual) -> Sequence[Step]:
+    return [
+        replace(step, usual=usual)
+        if isinstance(step, Plugin)
+        else replace(step, arms=tuple((condition, _with_usual(body, usual)) for condition, body in step.arms))
+        for step in steps
+    ]
 
 
 def with_variables(text: str, environment: Mapping[str, str]) -> str:

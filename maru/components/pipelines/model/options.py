@@ -92,8 +92,10 @@ def options_of(plugin: Plugin, kind: type[O], section: str) -> O:
     hints = get_type_hints(kind)
     names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
     by_written = {written: name for name, written in names.items()}
+    given = {name for name, _ in plugin.attributes}
+    usual = [(name, value) for name, value in plugin.usual if name in by_written and name not in given]
     values: dict[str, object] = {}
-    for name, value in plugin.attributes:
+    for name, value in (*plugin.attributes, *usual):
         if name not in by_written:
             raise Invalid(
                 what=f"{section} plugin {plugin.name!r} at line {plugin.place.line}",

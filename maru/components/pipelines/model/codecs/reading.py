@@ -215,7 +215,7 @@ def multiline(plugin: Plugin) -> MakeReading:
     if options.what not in ("previous", "next"):
         raise Invalid(what="codec 'multiline'", why=f"what cannot be {options.what!r}", fix="previous or next")
     pattern = compile_grok(options.pattern, {**library(ECS), **_own_patterns(options)}).pattern
-    bytes_max = _bytes(options.max_bytes)
+    bytes_max = size_of(options.max_bytes)
     return lambda: Multiline(options, pattern, bytes_max)
 
 
@@ -230,9 +230,9 @@ def _own_patterns(options: MultilineOptions) -> Mapping[str, str]:
     return found
 
 
-def _bytes(written: int | str) -> int:
-    """10485760, "10 MiB", "10mb"."""
+def size_of(written: object) -> int:
+    """Bytes of 10485760, "10 MiB", "10mb". Raises Invalid."""
     match = re.fullmatch(r"\s*(\d+)\s*([kKmMgG]?)(i?[bB])?\s*", str(written))
     if match is None:
-        raise Invalid(what="max_bytes", why=f"{written!r} is no size", fix='as in "10 MiB"')
+        raise Invalid(what="a size", why=f"{written!r} is no size", fix='as in "10 MiB"')
     return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()]
