@@ -48,7 +48,7 @@ class Connection(web.RequestHandler):
         self._stall: asyncio.TimerHandle | None = None
         self._peer: Peer | None = None
         self._duplex: TransportDuplex | None = None
-        self._payload: StreamReader | None = None  # of the request under way
+        self._payload: StreamReader | None = None  # of the last request: ends with the connection
 
     @property
     def peer(self) -> Peer:
@@ -112,7 +112,6 @@ class Connection(web.RequestHandler):
             self.force_close()
             raise
         finally:
-            self._payload = None
             self._request_in_progress = False
             if self._handler_waiter is not None:
                 self._handler_waiter.set_result(None)
@@ -134,7 +133,7 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(_LINGER_S):
                 while not self._force_close and not payload.is_eof():
                     await payload.readany()
-        except (TimeoutError, RequestPayloadError):
+        except (TimeoutError, ConnectionError, RequestPayloadError):
             return False
         return payload.is_eof()
 

@@ -142,6 +142,23 @@ async def test_garbage_is_answered_with_400_and_closed(start, dial):
     assert b"message" in await asyncio.wait_for(reader.read(), 5)
 
 
+async def test_a_client_that_goes_with_its_body_unread_is_waited_for_no_longer(start, dial, monkeypatch):
+    monkeypatch.setattr("maru.core.front.connection._LINGER_S", 60.0)
+
+    async def handler(request):
+        return Answer(403, b"no")
+
+    reader, writer = await dial(await start(handler))
+    before = asyncio.all_tasks()
+    writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+    await head_of(reader)
+    (answering,) = (task for task in before if "Connection.start" in repr(task))
+    assert not answering.done()
+    writer.transport.abort()
+    async with asyncio.timeout(5):
+        await asyncio.wait([answering])
+
+
 async def test_garbage_of_a_client_that_goes_meanwhile_harms_nobody():
     """Seen under uvloop, where bytes and their end may come in one turn."""
 
