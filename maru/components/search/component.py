@@ -15,6 +15,7 @@ from maru.components.search.config import SearchConfig
 from maru.components.search.controllers.backend import BackendIndexer, backend
 from maru.components.search.controllers.indexer import OwnIndexer
 from maru.components.search.controllers.indices import Indices
+from maru.components.search.controllers.jobs import Jobs
 from maru.components.search.controllers.lifecycle import Lifecycle
 from maru.components.search.controllers.refreshing import Refreshing
 from maru.components.search.controllers.shelves import Shelves
@@ -74,7 +75,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     shelves = Shelves(client, needs.clock, needs.ids)
     async with background("search") as tasks:
         await shelves.open(tasks)
-        house = await _assembled(needs, shelves)
+        house = await _assembled(needs, shelves, Jobs(tasks, needs.clock))
         tasks.start(Refreshing(house.indices, house.writing, needs.clock, config).run(), "refresh")
         tasks.start(house.lifecycle.run(), "lifecycle")
         handler = handler_of(Router(routes_of(house)), config.body_bytes_max)
@@ -84,7 +85,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         await house.indices.close()
 
 
-async def _assembled(needs: Needs, shelves: Shelves) -> House:
+async def _assembled(needs: Needs, shelves: Shelves, jobs: Jobs) -> House:
     folder = needs.site.folder("search") / "indices"
     streams, policies = shelves.of(DATA_STREAMS), shelves.of(POLICIES)
     indices = Indices(shelves.of(INDICES), streams, folder, needs.config, (needs.clock, needs.ids))
@@ -101,6 +102,7 @@ async def _assembled(needs: Needs, shelves: Shelves) -> House:
         pipelines=pipelines,
         writing=Writing(indices, templates, pipelines, needs.ids),
         lifecycle=Lifecycle(indices, templates, policies, needs.clock),
+        jobs=jobs,
         clock=needs.clock,
         ids=needs.ids,
         started_s=needs.clock.monotonic_s(),

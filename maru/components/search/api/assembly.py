@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maru.components.search.api.aliasing import AliasApi
+from maru.components.search.api.async_searches import AsyncSearchApi
 from maru.components.search.api.cluster import ClusterApi
 from maru.components.search.api.copying import CopyApi
 from maru.components.search.api.documents import DocumentApi
@@ -14,19 +15,25 @@ from maru.components.search.api.indexing import IndexApi
 from maru.components.search.api.ingesting import IngestApi
 from maru.components.search.api.inquiries import InquiryApi
 from maru.components.search.api.nodes import NodeApi
+from maru.components.search.api.search_templates import SearchTemplateApi
 from maru.components.search.api.searches import SearchApi
 from maru.components.search.api.sql import SqlApi
 from maru.components.search.api.statistics import StatisticsApi
 from maru.components.search.api.streams import StreamApi
 from maru.components.search.api.tables import CatApi
+from maru.components.search.api.tasks import TaskApi
 from maru.components.search.api.templating import TemplateApi
 
 
 def routes_of(house: House) -> Sequence[Route]:
     """Each edge's routes in line."""
+    searches = SearchApi(house)
     edges = (
         DocumentApi(house),
-        SearchApi(house),
+        searches,
+        AsyncSearchApi(house, searches),
+        SearchTemplateApi(house, searches),
+        TaskApi(house),
         IndexApi(house),
         ClusterApi(house),
         CatApi(house),

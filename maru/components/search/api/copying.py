@@ -1,7 +1,7 @@
 """Reindex, update by query, delete by query.
 
-They are answered when they are done; `wait_for_completion=false` is not offered. Source: Elasticsearch reference,
-"Reindex API", "Update By Query API", "Delete By Query API".
+They are answered when they are done, or with `wait_for_completion=false` at once, by a task.
+Source: Elasticsearch reference, "Reindex API", "Update By Query API", "Delete By Query API".
 """
 
 from __future__ import annotations
@@ -138,11 +138,24 @@ class CopyApi:
     async def _walk(
         self, call: Call, named: Sequence[Named], query: Json, how: tuple[Callable[[Row], Write], int, str, int]
     ) -> Reply:
+        if how[2] not in ("abort", "proceed"):
+            raise illegal(f'conflicts may only be "proceed" or "abort" but was [{how[2]}]')
+        if call.flag("wait_for_completion", default=True):
+            told = await self._walked(call, named, query, how)
+            statuses = {one["status"] for one in told["failures"]}
+            return Reply(told, 409 if 409 in statuses else 400 if statuses else 200)
+        kind = {"_reindex": "reindex", "_update_by_query": "update/byquery", "_delete_by_query": "delete/byquery"}
+        names = ", ".join(one.index.name for one in named)
+        action = kind[call.request.path.rpartition("/")[2]]
+        job = self._house.jobs.start(
+            f"indices:data/write/{action}", f"{action} [{names}]", self._walked(call, named, query, how)
+        )
+        return Reply({"task": f"{self._house.node_id}:{job.number}"})
+
+    async def _walked(
+        self, call: Call, named: Sequence[Named], query: Json, how: tuple[Callable[[Row], Write], int, str, int]
+    ) -> Object:
         make, most, conflicts, size = how
-        if conflicts not in ("abort", "proceed"):
-            raise illegal(f'conflicts may only be "proceed" or "abort" but was [{conflicts}]')
-        if not call.flag("wait_for_completion", default=True):
-            raise unsupported("wait_for_completion=false")
         began_s = self._house.clock.monotonic_s()
         targets = await self._house.indices.targets(named)
         tally = Tally()
@@ -185,9 +198,7 @@ class CopyApi:
             "throttled_until_millis": 0,
             "failures": tally.failures,
         }
-        return Reply(
-            told, 409 if any(one["status"] == 409 for one in tally.failures) else 400 if tally.failures else 200
-        )
+        return told
 
 
 def _invalid(reason: str) -> MaruError:

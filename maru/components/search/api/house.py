@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from maru.components.search.api.edge import Call
 from maru.components.search.config import SearchConfig
 from maru.components.search.controllers.indices import Choice, Indices, Named
+from maru.components.search.controllers.jobs import Jobs
 from maru.components.search.controllers.lifecycle import Lifecycle
 from maru.components.search.controllers.shelves import Shelves
 from maru.components.search.controllers.templates import Templates
@@ -36,6 +37,7 @@ class House:
     pipelines: Pipelines
     writing: Writing
     lifecycle: Lifecycle
+    jobs: Jobs
     clock: Clock
     ids: Ids
     started_s: float

@@ -1,6 +1,6 @@
-"""The one node and its tasks.
+"""The one node.
 
-Source: Elasticsearch reference, "Nodes info API", "Nodes stats API", "Cluster stats API", "Task management API".
+Source: Elasticsearch reference, "Nodes info API", "Nodes stats API", "Cluster stats API".
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import _RANK, figures_of, memory_bytes, status_of_index
 from maru.components.search.api.house import CLUSTER, VERSION, House
 from maru.components.search.api.stat_shape import _stat
-from maru.components.search.errors import illegal, missing
 from maru.components.search.model.settings import flat
 
 
@@ -35,9 +34,6 @@ class NodeApi:
             Route("GET", "/_nodes/stats/{metric}", self.node_stats),
             Route("GET", "/_nodes/{node}/stats", self.node_stats),
             Route("GET", "/_nodes/{node}/stats/{metric}", self.node_stats),
-            Route("GET", "/_tasks", self.tasks),
-            Route("GET", "/_tasks/{task}", self.task),
-            Route("POST", "/_tasks/_cancel", self.tasks),
         ]
 
     async def stats(self, call: Call) -> Reply:
@@ -159,15 +155,3 @@ class NodeApi:
                 "nodes": {self._house.node_id: entry},
             }
         )
-
-    async def tasks(self, call: Call) -> Reply:
-        """Tasks in the background: there are none, as what would begin one is refused."""
-        if call.arg("group_by") == "none":
-            return Reply({"tasks": []})
-        return Reply({"tasks": {}} if call.arg("group_by") == "parents" else {"nodes": {}})
-
-    async def task(self, call: Call) -> Reply:
-        name = call.part("task")
-        if ":" not in name:
-            raise illegal(f"malformed task id {name}")
-        raise missing(f"task [{name}] isn't running and hasn't stored its results")

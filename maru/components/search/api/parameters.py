@@ -82,6 +82,8 @@ KNOWN = frozenset(
         "indices",
         "interval",
         "keep_alive",
+        "keep_on_completion",
+        "wait_for_completion_timeout",
         "lang",
         "lazy",
         "level",

@@ -6,7 +6,7 @@ Source: Elasticsearch reference, "Search APIs".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from maru.components.search.api.edge import Call, Reply, Route
@@ -65,9 +65,10 @@ class SearchApi:
         ]
 
     async def search(self, call: Call) -> Reply:
-        return Reply(await self._answered(call, call.part("index"), call.object()))
+        return Reply(await self.answered(call, call.part("index"), call.object()))
 
-    async def _answered(self, call: Call, expression: str, body: Object) -> Object:
+    async def answered(self, call: Call, expression: str, body: Object) -> Object:
+        """The answer to one search."""
         began_s = self._house.clock.monotonic_s()
         body = _with_parameters(call, body)
         scroll = call.arg("scroll")
@@ -140,6 +141,10 @@ class SearchApi:
             raise
 
     async def msearch(self, call: Call) -> Reply:
+        return await self.several(call, lambda body: body)
+
+    async def several(self, call: Call, filled: Callable[[Object], Object]) -> Reply:
+        """Searches of a body in lines; `filled` makes each one's body of what stands there."""
         began_s = self._house.clock.monotonic_s()
         if not call.body.strip():
             raise failure(400, "parse_exception", "request body is required")
@@ -174,7 +179,7 @@ class SearchApi:
             expression = ",".join(given) if isinstance(given, list) else str(given or "")
             inner = _inner_call(call, head)
             try:
-                answer = await self._answered(inner, expression, body)
+                answer = await self.answered(inner, expression, filled(body))
                 responses.append({**answer, "status": 200})
             except MaruError as error:
                 responses.append(answer_body(error))
