@@ -125,6 +125,7 @@ async def test_process_that_heeds_its_signal_goes_at_once(node: Kubelet) -> None
         await node.until("web", ready)
         await node.delete("web")
         await node.until_gone("web")  # which waits for far less than the grace
+        assert node.clients.find(PODS, "default", "web") is None
 
 
 def runtime_of(node: Kubelet) -> FakeRuntime:
