@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -15,20 +16,13 @@ from pathlib import Path
 from bench.platform import platform_running
 
 BRIDGE = "benchbr0"
+PODMAN_BRIDGE = "cni-podman0"  # of its default network
 READY_S = 30.0
 _PODMAN_CONFIG = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 runtime = "runc"
 """
-# Of the last container of podman's default network its bridge and empty chains stay.
-_PODMAN_LEAVES = (
-    "ip|link|del|cni-podman0",
-    "iptables|-D|FORWARD|-m|comment|--comment|CNI firewall plugin rules|-j|CNI-FORWARD",
-    "iptables|-F|CNI-FORWARD",
-    "iptables|-X|CNI-FORWARD",
-    "iptables|-X|CNI-ADMIN",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +72,7 @@ def dockerd() -> Iterator[Engine]:
     with _service(command, folder) as process:
         yield Engine("dockerd", f"unix://{folder}/sock", lambda: _tree(process), "containerd-shim")
     _ip("link", "del", BRIDGE)
+    _clear_rules("DOCKER", BRIDGE)
 
 
 @contextmanager
@@ -94,8 +89,8 @@ def podman() -> Iterator[Engine]:
     with _service(command, folder, {"CONTAINERS_CONF": str(config)}) as process:
         host = f"unix://{folder}/sock"
         yield Engine("podman", host, lambda: _tree(process), "conmon", ("podman", "--remote", "--url", host))
-    for done in _PODMAN_LEAVES:
-        subprocess.run(done.split("|"), capture_output=True, check=False)
+    subprocess.run(["ip", "link", "del", PODMAN_BRIDGE], capture_output=True, check=False)
+    _clear_rules("CNI", PODMAN_BRIDGE)
 
 
 def installed() -> Sequence[Callable[[], object]]:
@@ -126,6 +121,21 @@ def _service(command: Sequence[str], folder: Path, more: Mapping[str, str] | Non
         process.wait(timeout=READY_S)
         subprocess.run(["umount", "-R", *map(str, folder.glob("data/overlay"))], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear_rules(*marks: str) -> None:
+    """Take away the rules and chains of iptables that a peer leaves behind: those that bear one of `marks`."""
+    for table in ("filter", "nat"):
+        command = ["iptables", "-t", table]
+        saved = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, check=False).stdout
+        ours = [line for line in saved.splitlines() if any(mark in line for mark in marks)]
+        chains = [line[1:].split()[0] for line in ours if line.startswith(":")]
+        for line in ours:
+            if line.startswith("-A "):
+                subprocess.run([*command, "-D", *shlex.split(line)[1:]], capture_output=True, check=False)
+        for action in ("-F", "-X"):
+            for chain in chains:
+                subprocess.run([*command, action, chain], capture_output=True, check=False)
 
 
 def _tree(pid: int) -> Sequence[int]:
