@@ -18,6 +18,9 @@ from typing import Protocol
 BRIDGE, HOST, NONE = "bridge", "host", "none"
 """The networks that are always there, by name."""
 
+NO_NAMES = "maru.dev/no-names"
+"""The option "true" of a network whose containers shall not find each other by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:

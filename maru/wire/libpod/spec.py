@@ -1,7 +1,7 @@
 """What is asked of a container and of a pod: SpecGenerator and PodSpecGenerator.
 
 Names and shapes are podman's; fields that are not named here podman would not act upon, or they stand in the
-list of those that are refused. Source: podman 5.6, pkg/specgen/specgen.go, podspecgen.go; pkg/specgen/namespaces.go.
+list of those that are refused. Source: podman 5.5, pkg/specgen/specgen.go, podspecgen.go; pkg/specgen/namespaces.go.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """API versions: what is spoken here, and what a path may ask for.
 
-Paths of podman's own API are /v5.6.0/libpod/...; without a version they mean the newest.
-Source: podman 5.6, version/version.go, pkg/api/server/handler_api.go, pkg/api/handlers/utils/handler.go.
+Paths of podman's own API are /v5.5.2/libpod/...; without a version they mean the newest.
+Source: podman 5.5, version/version.go, pkg/api/server/handler_api.go, pkg/api/handlers/utils/handler.go.
 """
 
 from __future__ import annotations
 
 import re
 
-VERSION = "5.6.0"
+VERSION = "5.5.2"
 VERSION_MIN = "4.0.0"
 COMPATIBLE = "1.41"
 

@@ -56,8 +56,8 @@ def test_mounts_keep_podmans_wording_beside_what_is_mounted() -> None:
     ]
     body, remembered = body_of(mounts=mounts, volumes=[NamedVolume("v", "/v", ["noexec"])])
     bind, tmpfs, volume = body["HostConfig"]["Mounts"]
-    assert remembered.binds == ["/etc/hosts:/a:ro,Z,rprivate,rbind", "v:/v:noexec,rprivate,nosuid,nodev,rbind"]
-    assert remembered.tmpfs == {"/t": "size=456k,rprivate,nosuid,nodev,tmpcopyup"}
+    assert remembered.binds == ["/etc/hosts:/a:ro,Z,rprivate,rbind", "v:/v:noexec,rw,rprivate,nosuid,nodev,rbind"]
+    assert remembered.tmpfs == {"/t": "size=456k,rw,rprivate,nosuid,nodev,tmpcopyup"}
     assert (bind["ReadOnly"], bind["BindOptions"]["Propagation"]) == (True, "rprivate")
     assert tmpfs["TmpfsOptions"]["Options"] == [["size", "456k"], ["exec"], ["tmpcopyup"]]
     assert volume["VolumeOptions"]["MountFlags"] == ["noexec", "nosuid", "nodev"]

@@ -13,7 +13,7 @@ import msgspec
 
 from maru.components.network.model.container_options import Options, parse_options
 from maru.components.network.model.container_pools import is_ipv6
-from maru.contracts.container_network import Endpoint, Join, NetworkSpec, Pool, PublishedPort, Sandbox
+from maru.contracts.container_network import NO_NAMES, Endpoint, Join, NetworkSpec, Pool, PublishedPort, Sandbox
 
 
 class NetworkRecord(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class NetworkRecord(msgspec.Struct, frozen=True):
     @property
     def has_names(self) -> bool:
         """Whether its containers find each other by name."""
-        return not self.is_predefined
+        return not self.is_predefined and self.spec.options.get(NO_NAMES) != "true"
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Containers: list, create, inspect, exists, rename, update, wait, init, mount, health, remove, prune.
 
-Source: podman 5.6 API reference, "containers"; pkg/api/handlers/libpod/containers.go.
+Source: podman 5.5 API reference, "containers"; pkg/api/handlers/libpod/containers.go.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Images: list, inspect, exists, history, tag, untag, search, remove, prune.
 
-Source: podman 5.6 API reference, "images"; pkg/api/handlers/libpod/images.go.
+Source: podman 5.5 API reference, "images"; pkg/api/handlers/libpod/images.go.
 """
 
 from __future__ import annotations

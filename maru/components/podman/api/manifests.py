@@ -1,4 +1,4 @@
-"""Manifest lists: create, inspect, exists, modify, remove. Source: podman 5.6 API reference, "manifests"."""
+"""Manifest lists: create, inspect, exists, modify, remove. Source: podman 5.5 API reference, "manifests"."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Networks: create, list, inspect, exists, connect, disconnect, update, remove, prune.
 
 podman's are the engine's; host and none are modes of podman, no networks.
-Source: podman 5.6 API reference, "networks"; containers/common libnetwork/types/network.go.
+Source: podman 5.5 API reference, "networks"; containers/common libnetwork/types/network.go.
 """
 
 from __future__ import annotations

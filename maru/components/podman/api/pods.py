@@ -1,6 +1,6 @@
 """Pods: create, list, inspect, exists, start, stop, kill, pause, restart, top, stats, remove, prune.
 
-Source: podman 5.6 API reference, "pods"; pkg/api/handlers/libpod/pods.go.
+Source: podman 5.5 API reference, "pods"; pkg/api/handlers/libpod/pods.go.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What runs: start, stop, restart, kill, pause, unpause, resize, top, stats.
 
-Source: podman 5.6 API reference, "containers"; pkg/api/handlers/libpod/containers_stats.go.
+Source: podman 5.5 API reference, "containers"; pkg/api/handlers/libpod/containers_stats.go.
 """
 
 from __future__ import annotations

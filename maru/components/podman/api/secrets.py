@@ -1,4 +1,4 @@
-"""Secrets: create, list, inspect, exists, remove. Source: podman 5.6 API reference, "secrets"."""
+"""Secrets: create, list, inspect, exists, remove. Source: podman 5.5 API reference, "secrets"."""
 
 from __future__ import annotations
 

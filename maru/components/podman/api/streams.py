@@ -1,6 +1,6 @@
 """Streams and files of containers: logs, attach, exec, archives, export, changes, all by the engine's own protocol.
 
-Source: podman 5.6 API reference, "containers" and "exec"; pkg/api/handlers/compat/containers_logs.go, exec.go.
+Source: podman 5.5 API reference, "containers" and "exec"; pkg/api/handlers/compat/containers_logs.go, exec.go.
 """
 
 from __future__ import annotations

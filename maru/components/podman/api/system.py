@@ -1,6 +1,6 @@
 """The system: ping, version, info, events, disk usage, prune.
 
-Source: podman 5.6 API reference, "system"; libpod/define/info.go; pkg/domain/entities/types/system.go.
+Source: podman 5.5 API reference, "system"; libpod/define/info.go; pkg/domain/entities/types/system.go.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Images on their way: pull, push, load, import, export, commit, build.
 
-Source: podman 5.6 API reference, "images"; pkg/api/handlers/libpod/images_pull.go, images_push.go,
+Source: podman 5.5 API reference, "images"; pkg/api/handlers/libpod/images_pull.go, images_push.go,
 compat/images_build.go.
 """
 

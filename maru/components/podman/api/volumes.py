@@ -1,6 +1,6 @@
 """Volumes: create, list, inspect, exists, export, import, remove, prune.
 
-Source: podman 5.6 API reference, "volumes"; libpod/define/volume_inspect.go.
+Source: podman 5.5 API reference, "volumes"; libpod/define/volume_inspect.go.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A build as podman's clients ask for it, in the words of the Engine API.
 
-Source: podman 5.6, pkg/api/handlers/compat/images_build.go; Docker Engine API v1.50, ImageBuild.
+Source: podman 5.5, pkg/api/handlers/compat/images_build.go; Docker Engine API v1.50, ImageBuild.
 """
 
 from __future__ import annotations

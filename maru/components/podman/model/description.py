@@ -1,4 +1,4 @@
-"""What the server says of itself. Source: podman 5.6, libpod/define/info.go; pkg/api/handlers/compat/version.go."""
+"""What the server says of itself. Source: podman 5.5, libpod/define/info.go; pkg/api/handlers/compat/version.go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health checks that are changed while a container is there. Source: podman 5.6, libpod/healthcheck.go, update."""
+"""Health checks that are changed while a container is there. Source: podman 5.5, libpod/healthcheck.go, update."""
 
 from __future__ import annotations
 

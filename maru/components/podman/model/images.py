@@ -1,6 +1,6 @@
 """Images as podman shows them: full names, ids without their algorithm.
 
-Source: podman 5.6, pkg/inspect/inspect.go, pkg/domain/entities/types; containers/common libimage/filters.go.
+Source: podman 5.5, pkg/inspect/inspect.go, pkg/domain/entities/types; containers/common libimage/filters.go.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A container as `podman inspect` shows it, out of what the Engine API says.
 
 podman 5 has lists and names where podman 4 had texts and numbers, so the client's version counts.
-Source: podman 5.6 and 4.3, libpod/define/container_inspect.go.
+Source: podman 5.5 and 4.3, libpod/define/container_inspect.go.
 """
 
 from __future__ import annotations

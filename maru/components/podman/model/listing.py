@@ -1,6 +1,6 @@
 """Containers as `podman ps` lists them, and its filters.
 
-Source: podman 5.6, pkg/domain/entities/types ListContainer, pkg/domain/filters/containers.go.
+Source: podman 5.5, pkg/domain/entities/types ListContainer, pkg/domain/filters/containers.go.
 """
 
 from __future__ import annotations

@@ -32,6 +32,11 @@ class Options:
     is_copied: bool = True
     sizes: list[str] = field(default_factory=list)
 
+    def shown(self) -> list[str]:
+        """What was given, and what podman adds to it."""
+        access = [] if {"ro", "rw"} & set(self.given) else ["rw"]
+        return [*self.given, *access, *([] if self.propagation else ["rprivate"])]
+
 
 def engine_mounts(spec: ContainerSpec, remembered: Remembered) -> list[Value]:
     """`HostConfig.Mounts`; how podman shows them goes to `remembered`. Raises Invalid, NotSupported."""
@@ -54,7 +59,7 @@ def _of_mount(mount: Mount, remembered: Remembered) -> Value:
         return _of_volume(NamedVolume(mount.source, mount.destination, list(mount.options or ())), remembered)
     if mount.type not in ("", "bind"):
         raise NotSupported(what=f"mounts of type {mount.type} are not supported", why="")
-    shown = [*options.given, *([] if options.propagation else ["rprivate"])]
+    shown = options.shown()
     shown += [] if {"bind", "rbind"} & set(options.given) else ["rbind"]
     remembered.binds.append(f"{mount.source}:{mount.destination}:{','.join(shown)}")
     remembered.options[mount.destination] = ["rbind" if options.is_recursive else "bind", *options.flags]
@@ -73,11 +78,7 @@ def _of_volume(volume: NamedVolume, remembered: Remembered) -> Value:
     flags = options.flags + [
         flag for flag in _NAMED_FLAGS if flag not in options.flags and flag[2:] not in options.flags
     ]
-    shown = [
-        *options.given,
-        *([] if options.propagation else ["rprivate"]),
-        *(f for f in flags if f not in options.given),
-    ]
+    shown = [*options.shown(), *(flag for flag in flags if flag not in options.given)]
     if volume.Name:
         remembered.binds.append(f"{volume.Name}:{volume.Dest}:{','.join([*shown, 'rbind'])}")
     remembered.options[volume.Dest] = [*flags, "rbind"]
@@ -94,7 +95,7 @@ def _of_volume(volume: NamedVolume, remembered: Remembered) -> Value:
 
 
 def _tmpfs(place: str, options: Options, remembered: Remembered) -> Value:
-    shown = [*options.given, *([] if options.propagation else ["rprivate"])]
+    shown = options.shown()
     shown += [flag for flag in _NAMED_FLAGS if flag not in options.flags and flag[2:] not in options.flags]
     if not {"tmpcopyup", "notmpcopyup"} & set(options.given):
         shown.append("tmpcopyup")

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from maru.components.podman.model.names import podman_network
+from maru.contracts.container_network import NO_NAMES
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
 from maru.wire.docker.filters import Filters, has_labels
 
 KNOWN = ("name", "id", "driver", "label", "label!", "type", "until", "dangling", "plugin")
-NO_DNS = "maru.dev/dns_disabled"
 _OPTIONS: Mapping[str, str] = {"mtu": "com.docker.network.driver.mtu", "parent": "parent"}
 
 
@@ -36,7 +36,7 @@ def engine_body(name: str, body: Value) -> Value:
         options["parent" if driver == "macvlan" else "com.docker.network.bridge.name"] = interface
     labels = {str(key): str(value) for key, value in (body.get("labels") or {}).items()}
     if body.get("dns_enabled") is False:
-        options[NO_DNS] = "true"
+        options[NO_NAMES] = "true"
     asked: Value = {
         "Name": name,
         "Driver": driver,
@@ -65,7 +65,7 @@ def network_value(network: Value, *, with_containers: bool) -> Value:
         "subnets": [_subnet(pool) for pool in pools],
         "ipv6_enabled": network["EnableIPv6"],
         "internal": network["Internal"],
-        "dns_enabled": options.pop(NO_DNS, "") != "true" and network["Name"] != "bridge",
+        "dns_enabled": options.pop(NO_NAMES, "") != "true" and network["Name"] != "bridge",
         "labels": network.get("Labels") or {},
         "options": {key: value for key, value in options.items() if not key.startswith("com.docker.network.bridge")},
         "ipam_options": {"driver": "host-local"},

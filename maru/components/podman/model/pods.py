@@ -1,6 +1,6 @@
 """Pods: their state out of their containers', and how they are shown.
 
-Source: podman 5.6, libpod/pod_status.go, libpod/define/pod_inspect.go, pkg/domain/entities/types ListPodsReport.
+Source: podman 5.5, libpod/pod_status.go, libpod/define/pod_inspect.go, pkg/domain/entities/types ListPodsReport.
 """
 
 from __future__ import annotations

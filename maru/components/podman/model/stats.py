@@ -1,6 +1,6 @@
 """What containers use, as `podman stats` shows it.
 
-Source: podman 5.6, libpod/define/containerstate.go ContainerStats (NetInput, NetOutput: those of podman 4).
+Source: podman 5.5, libpod/define/containerstate.go ContainerStats (NetInput, NetOutput: those of podman 4).
 """
 
 from __future__ import annotations
