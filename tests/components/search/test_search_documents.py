@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from maru.components.search.engine.operations import Operation
 from maru.components.search.engine.shard import Shard
 from maru.components.search.model.analysis.analyzers import Analyzers
@@ -111,30 +113,63 @@ async def test_contract_of_indexing_keeps_what_it_says(search: Search) -> None:
     assert (await search.must("GET", "/_data_stream/logs-app-default"))["data_streams"][0]["generation"] == 1
 
 
-def test_log_cut_in_the_middle_of_a_record_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+def _opened(folder: Path) -> Shard:
     mapping = Mapping({"properties": {"n": {"type": "long"}}}, Analyzers())
     parser = Parser(mapping)
+    shard = Shard(folder, 15_000_000, lambda source, name: parser.parse(decode(source), name), lambda: mapping.columns)
+    shard.open_blocking()
+    return shard
 
-    def opened(folder: Path) -> Shard:
-        shard = Shard(
-            folder, 15_000_000, lambda source, name: parser.parse(decode(source), name), lambda: mapping.columns
-        )
-        shard.open_blocking()
-        return shard
 
-    shard = opened(tmp_path / "one")
+def _put(shard: Shard, doc_id: str, number: int) -> None:
+    mapping = Mapping({"properties": {"n": {"type": "long"}}}, Analyzers())
+    parsed = Parser(mapping).parse({"n": number}, doc_id)
+    operation = Operation("index", doc_id, b'{"n":%d}' % number, parsed=parsed)
+    shard.write_blocking([operation], lambda count: ["never"] * count)
+    shard.sync_blocking()
+
+
+def test_log_cut_in_the_middle_of_a_record_loses_nothing_that_was_whole(tmp_path: Path) -> None:
+    shard = _opened(tmp_path / "one")
     for number in range(3):
-        operation = Operation("index", str(number), b'{"n":%d}' % number, parsed=parser.parse({"n": number}, "x"))
-        shard.write_blocking([operation], lambda count: ["never"] * count)
-        shard.sync_blocking()
+        _put(shard, str(number), number)
     shutil.copytree(tmp_path / "one", tmp_path / "crashed")
     log = next((tmp_path / "crashed" / "log").iterdir())
     log.write_bytes(log.read_bytes()[:-4])
-    again = opened(tmp_path / "crashed")
+    again = _opened(tmp_path / "crashed")
     assert [again.get_blocking(str(number)) is not None for number in range(3)] == [True, True, False]
     assert again.docs_live == 2
     again.close_blocking()
     shard.close_blocking()
+
+
+def test_files_of_the_log_that_hold_little_alive_are_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maru.components.search.engine.log.FILE_BYTES", 1000)
+    shard = _opened(tmp_path / "one")
+    for turn in range(2):
+        for number in range(100):
+            if turn == 0 or number % 5:
+                _put(shard, str(number), number + 1000 * turn)
+        shard.refresh_blocking()
+    _put(shard, "last", 0)
+    shard.refresh_blocking()
+    before = shard.bytes_on_disk()
+    freed: list[int] = []
+    while not freed or freed[-1]:
+        freed.append(shard.compact_blocking())
+    assert len(freed) > 2
+    assert shard.bytes_on_disk() < before
+    assert shard.compact_blocking() == 0
+    shard.close_blocking()
+    again = _opened(tmp_path / "one")
+    for number in range(100):
+        stored = again.get_blocking(str(number))
+        assert stored is not None
+        assert (stored.version, decode(stored.source)["n"]) == ((2, number + 1000) if number % 5 else (1, number))
+    assert again.docs_live == 101
+    again.close_blocking()
 
 
 async def test_search_passes_the_suite_of_indexing(search: Search) -> None:

@@ -15,6 +15,8 @@ from maru.components.search.api.indexing import IndexApi
 from maru.components.search.api.ingesting import IngestApi
 from maru.components.search.api.inquiries import InquiryApi
 from maru.components.search.api.nodes import NodeApi
+from maru.components.search.api.placement import PlacementApi
+from maru.components.search.api.ranking import RankingApi
 from maru.components.search.api.search_templates import SearchTemplateApi
 from maru.components.search.api.searches import SearchApi
 from maru.components.search.api.sql import SqlApi
@@ -27,7 +29,7 @@ from maru.components.search.api.templating import TemplateApi
 
 def routes_of(house: House) -> Sequence[Route]:
     """Each edge's routes in line."""
-    searches = SearchApi(house)
+    searches, cluster = SearchApi(house), ClusterApi(house)
     edges = (
         DocumentApi(house),
         searches,
@@ -35,7 +37,9 @@ def routes_of(house: House) -> Sequence[Route]:
         SearchTemplateApi(house, searches),
         TaskApi(house),
         IndexApi(house),
-        ClusterApi(house),
+        cluster,
+        PlacementApi(house, cluster),
+        RankingApi(house, searches),
         CatApi(house),
         TemplateApi(house),
         CopyApi(house),

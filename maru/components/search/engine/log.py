@@ -25,7 +25,7 @@ FREE_BYTES_MIN = 64 * 1024 * 1024  # about what a segment may take
 _HEAD = struct.Struct("<IIBQIQHH")  # checksum, bytes after it and itself, kind, seq, term, version, id, routing
 _TAIL = struct.Struct("<IBQIQHH")  # the same without the checksum
 _HEAD_BYTES = _HEAD.size
-_OFFSET_BITS = 36
+OFFSET_BITS = 36
 
 INDEX, DELETE, NOTHING = 1, 2, 3
 
@@ -60,7 +60,7 @@ class Files:
 
     def read(self, location: int) -> Record:
         """The record at `location`. Raises Broken."""
-        number, offset = location >> _OFFSET_BITS, location & ((1 << _OFFSET_BITS) - 1)
+        number, offset = location >> OFFSET_BITS, location & ((1 << OFFSET_BITS) - 1)
         descriptor = self.descriptor(number)
         chunk = os.pread(descriptor, 2048, offset)
         if len(chunk) < _HEAD_BYTES:
@@ -119,6 +119,7 @@ class Log:
         self._offset = 0
         self._file = -1
         self._synced = (0, 0)
+        self._counts: dict[int, int] = {}
 
     def open_blocking(self) -> None:
         """Make the folder, or go on where the last file ends."""
@@ -144,7 +145,7 @@ class Log:
     @property
     def location(self) -> int:
         """Where the next record will stand."""
-        return self._number << _OFFSET_BITS | self._offset
+        return self._number << OFFSET_BITS | self._offset
 
     def bytes_on_disk(self) -> int:
         """All files together."""
@@ -164,7 +165,7 @@ class Log:
         start = self._offset
         locations = []
         for record in records:
-            locations.append(self._number << _OFFSET_BITS | self._offset)
+            locations.append(self._number << OFFSET_BITS | self._offset)
             self._offset += len(record)
         try:
             _write_all(self._file, b"".join(records))
@@ -192,7 +193,7 @@ class Log:
 
     def replay_blocking(self, since: int) -> Iterator[tuple[int, Record]]:
         """(location, record) from `since` on. Cuts a half-written end off; raises Broken for damage before it."""
-        first, offset = since >> _OFFSET_BITS, since & ((1 << _OFFSET_BITS) - 1)
+        first, offset = since >> OFFSET_BITS, since & ((1 << OFFSET_BITS) - 1)
         numbers = [number for number in self.numbers() if number >= first]
         for number in numbers:
             body = (self.folder / _name(number)).read_bytes()
@@ -205,13 +206,28 @@ class Log:
                         raise _broken(self.folder, number, at)
                     self._cut_blocking(at)
                     return
-                yield number << _OFFSET_BITS | at, _decode(memoryview(body)[at:total])
+                yield number << OFFSET_BITS | at, _decode(memoryview(body)[at:total])
                 at = total
 
-    def remove_blocking(self, number: int) -> None:
-        """Nothing in this file is alive any more."""
+    def count_blocking(self, number: int) -> int:
+        """How many records a file holds that is written no more."""
+        if number not in self._counts:
+            body = (self.folder / _name(number)).read_bytes()
+            at = count = 0
+            while at < len(body):
+                at += _HEAD_BYTES + int.from_bytes(body[at + 4 : at + 8], "little")
+                count += 1
+            self._counts[number] = count
+        return self._counts[number]
+
+    def remove_blocking(self, number: int) -> int:
+        """Nothing in this file is alive any more; how many bytes that frees."""
         self.files.forget(number)
-        (self.folder / _name(number)).unlink(missing_ok=True)
+        self._counts.pop(number, None)
+        path = self.folder / _name(number)
+        size = path.stat().st_size
+        path.unlink()
+        return size
 
     def close_blocking(self) -> None:
         """Everything is on disk after it. Idempotent."""
@@ -238,7 +254,7 @@ class Log:
 
 def file_of(location: int) -> int:
     """The number of the file that a location lies in."""
-    return location >> _OFFSET_BITS
+    return location >> OFFSET_BITS
 
 
 def _name(number: int) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.search.engine.log import DELETE, INDEX, NOTHING, Log, Record, encode, file_of, full_or
+from maru.components.search.engine.log import DELETE, INDEX, NOTHING, OFFSET_BITS, Log, Record, encode, file_of, full_or
 from maru.components.search.engine.operations import (
     PRIMARY_TERM,
     Known,
@@ -81,6 +81,7 @@ class Shard:
         self.seq = -1  # the last number given
         self._checkpoint = 0  # the location of the first record that is not committed
         self.docs_live = 0
+        self._has_dead = True  # whether a file of the log may hold what is found no more
         self.deleted_total = 0
         self.indexed_total = 0
         self._snapshot: Snapshot | None = None
@@ -103,7 +104,7 @@ class Shard:
         self.seq = told.get("seq", -1)
         self._checkpoint = told.get("checkpoint", 0)
         self._log.open_blocking()
-        self._checkpoint = self._checkpoint or (self._log.numbers()[0] << 36)
+        self._checkpoint = self._checkpoint or (self._log.numbers()[0] << OFFSET_BITS)
         for location, record in self._log.replay_blocking(self._checkpoint):
             self._replay(location, record)
         if self._pending:
@@ -248,9 +249,9 @@ class Shard:
     def live_blocking(self) -> Iterator[Record]:
         """Every document that is found."""
         with self._shaping:
-            for partition in self._partitions:
-                for _, record in self._live_of(partition):
-                    yield record
+            for number in self._log.numbers():
+                for location in self._live_in(number):
+                    yield self._log.files.read(location)
 
     def get_blocking(self, doc_id: str) -> Stored | None:
         """The document as of now, refreshed or not."""
@@ -285,26 +286,27 @@ class Shard:
     # Compaction.
 
     def compact_blocking(self) -> int:
-        """Write what is alive in the emptiest old file anew and remove the file; how many bytes were freed."""
-        with self._shaping, self._guard:
-            numbers = self._log.numbers()[:-1]
-            committed = [number for number in numbers if number < file_of(self._checkpoint)]
-            for number in committed:
-                path = self._log.folder / f"log-{number:08d}.bin"
-                size = path.stat().st_size
-                live = [
-                    (location, record)
-                    for location, record in self._log.replay_blocking(number << 36)
-                    if file_of(location) == number and record.kind == INDEX and self._is_live(record, location)
-                ]
-                if sum(len(record.source) for _, record in live) > size // 2:
+        """Write what is alive in the emptiest old file anew and remove the file; how many bytes were freed.
+
+        Looks at nothing unless documents were overwritten or deleted since the last look.
+        """
+        with self._shaping:
+            if not self._has_dead:
+                return 0
+            self.refresh_blocking()
+            old = [number for number in self._log.numbers()[:-1] if number < file_of(self._checkpoint)]
+            for number in old:
+                live = self._live_in(number)
+                if len(live) * 2 > self._log.count_blocking(number):
                     continue
-                locations = self._log.append_blocking([encode(record) for _, record in live])
-                for (_, record), location in zip(live, locations, strict=True):
-                    self._accept(self._pending_of(record, location), record.version)
+                records = [self._log.files.read(location) for location in live]
+                with self._guard:
+                    locations = self._log.append_blocking([encode(record) for record in records])
+                    for record, location in zip(records, locations, strict=True):
+                        self._accept(self._pending_of(record, location), record.version)
                 self.refresh_blocking()
-                self._log.remove_blocking(number)
-                return size
+                return self._log.remove_blocking(number)
+            self._has_dead = False
             return 0
 
     # Own.
@@ -319,9 +321,20 @@ class Shard:
             self._pending_bytes = sum(one.bytes for one in self._pending)
             self._applied = 0
 
-    def _is_live(self, record: Record, location: int) -> bool:
-        known = self._lookup([record.id]).get(record.id)
-        return known is not None and known.location == location
+    def _live_in(self, number: int) -> list[int]:
+        """The places of what is found of one file of the log, ascending."""
+        import tantivy
+
+        low, high = number << OFFSET_BITS, (number + 1) << OFFSET_BITS
+        found: list[int] = []
+        for partition in self._partitions:
+            if partition.docs:
+                kind = tantivy.FieldType.Integer
+                query = tantivy.Query.range_query(partition.schema, LOCATION, kind, low, high, True, False)
+                hits = partition.searcher.search(query, partition.docs, count=False).hits
+                places = partition.searcher.fast_field_values(LOCATION, [address for _, address in hits])
+                found += [int(place) for place in places if place is not None]
+        return sorted(found)
 
     def _replay(self, location: int, record: Record) -> None:
         self.replayed += 1
@@ -341,6 +354,7 @@ class Shard:
         return _pending(record.seq, record.id, location, texts, overwrites)
 
     def _accept(self, pending: _Pending, version: int) -> None:
+        self._has_dead = self._has_dead or pending.overwrites
         self._pending.append(pending)
         self._pending_bytes += pending.bytes
         if not pending.texts:
