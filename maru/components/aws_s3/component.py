@@ -20,6 +20,7 @@ from maru.components.aws_s3.api.multipart import Multipart
 from maru.components.aws_s3.api.puts import Puts
 from maru.components.aws_s3.api.reach import Reach
 from maru.components.aws_s3.api.sealing import Sealing
+from maru.components.aws_s3.api.select import Select
 from maru.components.aws_s3.api.settings import Settings
 from maru.components.aws_s3.api.website import Website
 from maru.components.aws_s3.config import AwsS3Config
@@ -99,6 +100,7 @@ class S3:
             Lists(reach),
             Multipart(reach, sealing),
             Copies(reach, sealing, gets),
+            Select(reach, sealing, gets),
             Settings(reach),
             Access(reach),
             Marks(reach),
