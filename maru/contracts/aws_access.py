@@ -155,6 +155,16 @@ class AwsAuthorizer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class OrganizationTold:
+    """What others may know of an organization. trusted: principals of the services that may act in its accounts."""
+
+    id: str
+    management: str
+    trusted: frozenset[str]
+    has_all_features: bool
+
+
 class Guardrails(Protocol):
     """What an organization puts above its accounts: given by aws_organizations, asked by the policy engine."""
 
@@ -169,6 +179,10 @@ class Guardrails(Protocol):
 
     def organization_of(self, account: str) -> str:
         """The organization's id (o-...), for aws:PrincipalOrgID; "" if the account is in none."""
+        ...
+
+    def told_of(self, account: str) -> OrganizationTold | None:
+        """The organization of an account; None if it is in none."""
         ...
 
     def path_of(self, account: str) -> str:

@@ -87,6 +87,9 @@ class Ceiling:
     def organization_of(self, account: str) -> str:
         return ""
 
+    def told_of(self, account: str) -> None:
+        return None
+
     def path_of(self, account: str) -> str:
         return ""
 

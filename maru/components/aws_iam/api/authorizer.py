@@ -187,6 +187,8 @@ class PolicyAuthorizer:
             case CallerKind.FEDERATED:
                 return self._of_federated(caller, bounds)
             case CallerKind.ROOT:
+                if bounds:  # a task's policy only denies: all else a root user may
+                    bounds = [*bounds, _EVERYTHING]
                 principal = Principal(caller.account, caller.arn, user_id=caller.user_id, is_root=True)
             case CallerKind.SERVICE:
                 principal = Principal("", caller.arn, service=caller.service, user_id=caller.user_id)

@@ -33,6 +33,7 @@ from maru.components.aws_iam.api.policies import Policies
 from maru.components.aws_iam.api.profiles import Profiles
 from maru.components.aws_iam.api.providers import Providers
 from maru.components.aws_iam.api.roles import Roles
+from maru.components.aws_iam.api.root_access import RootAccess, RootSessions
 from maru.components.aws_iam.api.saml_identity import SamlIdentity
 from maru.components.aws_iam.api.service_credentials import ServiceCredentials
 from maru.components.aws_iam.api.simulation import Simulation
@@ -40,6 +41,7 @@ from maru.components.aws_iam.api.tags import Tags
 from maru.components.aws_iam.api.tokens import Tokens
 from maru.components.aws_iam.api.users import Users
 from maru.components.aws_iam.api.web_identity import WebIdentity
+from maru.contracts.aws_access import Guardrails
 from maru.contracts.aws_service import AwsOperation
 from maru.core.identity.tokens import TokenIssuer
 
@@ -69,7 +71,12 @@ class Service:
 
 
 def assemble(
-    book: Book, managed: Managed, authorizer: PolicyAuthorizer, tokens: TokenIssuer, uses: LastUses
+    book: Book,
+    managed: Managed,
+    authorizer: PolicyAuthorizer,
+    tokens: TokenIssuer,
+    uses: LastUses,
+    guardrails: Sequence[Guardrails],
 ) -> tuple[Service, Service]:
     """(iam, sts)."""
     lookup, asker = Lookup(book), Asker(book)
@@ -96,6 +103,7 @@ def assemble(
         ServiceCredentials(book, lookup, asker),
         Linked(book, lookup, asker),
         granting,
+        RootAccess(book, asker, guardrails),
         Accessed(book, managed, granting, uses, asker),
         Simulation(book, authorizer, asker),
     )
@@ -107,6 +115,7 @@ def assemble(
         Tokens(book, sessions),
         WebIdentity(book, sessions, assuming, tokens),
         SamlIdentity(book, sessions, assuming),
+        RootSessions(book, sessions, guardrails),
     )
     return Service("iam", _merged(iam), book), Service("sts", _merged(sts), book)
 

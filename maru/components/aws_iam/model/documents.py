@@ -215,6 +215,7 @@ class SettingFields(msgspec.Struct, frozen=True, rename="camel"):
     report_at: str = ""
     global_token_version: str = "v1Token"  # noqa: S105 - a version
     root_created_at: str = ""
+    root_features: tuple[str, ...] = ()  # of a management account: which central powers over members' roots are on
 
 
 F_co = TypeVar("F_co", covariant=True)

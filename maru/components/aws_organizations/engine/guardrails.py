@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from maru.components.aws_organizations.engine.tree import Target, Tree
 from maru.components.aws_organizations.model.documents import Account, Organization
 from maru.components.aws_organizations.model.kinds import SCP
-from maru.contracts.aws_access import Policy
+from maru.contracts.aws_access import OrganizationTold, Policy
 from maru.core.informer import Place
 
 CLOSED: tuple[str, Policy] = (
@@ -50,6 +50,14 @@ class OrganizationGuardrails:
         """See the contract."""
         organization = self._tree.find_organization_of(account)
         return organization.fields.id if organization is not None else ""
+
+    def told_of(self, account: str) -> OrganizationTold | None:
+        """See the contract."""
+        organization = self._tree.find_organization_of(account)
+        if organization is None:
+            return None
+        fields = organization.fields
+        return OrganizationTold(fields.id, fields.management, frozenset(fields.services), fields.feature_set == "ALL")
 
     def path_of(self, account: str) -> str:
         """See the contract."""
