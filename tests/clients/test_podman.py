@@ -110,6 +110,17 @@ def test_a_secret_reaches_the_container_as_a_file_and_as_a_variable(podman: Podm
     assert said.splitlines() == ["hunter2", "hunter2"]
 
 
+def test_a_build_sees_its_secret_and_the_image_has_no_trace_of_it(podman: Podman, tmp_path: Path) -> None:
+    steps = ["FROM busybox", "RUN --mount=type=secret,id=tok cat /run/secrets/tok > /seen"]
+    (tmp_path / "Containerfile").write_text("\n".join(steps))
+    (tmp_path / "token").write_text("hunter2")
+    podman("build", "--secret", f"id=tok,src={tmp_path / 'token'}", "-t", "with-secret", str(tmp_path))
+    look = "cat /seen; echo; ls /run/secrets"
+    said = podman.run("run", "--rm", *NONE, "with-secret", "sh", "-c", look)
+    podman("rmi", "with-secret")
+    assert (said.stdout.splitlines(), "No such file or directory" in said.stderr) == (["hunter2"], True)
+
+
 def test_podman_py_makes_runs_and_removes_containers(client: Any) -> None:
     assert client.ping()
     assert client.version()["Components"][0]["Details"]["APIVersion"] == "5.5.2"

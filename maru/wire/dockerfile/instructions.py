@@ -114,7 +114,7 @@ def _flags(line: Line) -> dict[str, str]:
             raise _wrong(line, f"unknown flag: {name}")
         if name in found and name not in ("mount", "exclude"):
             raise _wrong(line, f"duplicate flag specified: {name}")
-        found[name] = value
+        found[name] = f"{found[name]}\n{value}" if name in found else value  # several of one name: a line each
     return found
 
 

@@ -12,7 +12,15 @@ import pytest
 from maru.components.docker.engine.builds.context import NoSuchSource, combined, find_blocking
 from maru.components.docker.engine.builds.copying import Owner, copy_blocking, folder_blocking
 from maru.components.docker.engine.builds.merging import merge_blocking
+from maru.components.docker.engine.builds.secrets import (
+    laid_out_blocking,
+    missing_blocking,
+    put_away_blocking,
+    remove_blocking,
+)
 from maru.components.docker.engine.changes import OPAQUE, layer_blocking
+from maru.components.docker.model.builds.secrets import SecretMount
+from maru.core.errors import Invalid
 
 OWN = Owner(os.getuid(), os.getgid())
 
@@ -126,3 +134,28 @@ def test_layers_made_one_show_what_they_showed_and_hide_what_they_hid(tmp_path: 
     ]
     assert found["kept"].mode == 0o700
     assert (first / "gone" / "a").exists()
+
+
+def test_a_secret_of_a_build_leaves_the_context_and_no_trace_in_the_layer(context: Path, root: Path) -> None:
+    (context / "token").write_text("hunter2")
+    put_away_blocking(str(context), context.parent / "secrets", {"tok": "token"})
+    assert (context / "token").exists() is False
+    laid_out_blocking(context.parent / "secrets" / "0", context.parent / "given", SecretMount("tok", "/x", 0o440))
+    assert ((context.parent / "given").read_text(), (context.parent / "given").stat().st_mode & 0o777) == (
+        "hunter2",
+        0o440,
+    )
+    before = sorted(path.name for path in root.iterdir())
+    made = missing_blocking(str(root), ["/run/secrets/tok"])
+    (root / "run" / "secrets").mkdir(parents=True)
+    (root / "run" / "secrets" / "tok").touch()
+    remove_blocking(str(root), made)
+    assert sorted(path.name for path in root.iterdir()) == before
+
+
+@pytest.mark.parametrize("source", ["nothing", "../outside", "link"])
+def test_a_secret_that_is_no_file_of_the_context_is_refused(context: Path, source: str) -> None:
+    (context.parent / "outside").write_text("of the machine")
+    (context / "link").symlink_to(context.parent / "outside")
+    with pytest.raises(Invalid, match="no file of the context"):
+        put_away_blocking(str(context), context.parent / "secrets", {"tok": source})

@@ -141,6 +141,7 @@ def test_a_build_asks_the_engine_in_its_words() -> None:
     )
     assert query == {
         "emptyok": "1",
+        "secrets": "[]",
         "t": "localhost/app",
         "dockerfile": "Containerfile",
         "nocache": "1",

@@ -32,7 +32,6 @@ _SAME: Mapping[str, str] = {
 }
 _REFUSED = (
     "squash",
-    "secrets",
     "additionalbuildcontexts",
     "addcaps",
     "dropcaps",
@@ -48,10 +47,12 @@ _NOTHING = ("", "0", "false", "[]", "{}", "null")
 def build_query(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Raises Invalid, NotSupported."""
     query: list[tuple[str, str]] = [("emptyok", "1")]
+    if all(name != "secrets" or value in _NOTHING for name, value in given):
+        query.append(("secrets", "[]"))  # so RUN --mount=type=secret is read, and finds none
     for name, value in given:
         if name in _REFUSED and value not in _NOTHING:
             raise NotSupported(what=f"{name} of a build is not supported", why="", fix="leave it out")
-        if name == "t":
+        if name == "t" and value:
             query.append(("t", own_name(value)))
         elif name == "dockerfile":
             query.append(("dockerfile", _file(value)))
@@ -61,6 +62,8 @@ def build_query(given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
             query.append(("nocache", "1"))
         elif name == "platform" and value.strip("/"):
             query.append(("platform", value))
+        elif name == "secrets" and value not in _NOTHING:
+            query.append(("secrets", value))
         elif name == "networkmode":
             query.append(("networkmode", _NETWORKS.get(value, value)))
         elif name == "pullpolicy":

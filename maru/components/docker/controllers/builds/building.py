@@ -16,6 +16,7 @@ from maru.components.docker.controllers.builds.squashing import squash
 from maru.components.docker.controllers.builds.work import SHORT, Say, Work
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.builds.context import real_path_blocking
+from maru.components.docker.engine.builds.secrets import put_away_blocking
 from maru.components.docker.model.builds.arguments import Arguments
 from maru.components.docker.model.builds.config import PATH, Draft, change, is_change, nothing
 from maru.components.docker.model.builds.options import DEFAULT_DOCKERFILE, BuildOptions
@@ -50,6 +51,8 @@ class Building:
     async def build(self, options: BuildOptions, folder: Path, say: Say) -> None:
         """folder: has the context in `context`. Raises what dockerd says."""
         names = [_tag(tag) for tag in options.tags]
+        if options.secrets:
+            await asyncio.to_thread(put_away_blocking, str(folder / "context"), folder / "secrets", options.secrets)
         try:
             dockerfile = parse(await asyncio.to_thread(_read_blocking, str(folder / "context"), options.dockerfile))
             dockerfile = _labelled(dockerfile.up_to(options.target), options)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,8 +17,11 @@ from maru.components.docker.controllers.builds.work import Work
 from maru.components.docker.controllers.creating import Creating
 from maru.components.docker.controllers.ending import Ending
 from maru.components.docker.controllers.starting import Starting
+from maru.components.docker.engine.builds.secrets import laid_out_blocking, missing_blocking, remove_blocking
 from maru.components.docker.model.builds.config import Draft
+from maru.components.docker.model.builds.secrets import SecretMount, wanted
 from maru.contracts.runtime import Session
+from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError, NotFound, NotSupported
 from maru.wire.dockerfile.instructions import Instruction
 
@@ -35,17 +39,20 @@ class Runner:
 
     async def run(self, work: Work, draft: Draft, instruction: Instruction) -> None:
         """One RUN. Raises Invalid when it fails, with its exit code."""
-        refuse_flags(instruction, frozenset())
+        # The Engine API's own callers offer no secrets, and are told as by the classic builder.
+        refuse_flags(instruction, frozenset() if work.options.secrets is None else frozenset({"mount"}))
+        mounts = wanted(instruction.flags["mount"].split("\n")) if "mount" in instruction.flags else ()
         if not draft.image:
             raise Invalid(what="Please provide a source image with `from` prior to run", why="")
         words = _words(draft, instruction)
         declared = work.arguments.declared()
         arguments = sorted(f"{name}={value}" for name, value in declared.items() if name not in draft.environment)
         prefix = f"|{len(arguments)} {' '.join(arguments)} " if arguments else ""
-        step = work.step_of(draft, "RUN", *arguments, "|", *words)
+        step = work.step_of(draft, "RUN", *arguments, "|", *words, *(str(mount) for mount in mounts))
         if await work.find_cached(draft, step):
             return
-        box = await self._create(work, draft, words)
+        box = await self._create(work, draft, words, await _laid_out(work, mounts))
+        made = await asyncio.to_thread(missing_blocking, _root_of(work, box), [mount.target for mount in mounts])
         is_done = False
         try:
             await work.tell(f" ---> Running in {box.container.short_id}\n")
@@ -53,10 +60,9 @@ class Runner:
             if code != 0:
                 words_told = f"The command '{' '.join(words)}' returned a non-zero code: {code}"
                 raise Invalid(what=words_told, why="", code=code)
-            status = work.dock.runtime.find(box.id)
-            if status is None:
-                raise NotFound(what=f"No such container: {box.id}", why="")
-            layer = await work.layer_of(status.root_path)
+            root = _root_of(work, box)
+            await asyncio.to_thread(remove_blocking, root, made)
+            layer = await work.layer_of(root)
             await work.commit(draft, prefix + " ".join(words), step, layer)
             is_done = True
         finally:
@@ -65,7 +71,7 @@ class Runner:
         if not is_kept:
             await work.tell(f" ---> Removed intermediate container {box.container.short_id}\n")
 
-    async def _create(self, work: Work, draft: Draft, words: list[str]) -> Box:
+    async def _create(self, work: Work, draft: Draft, words: list[str], mounts: Sequence[Value]) -> Box:
         own = draft.environment
         more = [f"{name}={value}" for name, value in work.arguments.of_run().items() if name not in own]
         body = {
@@ -76,7 +82,7 @@ class Runner:
             "Healthcheck": {"Test": ["NONE"]},
             "AttachStdout": True,
             "AttachStderr": True,
-            "HostConfig": dict(work.options.host_config),
+            "HostConfig": {**work.options.host_config, "Mounts": list(mounts)},
         }
         return await self.creating.create(body, "")
 
@@ -99,6 +105,29 @@ class Runner:
         if not is_kept:
             with suppress(MaruError):
                 await self.ending.remove(box, with_volumes=True, is_forced=True)
+
+
+def _root_of(work: Work, box: Box) -> str:
+    status = work.dock.runtime.find(box.id)
+    if status is None:
+        raise NotFound(what=f"No such container: {box.id}", why="")
+    return status.root_path
+
+
+async def _laid_out(work: Work, mounts: Sequence[SecretMount]) -> list[Value]:
+    """The mounts of secrets that were offered. Raises Invalid for one that is required and was not."""
+    ids = list(work.options.secrets or ())
+    found: list[Value] = []
+    for mount in mounts:
+        if mount.id not in ids:
+            if mount.is_required:
+                raise Invalid(what=f"secret required but no secret with id {mount.id!r} found", why="")
+            continue
+        source = work.folder / "secrets" / str(ids.index(mount.id))
+        own = work.folder / "secrets" / work.dock.ids.uid()
+        await asyncio.to_thread(laid_out_blocking, source, own, mount)
+        found.append({"Type": "bind", "Source": str(own), "Target": mount.target, "ReadOnly": True})
+    return found
 
 
 async def _pour(work: Work, session: Session) -> None:

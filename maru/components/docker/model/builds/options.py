@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from maru.components.docker.model.builds.secrets import offered
 from maru.contracts.image_store import RegistryAuth
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
@@ -36,7 +37,8 @@ class BuildOptions:
     """arguments: by name, None for one that is named only. cache_from: None when it was not asked for.
 
     host_config: of the containers that RUN makes. registries: credentials by registry host. is_empty_taken: an
-    image of nothing is one, too (not of the Engine API: other dialects ask for it).
+    image of nothing is one, too; secrets: paths in the context by id (both not of the Engine API: other dialects
+    ask for them).
     """
 
     tags: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class BuildOptions:
     is_always_removed: bool = False
     is_squashed: bool = False
     is_empty_taken: bool = False
+    secrets: Mapping[str, str] | None = None
 
     def auth_for(self, domain: str) -> RegistryAuth | None:
         """Credentials for a registry's domain."""
@@ -96,6 +99,7 @@ def read_options(query: Sequence[tuple[str, str]], platform: str, header: str) -
         is_always_removed=is_yes(get("forcerm")),
         is_squashed=is_yes(get("squash")),
         is_empty_taken=is_yes(get("emptyok")),
+        secrets=offered(list(_json(get("secrets"), "secrets", list[str]))) if get("secrets") else None,
     )
 
 
