@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, is_true, said, values
 from maru.components.podman.controllers.manifests import Manifests, shown
+from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
@@ -33,7 +34,7 @@ class ManifestApi:
     async def create(self, request: Request, name: str) -> Answer:
         if name == "create":
             name = request.query_get("name")
-        body = await body_of(request)
+        body = await _wish(request)
         images = [*values(request, "images"), *values(request, "image"), *(body.get("images") or ())]
         if is_true(request, "amend") and self.manifests.find(name) is not None:
             listed = self.manifests.want(name)
@@ -58,7 +59,7 @@ class ManifestApi:
 
     async def modify(self, request: Request, name: str) -> Answer:
         listed = self.manifests.want(name)
-        body = await body_of(request)
+        body = await _wish(request)
         images = [str(each) for each in body.get("images") or ()]
         operation = str(body.get("operation") or "update")
         if operation == "update":
@@ -83,3 +84,8 @@ class ManifestApi:
     async def push(self, _: Request, name: str) -> Answer:
         self.manifests.want(name.partition("/registry/")[0])
         raise NotSupported(what="manifest lists are not pushed", why="", fix="push the images one by one")
+
+
+async def _wish(request: Request) -> Value:
+    """The body, whose names podman 4 writes in another case than podman-py. Raises Invalid."""
+    return {name.lower(): value for name, value in (await body_of(request)).items()}

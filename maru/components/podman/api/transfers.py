@@ -23,6 +23,7 @@ from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavail
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.libpod.faults import NO_IMAGE
+from maru.wire.oci.digest import is_digest
 from maru.wire.oci.reference import parse_reference
 
 _LINES = {"Content-Type": "application/json"}
@@ -192,9 +193,11 @@ class TransferApi:
                 yield {"error": str(line["error"])}
                 return
             image_id = str((line.get("aux") or {}).get("ID") or image_id)
-            text = line.get("stream") or line.get("status")
-            if text and not str(text).startswith("Successfully built"):
-                yield {"stream": str(text) if str(text).endswith("\n") else f"{text}\n"}
+            text = str(line.get("stream") or line.get("status") or "").rstrip("\n")
+            if is_digest(text):  # all that a quiet build says
+                image_id = text
+            elif text and not text.startswith("Successfully built"):
+                yield {"stream": f"{text}\n"}
         if manifest:
             try:
                 listed = self.manifests.find(manifest) or await self.manifests.create(manifest)
