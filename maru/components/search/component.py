@@ -19,6 +19,7 @@ from maru.components.search.controllers.jobs import Jobs
 from maru.components.search.controllers.lifecycle import Lifecycle
 from maru.components.search.controllers.refreshing import Refreshing
 from maru.components.search.controllers.shelves import Shelves
+from maru.components.search.controllers.snapshots import Snapshots
 from maru.components.search.controllers.templates import Templates
 from maru.components.search.controllers.writing import Writing
 from maru.components.search.model.definitions import (
@@ -28,6 +29,7 @@ from maru.components.search.model.definitions import (
     LEGACY_TEMPLATES,
     PIPELINES,
     POLICIES,
+    REPOSITORIES,
     TEMPLATES,
 )
 from maru.components.search.model.ingest.pipelines import Pipelines
@@ -93,6 +95,8 @@ async def _assembled(needs: Needs, shelves: Shelves, jobs: Jobs) -> House:
     composable, components, legacy = (shelves.of(kind) for kind in (TEMPLATES, COMPONENT_TEMPLATES, LEGACY_TEMPLATES))
     templates = Templates(indices, (composable, components, legacy, streams))
     pipelines = Pipelines(shelves.of(PIPELINES).get, indices.now)
+    writing = Writing(indices, templates, pipelines, needs.ids)
+    places = (needs.site.folder("search") / "repositories", needs.config.path_repo)
     return House(
         site=needs.site,
         config=needs.config,
@@ -100,9 +104,10 @@ async def _assembled(needs: Needs, shelves: Shelves, jobs: Jobs) -> House:
         indices=indices,
         templates=templates,
         pipelines=pipelines,
-        writing=Writing(indices, templates, pipelines, needs.ids),
+        writing=writing,
         lifecycle=Lifecycle(indices, templates, policies, needs.clock),
         jobs=jobs,
+        snapshots=Snapshots(shelves.of(REPOSITORIES), indices, writing, needs.ids, places),
         clock=needs.clock,
         ids=needs.ids,
         started_s=needs.clock.monotonic_s(),

@@ -17,6 +17,7 @@ class SearchConfig(Config, frozen=True):
     as backend_user with backend_password if given. body_bytes_max: of one request (http.max_content_length).
     writer_bytes: memory of one index's writer before it writes a segment. docs_in_memory_max: how many
     documents one request may walk through in Python (the circuit breaker of what has no columns).
+    path_repo: folders outside of Maru's own, comma-separated, in which snapshot repositories may lie.
     refresh_s: how soon a document is found, where an index does not say. sync_async_s: between two
     writes to disk of an index whose durability is async.
     """
@@ -27,6 +28,7 @@ class SearchConfig(Config, frozen=True):
     backend_url: str = ""
     backend_user: str = ""
     backend_password: str = ""
+    path_repo: str = ""
     body_bytes_max: Annotated[int, msgspec.Meta(ge=1024, le=1 << 31)] = 100 * 1024 * 1024
     writer_bytes: Annotated[int, msgspec.Meta(ge=15_000_000, le=1 << 32)] = 48_000_000
     docs_in_memory_max: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 1_000_000

@@ -19,6 +19,7 @@ from maru.components.search.api.placement import PlacementApi
 from maru.components.search.api.ranking import RankingApi
 from maru.components.search.api.search_templates import SearchTemplateApi
 from maru.components.search.api.searches import SearchApi
+from maru.components.search.api.snapshots import SnapshotApi
 from maru.components.search.api.sql import SqlApi
 from maru.components.search.api.statistics import StatisticsApi
 from maru.components.search.api.streams import StreamApi
@@ -48,6 +49,7 @@ def routes_of(house: House) -> Sequence[Route]:
         InquiryApi(house),
         IngestApi(house),
         StreamApi(house),
+        SnapshotApi(house),
         NodeApi(house),
         StatisticsApi(house),
     )

@@ -10,6 +10,7 @@ from maru.components.search.controllers.indices import Choice, Indices, Named
 from maru.components.search.controllers.jobs import Jobs
 from maru.components.search.controllers.lifecycle import Lifecycle
 from maru.components.search.controllers.shelves import Shelves
+from maru.components.search.controllers.snapshots import Snapshots
 from maru.components.search.controllers.templates import Templates
 from maru.components.search.controllers.writing import Writing
 from maru.components.search.engine.searching.executing import Surroundings
@@ -38,6 +39,7 @@ class House:
     writing: Writing
     lifecycle: Lifecycle
     jobs: Jobs
+    snapshots: Snapshots
     clock: Clock
     ids: Ids
     started_s: float

@@ -42,14 +42,15 @@ class CatApi:
             "templates": self._templates,
             "component_templates": self._components,
             "segments": self._segments,
-            "tasks": self._none,  # work in the background is refused: none is under way
+            "tasks": self._tasks,
             "thread_pool": self._unknown("_cat/thread_pool"),
             "recovery": self._recovery,
             "plugins": self._none,
             "pending_tasks": self._none,
             "nodeattrs": self._none,
             "fielddata": self._none,
-            "repositories": self._none,
+            "repositories": self._repositories,
+            "snapshots": self._snapshots,
         }
         routes = [Route("GET", "/_cat", self._contents)]
         for name, make in rows.items():
@@ -67,6 +68,7 @@ class CatApi:
                 "thread_pool",
                 "component_templates",
                 "fielddata",
+                "snapshots",
             ):
                 routes.append(Route("GET", f"/_cat/{name}/{{index}}", action))
         routes.append(Route("GET", "/_cat/cluster_manager", self._table("master", self._master)))
@@ -405,6 +407,30 @@ class CatApi:
 
         return refuse
 
+    async def _repositories(self, call: Call) -> list[Object]:
+        return [{"id": name, "type": one["type"]} for name, one in self._house.snapshots.shelf.all().items()]
+
+    async def _snapshots(self, call: Call) -> list[Object]:
+        names = [one for one in call.part("index").split(",") if one] or list(self._house.snapshots.shelf.all())
+        return [_snapshot(one) for name in names for one in await self._house.snapshots.all(name)]
+
+    async def _tasks(self, call: Call) -> list[Object]:
+        now_s = self._house.clock.monotonic_s()
+        return [
+            {
+                "action": one.action,
+                "task_id": f"{self._house.node_id}:{one.number}",
+                "parent_task_id": "-",
+                "type": "transport",
+                "start_time": one.start_ms,
+                "timestamp": iso(one.start_ms)[11:19],
+                "running_time": duration_text(now_s - one.start_s),
+                "ip": "127.0.0.1",
+                "node": self._house.site.node_name,
+            }
+            for one in self._house.jobs.all()
+        ]
+
     async def _none(self, call: Call) -> list[Object]:
         return []
 
@@ -439,3 +465,22 @@ def _sized(row: Object, call: Call) -> Object:
         if isinstance(row.get(name), int):
             shown[name] = row[name] // factors[unit] if unit else size_text(row[name])
     return shown
+
+
+def _snapshot(one: Object) -> Object:
+    shards, start, end = one["shards"], one["start_time_in_millis"], one.get("end_time_in_millis")
+    return {
+        "id": one["snapshot"],
+        "repository": one["repository"],
+        "status": one["state"],
+        "start_epoch": start // 1000,
+        "start_time": one["start_time"][11:19],
+        "end_epoch": end // 1000 if end else None,
+        "end_time": one["end_time"][11:19] if end else None,
+        "duration": duration_text(one.get("duration_in_millis", 0) / 1000),
+        "indices": len(one["indices"]),
+        "successful_shards": shards["successful"],
+        "failed_shards": shards["failed"],
+        "total_shards": shards["total"],
+        "reason": None,
+    }

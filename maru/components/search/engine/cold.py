@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 COLD = "cold.parquet"
-BATCH = 2_000
+BATCH = 20_480  # rows of a group of the file, and of a read
 MEMORY = "1GB"  # at most: DuckDB takes some times the largest document
 LINE_BYTES_MIN = 1024 * 1024
 _COLUMNS = "{'id': 'VARCHAR', 'seq': 'BIGINT', 'version': 'BIGINT', 'routing': 'VARCHAR', 'source': 'VARCHAR'}"
@@ -43,12 +43,16 @@ def freeze_blocking(folder: Path, records: Iterator[Record]) -> None:
 
 
 def documents_blocking(folder: Path) -> Iterator[Sequence[Record]]:
-    """What the file holds, in the order of sequence numbers, up to BATCH at once."""
+    """What the file holds, as it was written, up to BATCH at once. Raises Unavailable for one that is damaged."""
     with _duckdb(folder) as connection:
-        found = connection.execute(
-            f"SELECT id, seq, version, routing, source FROM read_parquet('{folder / COLD}') ORDER BY seq"  # noqa: S608 - the file is ours
-        )
-        while rows := found.fetchmany(BATCH):
+        file = str(folder / COLD)
+        (count,) = connection.execute("SELECT count(*) FROM read_parquet(?)", [file]).fetchone() or (0,)
+        for start in range(0, count, BATCH):  # a result stands in memory as a whole
+            rows = connection.execute(
+                "SELECT id, seq, version, routing, source FROM read_parquet(?, file_row_number = true) "
+                "WHERE file_row_number BETWEEN ? AND ?",
+                [file, start, start + BATCH - 1],
+            ).fetchall()
             yield [
                 Record(INDEX, seq, PRIMARY_TERM, version, doc_id, routing or "", source.encode())
                 for doc_id, seq, version, routing, source in rows
@@ -72,7 +76,7 @@ def _write_blocking(folder: Path, records: Iterator[Record]) -> None:
                 largest = max(largest, file.write(encode({**told, "source": one.source.decode()}) + b"\n"))
         connection.execute(
             f"COPY (SELECT * FROM read_json('{lines}', format = 'newline_delimited', columns = {_COLUMNS}, "  # noqa: S608 - the files are ours
-            f"maximum_object_size = {largest}) ORDER BY seq) TO '{draft}' (FORMAT parquet, COMPRESSION zstd)"
+            f"maximum_object_size = {largest})) TO '{draft}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {BATCH})"
         )
         with draft.open("rb") as made:
             os.fsync(made.fileno())

@@ -28,6 +28,7 @@ DATA_STREAMS = _kind("datastreams", "DataStream")
 POLICIES = _kind("lifecyclepolicies", "LifecyclePolicy")
 PIPELINES = _kind("ingestpipelines", "IngestPipeline")
 SCRIPTS = _kind("storedscripts", "StoredScript")
+REPOSITORIES = _kind("snapshotrepositories", "SnapshotRepository")
 SETTINGS = _kind("clustersettings", "ClusterSettings")
 KINDS = (
     INDICES,
@@ -38,6 +39,7 @@ KINDS = (
     POLICIES,
     PIPELINES,
     SCRIPTS,
+    REPOSITORIES,
     SETTINGS,
 )
 
