@@ -197,3 +197,21 @@ def test_elapsed_tells_of_what_was_never_ended() -> None:
     assert expired.fields["tags"] == ["elapsed", "elapsed_expired_error"]
     assert (expired.fields["id"], expired.fields["event"]["duration"]) == ("7", 31_000_000_000)
     assert at_once(line.run([], is_tick=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ('fingerprint { source => "a" target => "p" method => "IPV4_NETWORK" key => 24 }', {"a": "none"}, {"a": "none", "p": None}),
+        ('mutate { add_field => { "%{a}" => "x" } add_tag => "t" }', {"a": "[b"}, {"a": "[b", "tags": ["_fieldreferencefailure", "t"]}),
+        ('mutate { rename => { "a" => "%{a}" } }', {"a": "[b"}, {"a": "[b", "tags": ["_mutate_error"]}),
+        ('prune { whitelist_names => ["%{a}"] interpolate => true }', {"a": "("}, {"a": "(", "tags": ["_prunefailure"]}),
+        ('throttle { key => "k" after_count => 0 period => "%{a}" add_tag => "t" }', {"a": "inf"}, {"a": "inf"}),
+    ],
+)  # fmt: skip
+def test_what_an_event_brings_harms_no_pipeline(text: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert one(text, **before) == after
+
+
+def test_a_large_number_has_a_fingerprint() -> None:
+    assert one('fingerprint { source => "a" target => "p" method => "MURMUR3" }', a=2**70)["p"] > 0

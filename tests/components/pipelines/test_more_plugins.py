@@ -261,6 +261,7 @@ async def test_lumberjack_sends_what_beats_takes(tmp_path: Path) -> None:
         send = f'output {{ lumberjack {{ hosts => ["127.0.0.1"] port => {port} ssl_enabled => false }} }}'
         await house.want("from", PipelineSpec(generated('{"n": 1}', '{"n": 2}') + send))
         await until(lambda: len(shelf.documents) == 2)
+    assert sorted(shelf.documents) == [("i", "1"), ("i", "2")]
 
 
 async def test_commands_and_sockets_of_this_machine_are_read(tmp_path: Path) -> None:

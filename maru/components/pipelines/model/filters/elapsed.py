@@ -30,71 +30,74 @@ class ElapsedOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fi
     ecs_compatibility: str = "v8"
 
 
-def build(plugin: Plugin, tools: Tools) -> Remembering:
-    """Raises Invalid as options do."""
-    options = options_of(plugin, ElapsedOptions, "filter")
-    unique = parse_reference(options.unique_id_field)
-    decoration = decoration_of(options)
-    begun: OrderedDict[str, tuple[datetime, float]] = OrderedDict()
-    is_ecs = options.ecs_compatibility != "disabled"
+class _Elapsed:
+    """begun: by id, when that was by the event's own time and by the clock."""
 
-    def run(batch: Batch) -> Batch:
+    def __init__(self, options: ElapsedOptions, tools: Tools) -> None:
+        self._options = options
+        self._tools = tools
+        self._unique = parse_reference(options.unique_id_field)
+        self._decoration = decoration_of(options)
+        self._begun: OrderedDict[str, tuple[datetime, float]] = OrderedDict()
+        self._is_ecs = options.ecs_compatibility != "disabled"
+
+    def run(self, batch: Batch) -> Batch:
         out: Batch = []
         for event in batch:
             out.append(event)
-            identity, tags = event.get(unique), event.fields.get(TAGS)
+            identity, tags = event.get(self._unique), event.fields.get(TAGS)
             if identity is None or not isinstance(tags, list):
                 continue
-            if options.start_tag in tags:
-                begin(text_of(identity), event)
-            elif options.end_tag in tags:
-                out += end(text_of(identity), event)
+            if self._options.start_tag in tags:
+                self._begin(text_of(identity), event)
+            elif self._options.end_tag in tags:
+                out += self._end(text_of(identity), event)
         return out
 
-    def begin(identity: str, event: Event) -> None:
-        if options.keep_start_event == "last" or identity not in begun:
-            begun[identity] = event.timestamp or tools.now(), tools.monotonic_s()
-        if len(begun) > BEGUN_MAX:
-            begun.popitem(last=False)
+    def flush(self) -> Batch:
+        """One event for each that was begun over `timeout` ago and never ended."""
+        now_s = self._tools.monotonic_s()
+        due = [one for one, (_, begun_s) in self._begun.items() if now_s - begun_s >= self._options.timeout]
+        return [self._expired(identity, now_s) for identity in due]
 
-    def end(identity: str, event: Event) -> Batch:
+    def _begin(self, identity: str, event: Event) -> None:
+        if self._options.keep_start_event == "last" or identity not in self._begun:
+            self._begun[identity] = event.timestamp or self._tools.now(), self._tools.monotonic_s()
+        if len(self._begun) > BEGUN_MAX:
+            self._begun.popitem(last=False)
+
+    def _end(self, identity: str, event: Event) -> Batch:
         """The events that are made beside the one that ends."""
-        (began, _), moment = begun.pop(identity, (None, 0.0)), event.timestamp or tools.now()
-        if began is None or (moment - began).total_seconds() > options.timeout:
+        (began, _), moment = self._begun.pop(identity, (None, 0.0)), event.timestamp or self._tools.now()
+        if began is None or (moment - began).total_seconds() > self._options.timeout:
             event.tag("elapsed_end_without_start")
             return []
-        target = Event({"@timestamp": moment, "@version": "1"}) if options.new_event_on_match else event
-        seconds = (moment - began).total_seconds()
-        if is_ecs:
-            target.put(("event", "duration"), int(seconds * 1e9))
+        is_new = self._options.new_event_on_match
+        target = Event({"@timestamp": moment, "@version": "1"}) if is_new else event
+        if is_new:
+            target.put(self._unique, identity)
+        self._tell(target, began, (moment - began).total_seconds(), "elapsed_match")
+        return [target] if is_new else []
+
+    def _expired(self, identity: str, now_s: float) -> Event:
+        began, begun_s = self._begun.pop(identity)
+        event = Event({"@timestamp": self._tools.now(), "@version": "1", "host": {"name": socket.gethostname()}})
+        event.put(self._unique, identity)
+        self._tell(event, began, now_s - begun_s, "elapsed_expired_error")
+        return event
+
+    def _tell(self, event: Event, began: datetime, seconds: float, tag: str) -> None:
+        if self._is_ecs:
+            event.put(("event", "duration"), int(seconds * 1e9))
         else:
-            target.put(("elapsed_time",), seconds)
-        target.put(("elapsed_timestamp_start",), began)
-        if target is not event:
-            target.put(unique, identity)
-        target.tag("elapsed")
-        target.tag("elapsed_match")
-        decoration.apply(target)
-        return [] if target is event else [target]
+            event.put(("elapsed_time",), seconds)
+        event.put(("elapsed_timestamp_start",), began)
+        event.tag("elapsed")
+        event.tag(tag)
+        self._decoration.apply(event)
 
-    def expired() -> Batch:
-        """One event for each that was begun over `timeout` ago and never ended."""
-        now_s, out = tools.monotonic_s(), []
-        for identity, (moment, begun_s) in list(begun.items()):
-            if now_s - begun_s < options.timeout:
-                continue
-            del begun[identity]
-            event = Event({"@timestamp": tools.now(), "@version": "1", "host": {"name": socket.gethostname()}})
-            event.tag("elapsed")
-            event.tag("elapsed_expired_error")
-            event.put(unique, identity)
-            if is_ecs:
-                event.put(("event", "duration"), int((now_s - begun_s) * 1e9))
-            else:
-                event.put(("elapsed_time",), now_s - begun_s)
-            event.put(("elapsed_timestamp_start",), moment)
-            decoration.apply(event)
-            out.append(event)
-        return out
 
-    return Remembering(run, expired)
+def build(plugin: Plugin, tools: Tools) -> Remembering:
+    """Raises Invalid as options do."""
+    elapsed = _Elapsed(options_of(plugin, ElapsedOptions, "filter"), tools)
+    return Remembering(elapsed.run, elapsed.flush)

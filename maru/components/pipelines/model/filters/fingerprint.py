@@ -38,7 +38,10 @@ class FingerprintOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknow
 
 
 def method_of(method: str, key: str, *, base64encode: bool = False) -> Callable[[object], object]:
-    """From a value to its digest. Raises Invalid: a method there is not, IPV4_NETWORK without a key."""
+    """From a value to its digest; what is no address has no network, None.
+
+    Raises Invalid: a method there is not, IPV4_NETWORK without a key.
+    """
     if method not in (*DIGESTS, "MURMUR3", "PUNCTUATION", "IPV4_NETWORK"):
         raise Invalid(what="fingerprint", why=f"there is no method {method!r}", fix=f"one of {', '.join(DIGESTS)}")
     if method == "IPV4_NETWORK" and not key.isdigit():
@@ -91,10 +94,14 @@ def _print(value: object, method: str, key: str, is_base64: bool) -> object:
     if method == "PUNCTUATION":
         return _WORDS.sub("", text)
     if method == "IPV4_NETWORK":
-        return str(ipaddress.ip_network(f"{text}/{key}", strict=False).network_address)
+        try:
+            return str(ipaddress.ip_network(f"{text}/{key}", strict=False).network_address)
+        except ValueError:
+            return None
     if method == "MURMUR3":
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        return murmur3(value.to_bytes(8, "little", signed=True) if is_whole else text.encode())  # type: ignore[attr-defined]
+        if isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63:
+            return murmur3(value.to_bytes(8, "little", signed=True))
+        return murmur3(text.encode())
     name = method.lower()
     digest = (
         hmac.new(key.encode(), text.encode(), name).digest()

@@ -39,6 +39,14 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             _compiled(source)
 
     def is_successful(event: Event) -> bool:
+        try:
+            prune(event)
+        except Invalid:  # with the event's fields in it, a pattern that is none
+            event.tag("_prunefailure")
+            return False
+        return True
+
+    def prune(event: Event) -> None:
         spelled: Callable[[str], str] = event.sprintf if options.interpolate else str
         stays = [_compiled(spelled(source)) for source in options.whitelist_names]
         goes = [_compiled(spelled(source)) for source in options.blacklist_names]
@@ -49,7 +57,6 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             _keep(event, spelled(name), _compiled(spelled(source)), fitting=True)
         for name, source in options.blacklist_values.items():
             _keep(event, spelled(name), _compiled(spelled(source)), fitting=False)
-        return True
 
     return per_event(options, is_successful)
 

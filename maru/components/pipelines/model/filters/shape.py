@@ -18,7 +18,7 @@ from typing import Protocol
 
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import FilterOptions
-from maru.wire.logstash.references import Reference, parse_reference
+from maru.wire.logstash.references import BadReference, Reference, parse_reference
 from maru.wire.logstash.syntax import Plugin
 from maru.wire.logstash.templates import Template, compile_template
 
@@ -93,15 +93,21 @@ class Decoration:
         return not (self.add_field or self.remove_field or self.add_tag or self.remove_tag)
 
     def apply(self, event: Event) -> None:
-        """Fields first, then tags, in the order of Logstash."""
-        for name, value in self.add_field:
-            add_value(event, parse_reference(event.formatted(name)), value)
-        for name in self.remove_field:
-            event.remove(parse_reference(event.formatted(name)))
+        """Fields first, then tags, in the order of Logstash; what an event makes of a name may be none."""
+        try:
+            self._apply_fields(event)
+        except BadReference:
+            event.tag("_fieldreferencefailure")
         for tag in self.add_tag:
             event.tag(event.formatted(tag))
         for tag in self.remove_tag:
             event.untag(event.formatted(tag))
+
+    def _apply_fields(self, event: Event) -> None:
+        for name, value in self.add_field:
+            add_value(event, parse_reference(event.formatted(name)), value)
+        for name in self.remove_field:
+            event.remove(parse_reference(event.formatted(name)))
 
 
 def decoration_of(options: FilterOptions) -> Decoration:

@@ -43,7 +43,7 @@ def build(plugin: Plugin, tools: Tools) -> Filter:
             return False
         try:
             period_s = max(int(float(event.sprintf(str(options.period)))), 1)
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
         key = (event.sprintf(options.key), int(moment // period_s))
         counts[key] = counts.get(key, 0) + 1
