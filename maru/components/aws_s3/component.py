@@ -24,6 +24,7 @@ from maru.components.aws_s3.api.select import Select
 from maru.components.aws_s3.api.settings import Settings
 from maru.components.aws_s3.api.website import Website
 from maru.components.aws_s3.config import AwsS3Config
+from maru.components.aws_s3.controllers.access_logs import AccessLogs
 from maru.components.aws_s3.controllers.collection import Collection
 from maru.components.aws_s3.controllers.lifecycle import Expiry
 from maru.components.aws_s3.engine.contents import Contents
@@ -80,14 +81,17 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         tasks.start(_sweep(depot, needs.clock), "removal")
         tasks.start(Collection(depot, needs.clock, needs.config.collect_every_s).run(), "collection")
         tasks.start(Expiry(kept, depot, needs.clock, needs.config).run(), "expiry")
-        yield Gives(S3(reach, sealing, needs.credentials))
+        logs = AccessLogs(reach, sealing, needs.authorizer)
+        tasks.start(logs.run(), "access logs")
+        yield Gives(S3(reach, sealing, logs, needs.credentials))
         tasks.cancel()
+        await logs.deliver()
 
 
 class S3:
     """The service: the operations of all nouns together."""
 
-    def __init__(self, reach: Reach, sealing: Sealing, credentials: AwsCredentials) -> None:
+    def __init__(self, reach: Reach, sealing: Sealing, logs: AccessLogs, credentials: AwsCredentials) -> None:
         self._reach = reach
         puts, gets = Puts(reach, sealing), Gets(reach, sealing)
         cors = Cors(reach)
@@ -109,7 +113,7 @@ class S3:
         )
 
         for noun in nouns:
-            self._operations |= {name: cors.around(one) for name, one in noun.operations().items()}
+            self._operations |= {name: logs.around(name, cors.around(one)) for name, one in noun.operations().items()}
 
     @property
     def name(self) -> str:

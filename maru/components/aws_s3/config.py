@@ -15,6 +15,7 @@ class AwsS3Config(Config, frozen=True):
     new_bucket_ownership, new_bucket_blocks_public: what a bucket begins with, as AWS does since April 2023.
     lifecycle_every_s: between two looks for what has expired. lifecycle_day_s: the length of a lifecycle day
     (shorter for trying rules out). collect_every_s: between two looks for files that no object names.
+    access_logs_every_s: between two deliveries of server access logs.
     """
 
     inline_bytes_max: Annotated[int, Meta(ge=0, le=65_536)] = 4096
@@ -23,3 +24,4 @@ class AwsS3Config(Config, frozen=True):
     lifecycle_every_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 3600.0
     lifecycle_day_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 86_400.0
     collect_every_s: Annotated[float, Meta(ge=0.05, le=604_800)] = 86_400.0
+    access_logs_every_s: Annotated[float, Meta(ge=0.05, le=86_400)] = 60.0

@@ -185,6 +185,7 @@ _TEXTS: Mapping[str, tuple[int, str]] = {
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
     "CastFailed": (400, "Attempt to convert from one data type to another using CAST failed in the SQL expression."),
     "CSVParsingError": (400, "Encountered an error parsing the CSV file. Check the file and try again."),
+    "CrossLocationLoggingProhibited": (403, "Cross S3 location logging not allowed."),
     "DivideByZero": (400, "Attempt to divide by zero in the SQL expression."),
     "ExpressionTooLong": (
         400,

@@ -60,6 +60,10 @@ class Sealing:
         self._master = master
         self._keys = keys
 
+    def own(self) -> Seal:
+        """SSE-S3, which S3 writes its own objects with."""
+        return Seal(Encryption(), self._master)
+
     async def for_write(self, call: AwsCall, bucket: Bucket, key: str) -> Seal:
         """What the request asks for, or the bucket's default."""
         customer = _customer_key(call.parameters)

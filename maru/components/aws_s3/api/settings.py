@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from maru.components.aws_s3.api.reach import Reach, Subject
 from maru.components.aws_s3.errors import refusal
-from maru.components.aws_s3.model import lifecycle, locks, settings
+from maru.components.aws_s3.model import access_log, lifecycle, locks, settings
 from maru.components.aws_s3.model.bucket import Bucket
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
 from maru.core.document import Value
@@ -113,7 +113,6 @@ _ALWAYS_ABSENT = {
     "GetBucketIntelligentTieringConfiguration": ("s3:GetIntelligentTieringConfiguration", "NoSuchConfiguration"),
 }
 _ALWAYS_EMPTY: Mapping[str, tuple[str, Value]] = {
-    "GetBucketLogging": ("s3:GetBucketLogging", {}),
     "ListBucketMetricsConfigurations": ("s3:GetMetricsConfiguration", {"IsTruncated": False}),
     "ListBucketAnalyticsConfigurations": ("s3:GetAnalyticsConfiguration", {"IsTruncated": False}),
     "ListBucketInventoryConfigurations": ("s3:GetInventoryConfiguration", {"IsTruncated": False}),
@@ -134,6 +133,7 @@ class Settings:
             "PutObjectLockConfiguration": AwsOperation(self.put_lock),
             "DeleteBucketReplication": AwsOperation(self.delete_replication),
             "PutBucketReplication": AwsOperation(self.put_replication),
+            "GetBucketLogging": AwsOperation(self.logging),
             "PutBucketLogging": AwsOperation(self.put_logging),
             "GetBucketAccelerateConfiguration": AwsOperation(self.acceleration),
             "PutBucketAccelerateConfiguration": AwsOperation(self.put_acceleration),
@@ -188,14 +188,22 @@ class Settings:
         raise refusal("NotImplemented", "Replication is not implemented.")
 
     async def put_logging(self, call: AwsCall) -> Members:
-        """PutBucketLogging: it can only be turned off."""
-        self._allowed(call, "s3:PutBucketLogging")
-        wanted = (call.parameters.get("BucketLoggingStatus") or {}).get("LoggingEnabled")
-        if wanted:
-            if self._reach.find(str(wanted.get("TargetBucket") or "")) is None:
-                raise refusal("InvalidTargetBucketForLogging", TargetBucket=str(wanted.get("TargetBucket") or ""))
-            raise refusal("NotImplemented", "Server access logging is not implemented.")
+        """PutBucketLogging: to a bucket of the same account and region."""
+        bucket = self._allowed(call, "s3:PutBucketLogging")
+        kept = access_log.checked(settings.without_nothing(call.parameters.get(access_log.SETTING) or {}))
+        if kept is not None:
+            wanted = kept["LoggingEnabled"]
+            target = self._reach.find(str(wanted["TargetBucket"]))
+            if target is None:
+                raise refusal("InvalidTargetBucketForLogging", TargetBucket=str(wanted["TargetBucket"]))
+            access_log.check_target(target, bucket, wanted)
+        await self._reach.set(bucket, access_log.SETTING, kept)
         return {}
+
+    async def logging(self, call: AwsCall) -> Members:
+        """GetBucketLogging."""
+        bucket = self._allowed(call, "s3:GetBucketLogging")
+        return dict(bucket.setting(access_log.SETTING) or {})
 
     async def acceleration(self, call: AwsCall) -> Members:
         """GetBucketAccelerateConfiguration."""

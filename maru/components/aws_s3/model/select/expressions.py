@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any  # values that compare with one another, or raise TypeError
 
 from sqlglot import exp
 
@@ -21,7 +20,7 @@ from maru.components.aws_s3.model.select.values import MISSING, is_nothing
 
 Evaluate = Callable[[object], object]
 Step = tuple[str, bool] | int  # a name and whether it was quoted, or a place in a list
-_COMPARISONS: Mapping[type[exp.Expression], Callable[[Any, Any], bool]] = {
+_COMPARISONS: Mapping[type[exp.Expression], Callable[..., bool]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
     exp.GT: operator.gt,

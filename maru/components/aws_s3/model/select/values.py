@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any  # values that compare with one another, or raise TypeError
 
 from maru.components.aws_s3.errors import refusal
 
@@ -43,7 +42,7 @@ def number_of(value: object) -> int | float | Decimal | None:
             return None
 
 
-def compared(test: Callable[[Any, Any], bool], left: object, right: object) -> bool | None:
+def compared(test: Callable[..., bool], left: object, right: object) -> bool | None:
     """The outcome of a comparison; None where null or missing takes part, or the two do not compare."""
     if is_nothing(left) or is_nothing(right):
         return None
