@@ -215,3 +215,15 @@ def test_what_an_event_brings_harms_no_pipeline(text: str, before: dict[str, Any
 
 def test_a_large_number_has_a_fingerprint() -> None:
     assert one('fingerprint { source => "a" target => "p" method => "MURMUR3" }', a=2**70)["p"] > 0
+
+
+def test_networks_come_from_the_configuration_or_from_a_file(tmp_path: Path) -> None:
+    text = 'cidr { address => ["%{a}", "%{none}"] %s add_tag => "in" }'
+    (tmp_path / "nets").write_text("10.0.0.0/8\nno network\n2001:db8::/32\n")
+    for networks in ('network => ["10.0.0.0/8", "%{net}"]', f'network_path => "{tmp_path / "nets"}"'):
+        filter_ = text.replace("%s", networks)
+        assert one(filter_, a="10.1.2.3").get("tags") == ["in"]
+        assert one(filter_, a="2001:db8::7", net="2001:db8::/32").get("tags") == ["in"]
+        assert "tags" not in one(filter_, a="192.0.2.1")
+    with pytest.raises(Invalid):
+        filtered('cidr { network => ["10.0.0.0/8"] network_path => "/x" }', {})

@@ -6,15 +6,21 @@ Source: Logstash reference, "Uuid", "Urldecode", "Cidr" and "Truncate" filter pl
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, TypeVar
 from urllib.parse import unquote_plus
 
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.filters.shape import Filter, Tools, per_event
 from maru.components.pipelines.model.options import FilterOptions, options_of
+from maru.core.errors import Invalid
 from maru.wire.logstash.references import Reference, parse_reference
 from maru.wire.logstash.syntax import Plugin
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
 
 
 class UuidOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,10 +43,13 @@ class UrldecodeOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_
 
 
 class CidrOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """address and network are formatted with the event."""
+    """address and network are formatted with the event. network_path: a file of networks, read again in s."""
 
     address: Sequence[str] = ()
     network: Sequence[str] = ()
+    network_path: str = ""
+    separator: str = "\n"
+    refresh_interval: float = 600
 
 
 class TruncateOptions(FilterOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,19 +99,44 @@ def build_urldecode(plugin: Plugin, tools: Tools) -> Filter:
 
 
 def build_cidr(plugin: Plugin, tools: Tools) -> Filter:
-    """cidr: successful when an address lies in one of the networks."""
+    """cidr: successful when an address lies in one of the networks. Raises Invalid: a file that cannot be read."""
     options = options_of(plugin, CidrOptions, "filter")
+    if options.network and options.network_path:
+        raise Invalid(what="cidr", why="network and network_path exclude each other", fix="give one")
+    kept = _networks_of(options, tools)
+    read_s = tools.monotonic_s()
 
     def is_successful(event: Event) -> bool:
-        try:
-            networks = [ipaddress.ip_network(event.sprintf(text), strict=False) for text in options.network]
-            return any(
-                ipaddress.ip_address(event.sprintf(text)) in network for text in options.address for network in networks
-            )
-        except ValueError:
-            return False
+        nonlocal kept, read_s
+        if options.network_path and tools.monotonic_s() - read_s >= options.refresh_interval:
+            read_s = tools.monotonic_s()
+            with suppress(Invalid):  # the old ones go on
+                kept = _networks_of(options, tools)
+        addresses = _each(ipaddress.ip_address, map(event.sprintf, options.address))
+        networks = [*kept, *_each(_network, map(event.sprintf, options.network))]
+        return any(address in network for address in addresses for network in networks)
 
     return per_event(options, is_successful)
+
+
+def _networks_of(options: CidrOptions, tools: Tools) -> Sequence[Network]:
+    if not options.network_path:
+        return ()
+    text = tools.read_file(Path(options.network_path)).decode("utf-8", "replace")
+    return _each(_network, map(str.strip, text.split(options.separator)))
+
+
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text, strict=False)
+
+
+def _each(read: Callable[[str], T], texts: Iterable[str]) -> Sequence[T]:
+    """What can be read; what cannot matches nothing."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(read(text))
+    return found
 
 
 def build_truncate(plugin: Plugin, tools: Tools) -> Filter:
