@@ -18,7 +18,7 @@ from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.media import as_yaml
 from maru.wire.elastic.tables import ColumnFault, chosen, help_text, ordered, text, values
-from maru.wire.elastic.units import size_text
+from maru.wire.elastic.units import duration_text, size_text
 
 Rows = Callable[[Call], Awaitable[list[Object]]]
 
