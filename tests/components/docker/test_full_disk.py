@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ async def engine(needs: component.Needs, site: Site) -> AsyncIterator[Engine]:
                     await real.runtime.remove(status.id)
         assert mount_points(str(site.data_dir)) == [str(site.data_dir)]
     finally:
+        shutil.rmtree(component.state_folder(site), ignore_errors=True)
         unmount_blocking(str(site.data_dir))
 
 
