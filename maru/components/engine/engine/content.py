@@ -158,8 +158,8 @@ class Content:
             self._unpacking.pop(diff_id, None)
 
     def blobs(self) -> Sequence[str]:
-        """The digests of all blobs."""
-        return [digest_named(file.name) for file in self._blobs.glob("*/*")]
+        """The digests of all blobs; what else somebody put there is left alone."""
+        return [name for file in self._blobs.glob("*/*") if is_digest(name := f"{file.parent.name}:{file.name}")]
 
     def layers(self) -> Sequence[str]:
         """The digests of all unpacked layers."""
