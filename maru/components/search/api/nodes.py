@@ -6,8 +6,10 @@ Source: Elasticsearch reference, "Nodes info API", "Nodes stats API", "Cluster s
 from __future__ import annotations
 
 import os
+import re
 import resource
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from maru.components.search.api.cluster import _disk, _processors
@@ -15,7 +17,10 @@ from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import _RANK, figures_of, memory_bytes, status_of_index
 from maru.components.search.api.house import CLUSTER, VERSION, House
 from maru.components.search.api.stat_shape import _stat
+from maru.components.search.api.statistics import _METRICS, _chosen
+from maru.components.search.errors import illegal, unsupported
 from maru.components.search.model.settings import flat
+from maru.wire.elastic.json import Object
 
 
 class NodeApi:
@@ -27,13 +32,20 @@ class NodeApi:
     def routes(self) -> Sequence[Route]:
         return [
             Route("GET", "/_cluster/stats", self.stats),
+            Route("GET", "/_cluster/stats/nodes/{node}", self.stats),
             Route("GET", "/_nodes", self.nodes),
             Route("GET", "/_nodes/{node}", self.nodes),
             Route("GET", "/_nodes/{node}/{metric}", self.nodes),
             Route("GET", "/_nodes/stats", self.node_stats),
             Route("GET", "/_nodes/stats/{metric}", self.node_stats),
+            Route("GET", "/_nodes/stats/{metric}/{index_metric}", self.node_stats),
             Route("GET", "/_nodes/{node}/stats", self.node_stats),
             Route("GET", "/_nodes/{node}/stats/{metric}", self.node_stats),
+            Route("GET", "/_nodes/{node}/stats/{metric}/{index_metric}", self.node_stats),
+            Route("GET", "/_nodes/hot_threads", self.refused),
+            Route("GET", "/_nodes/{node}/hot_threads", self.refused),
+            Route("GET", "/_nodes/usage", self.refused),
+            Route("GET", "/_nodes/{node}/usage", self.refused),
         ]
 
     async def stats(self, call: Call) -> Reply:
@@ -76,7 +88,9 @@ class NodeApi:
         )
 
     async def nodes(self, call: Call) -> Reply:
-        node = self._house.node_id
+        expression, metrics = call.part("node", "_all"), call.part("metric")
+        if not metrics and set(expression.split(",")) <= _PARTS:
+            expression, metrics = "_all", expression
         port = self._house.site.port(self._house.config.port)
         entry = {
             "name": self._house.site.node_name,
@@ -107,9 +121,30 @@ class NodeApi:
         }
         if call.flag("flat_settings"):
             entry["settings"] = flat(entry["settings"])
+        return self._told(expression, _with_metrics(call, entry, _PARTS, metrics))
+
+    def _told(self, expression: str, entry: Object) -> Reply:
+        """The node, where the expression names it."""
+        site = self._house.site
+        names = (self._house.node_id, site.node_name, "127.0.0.1")
+        is_here = False
+        for one in expression.split(","):
+            name, _, value = one.partition(":")
+            if value:
+                is_here = (name in ("data", "ingest", "master")) == (value == "true") or is_here
+            else:
+                is_here = is_here or one in _HERE or any(fnmatchcase(known, one) for known in names)
         return Reply(
-            {"_nodes": {"total": 1, "successful": 1, "failed": 0}, "cluster_name": CLUSTER, "nodes": {node: entry}}
+            {
+                "_nodes": {"total": int(is_here), "successful": int(is_here), "failed": 0},
+                "cluster_name": CLUSTER,
+                "nodes": {self._house.node_id: entry} if is_here else {},
+            }
         )
+
+    async def refused(self, call: Call) -> Reply:
+        """What threads do and how often each action was asked for is not known."""
+        raise unsupported(f"[{call.request.path}]")
 
     async def node_stats(self, call: Call) -> Reply:
         indices = self._house.indices.all()
@@ -148,10 +183,34 @@ class NodeApi:
             "script": {},
             "indexing_pressure": {"memory": {}},
         }
-        return Reply(
-            {
-                "_nodes": {"total": 1, "successful": 1, "failed": 0},
-                "cluster_name": CLUSTER,
-                "nodes": {self._house.node_id: entry},
-            }
-        )
+        metrics = re.sub(r"\bbreaker\b", "breakers", call.part("metric"))
+        wanted = [one for one in call.part("index_metric").split(",") if one and one != "_all"]
+        strange = sorted(set(wanted) - set(_METRICS) - {"suggest"})
+        if strange:
+            raise illegal(f"request [{call.request.path}] contains unrecognized index metric: [{strange[0]}]")
+        entry["indices"] = _chosen(total, wanted)
+        return self._told(call.part("node", "_all"), _with_metrics(call, entry, _STATS, metrics))
+
+
+_HERE = ("_all", "*", "_local", "_master", "_cluster_manager")
+_PARTS = frozenset(
+    "settings os process jvm thread_pool transport http plugins modules ingest aggregations indices "
+    "remote_cluster_server".split()
+)
+_STATS = frozenset(
+    "indices os process jvm thread_pool fs transport http breakers script discovery ingest indexing_pressure "
+    "adaptive_selection script_cache repositories allocations".split()
+)
+
+
+def _with_metrics(call: Call, entry: Object, known: frozenset[str], metrics: str) -> Object:
+    """The entry with the parts that were asked for. Raises illegal_argument_exception."""
+    wanted = {one for one in metrics.split(",") if one}
+    if not wanted or "_all" in wanted:
+        return entry
+    if "_none" in wanted and len(wanted) == 1:
+        wanted = set()
+    strange = sorted(wanted - known)
+    if strange:
+        raise illegal(f"request [{call.request.path}] contains unrecognized metric: [{strange[0]}]")
+    return {name: one for name, one in entry.items() if name not in known or name in wanted}
