@@ -173,3 +173,12 @@ async def test_a_trust_policy_that_is_none_is_refused_or_where_told_kept_and_let
         made = await iam("CreateRole", RoleName="any", AssumeRolePolicyDocument="some policy")
         with pytest.raises(Denied):
             await assume(iam, made["Role"]["Arn"])
+
+
+async def test_an_empty_description_is_one_and_none_is_none(iam: Iam) -> None:
+    document = trust({"AWS": ACCOUNT})
+    made = [
+        (await iam("CreateRole", RoleName=name, AssumeRolePolicyDocument=document, **more))["Role"]["Description"]
+        for name, more in (("said", {"Description": "worker"}), ("empty", {"Description": ""}), ("silent", {}))
+    ]
+    assert made == ["worker", "", None]

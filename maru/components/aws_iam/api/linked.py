@@ -57,9 +57,10 @@ class Linked:
             "name": name,
             "path": f"/aws-service-role/{service}/",
             "trust": msgspec.json.encode(trust).decode(),
-            "description": given.get("Description") or "",
             "service": service,
         }
+        if given.get("Description") is not None:
+            spec["description"] = given["Description"]
         members = role_members(await self._book.roles.create(call.account, name, spec))
         del members["MaxSessionDuration"]
         return {"Role": members}

@@ -73,11 +73,12 @@ class Roles:
             "name": name,
             "path": path,
             "trust": trust,
-            "description": given.get("Description") or "",
             "maxSessionS": _session_s(given.get("MaxSessionDuration")),
             "boundary": self.check_boundary(call, given.get("PermissionsBoundary")),
             "tags": check_tags(given.get("Tags")),
         }
+        if given.get("Description") is not None:
+            spec["description"] = given["Description"]
         role = await self._book.roles.create(call.account, name, spec)
         members = role_members(role, with_tags=True)
         if given.get("MaxSessionDuration") is None:

@@ -58,7 +58,7 @@ def role_members(role: Role, *, with_tags: bool = False) -> Members:
         "Arn": role.arn,
         "CreateDate": role.created_at,
         "AssumeRolePolicyDocument": encoded(role.fields.trust),
-        "Description": role.fields.description or None,
+        "Description": role.fields.description,
         "MaxSessionDuration": role.fields.max_session_s,
     }
     if with_tags:

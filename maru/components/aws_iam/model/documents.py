@@ -109,7 +109,7 @@ class RoleFields(msgspec.Struct, frozen=True, rename="camel"):
     trust: Written
     name: str = ""
     path: str = "/"
-    description: str = ""
+    description: str | None = None
     max_session_s: int = 3600
     boundary: str = ""
     tags: dict[str, str] = {}
