@@ -27,6 +27,7 @@ from maru.wire.logstash.syntax import Plugin
 LOOK_S = 0.25
 FIND_S = 0.5
 SAVE_S = 1.0
+KNOWN_S = 2.0  # how long lines wait for what is known of their container; an informer may be a moment behind
 BY_UID = "uid"
 CONTAINERS = Resource("engine.maru.dev", "v1", "containers", "Container", namespaced=False)
 CONTAINERS_DEFINITION = "containers.engine.maru.dev"
@@ -52,6 +53,7 @@ class Containers:
         self._docker: Informer | None = None  # once there is such a kind: a platform without docker has none
         self._parts: dict[str, LineParts] = {}
         self._about: dict[str, Mapping[str, object]] = {}
+        self._met_s: dict[str, float] = {}
 
     async def run(self, emit: Emit) -> None:
         folder = self._ground.site.folder("pipelines")
@@ -95,11 +97,15 @@ class Containers:
         return [Path(path) for path in paths]
 
     async def _give(self, tails: Tails, file: Tailed, emit: Emit) -> int:
+        about = dict(self._known(file))
+        if file.inode not in self._about:
+            now_s = self._ground.monotonic_s()
+            if now_s - self._met_s.setdefault(file.inode, now_s) < KNOWN_S:
+                return 0
         lines = await asyncio.to_thread(tails.read_blocking, file)
         if not lines:
             return 0
         parts = self._parts.setdefault(file.inode, LineParts())
-        about = dict(self._known(file))
         now = self._ground.now()
         events: list[Event] = []
         for line, end in lines:
@@ -149,10 +155,9 @@ class Containers:
 
     def _forget(self, files: Sequence[Tailed]) -> None:
         here = {file.inode for file in files}
-        for inode in [inode for inode in self._parts if inode not in here]:
-            del self._parts[inode]
-        for inode in [inode for inode in self._about if inode not in here]:
-            del self._about[inode]
+        for kept in (self._parts, self._about, self._met_s):
+            for inode in [inode for inode in kept if inode not in here]:
+                del kept[inode]
 
     async def _save(self, tails: Tails) -> None:
         try:
