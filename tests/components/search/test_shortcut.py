@@ -78,10 +78,13 @@ def test_usual_documents_take_it_and_others_do_not() -> None:
         "message": "Connection to 10.0.0.1 timed out",
         "took": 3,
         "pod": {"name": "web", "node": {"cpu": 2}},
+        "labels": {"app": "web", "tier.name": "front"},
     }
     flat = shortcut.read(msgspec.json.encode(usual))
     assert flat is not None
+    raw = msgspec.json.encode(usual)
     told = _columns(flat.texts("1", 2, 3, ""))
+    assert told == _columns(Parser(MAPPING).parse(usual, "1", raw).texts("1", 2, 3, ""))
     assert told["f_message"] == ["connection to 10.0.0.1 timed out"]
     assert told["_fields"] == ["_ignored:message.keyword", "message"]
     assert told[MAPPING.fields["@timestamp"].column] == [1706933106789]

@@ -29,6 +29,8 @@ _MILLIS = range(10**9, 253402300800000)  # fewer digits are a year, more are pas
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z")
 _LARGEST = {"float": 3.4028235e38, "double": 1.7976931348623157e308}
 
+FLATTENED = ("flattened", "flat_object")
+
 Change = Callable[[Json], Json]
 
 
@@ -134,6 +136,11 @@ class Shortcut:
 
     def _take(self, field: Field, path: str) -> Json:
         """Note where the field's values go; the type they are to have, None where it is not plain."""
+        if field.kind in FLATTENED:
+            self._leaves += [
+                _Leaf(path, column.name, change) for column, change in zip(field.columns, _PARTS, strict=True)
+            ]
+            return dict[str, str]
         own = _leaf(field, path)
         children = [_leaf(child, path) for child in field.multi]
         if own is None or field.copy_to or field.null_value is not None:
@@ -143,6 +150,17 @@ class Shortcut:
             return None
         self._leaves += found
         return _type(field) if not children else str
+
+
+def _values(value: dict[str, str]) -> Json:
+    return list(value.values()) or UNSET
+
+
+def _keyed(value: dict[str, str]) -> Json:
+    return [f"{name}\0{one}" for name, one in value.items()] or UNSET
+
+
+_PARTS = (_values, _keyed)  # of a flattened field: as `parsing` puts them
 
 
 def _leaf(field: Field, path: str) -> _Leaf | None:
