@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from maru.components.aws_s3.engine import contents
 from maru.core.errors import Broken
 from tests.components.aws_s3.conftest import World
 from tests.components.aws_s3.waiting import wait_until
@@ -155,6 +156,17 @@ async def test_a_reader_is_given_what_it_found_however_long_it_takes(s3: World) 
     assert b"".join([piece async for piece in again["Body"]]) == LARGE
     del slow, again
     await wait_until(lambda: not list(s3.folder.glob("content/??/*")), s3.clock)
+
+
+async def test_uploads_that_hold_too_much_together_are_told_to_slow_down_and_lose_nothing(
+    s3: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "PENDING_BYTES_MAX", 300_000)
+    bucket = await s3.bucket()
+    await s3.put(bucket, "a", b"x" * 250_000)
+    assert await s3.refused("PutObject", b"y" * 350_000, Bucket=bucket, Key="a") == "SlowDown"
+    assert (await s3("GetObject", Bucket=bucket, Key="a"))["Body"] == b"x" * 250_000
+    await s3.put(bucket, "b", b"y" * 250_000)
 
 
 async def test_response_headers_can_be_overridden_by_who_signed(s3: World) -> None:

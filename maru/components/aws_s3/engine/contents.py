@@ -19,6 +19,7 @@ from weakref import finalize
 
 from maru.components.aws_s3.engine.blocks import BLOCK_BYTES, STORED_BYTES, Cipher, block_count
 from maru.components.aws_s3.engine.digests import Digests
+from maru.components.aws_s3.errors import refusal
 from maru.components.aws_s3.model.entry import Segment
 from maru.core.clock import Clock
 from maru.core.errors import Broken, Unavailable
@@ -26,6 +27,8 @@ from maru.core.ids import Ids
 
 WINDOW_BYTES = 4 * BLOCK_BYTES
 """What goes to a thread at once; an upload or a download holds at most three of these."""
+PENDING_BYTES_MAX = 256 * 1024 * 1024
+"""What all uploads together may hold that is not on its way to the disk yet; beyond it S3 says SlowDown."""
 THREADS = 4
 T = TypeVar("T")
 
@@ -50,6 +53,8 @@ class Contents:
         self._held: Counter[int] = Counter()
         self._let_go: deque[tuple[int, ...]] = deque()  # what an end of life, on whatever thread, puts down
         self._looks: Counter[int] = Counter()
+        self._pending: dict[int, int] = {}  # bytes by the number of an upload
+        self._pending_bytes = 0
         self._discards = 0
         self._unwanted: deque[tuple[int, int]] = deque()
         self._has_unwanted = asyncio.Event()
@@ -80,6 +85,7 @@ class Contents:
         try:
             async for piece in pieces:
                 pending += piece
+                self._note_pending(number, len(pending))
                 if len(pending) <= WINDOW_BYTES:
                     continue
                 if write is not None:
@@ -104,6 +110,8 @@ class Contents:
             if sink is not None:
                 self._threads.submit(sink.drop_blocking)
             raise
+        finally:
+            self._note_pending(number, 0)
 
     def settle(self, segments: Iterable[Segment]) -> None:
         """The index names them now, or never will: they may be collected."""
@@ -207,6 +215,14 @@ class Contents:
         found = await self._on_thread(lambda: [int(name, 16) for name in os.listdir(folder)])  # noqa: PTH208 - names alone
         waiting = {number for _, number in self._unwanted}
         return [number for number in found if number not in self._fresh and number not in waiting]
+
+    def _note_pending(self, number: int, size_bytes: int) -> None:
+        """Raises SlowDown when all uploads together hold too much."""
+        self._pending_bytes += size_bytes - self._pending.pop(number, 0)
+        if size_bytes:
+            self._pending[number] = size_bytes
+        if size_bytes and self._pending_bytes > PENDING_BYTES_MAX:
+            raise refusal("SlowDown")
 
     def _count_let_go(self) -> None:
         while self._let_go:
