@@ -22,6 +22,7 @@ from maru.components.aws_s3.api.reach import Reach
 from maru.components.aws_s3.api.sealing import Sealing
 from maru.components.aws_s3.api.select import Select
 from maru.components.aws_s3.api.settings import Settings
+from maru.components.aws_s3.api.several import Several
 from maru.components.aws_s3.api.website import Website
 from maru.components.aws_s3.config import AwsS3Config
 from maru.components.aws_s3.controllers.access_logs import AccessLogs
@@ -106,6 +107,7 @@ class S3:
             Copies(reach, sealing, gets),
             Select(reach, sealing, gets),
             Settings(reach),
+            Several(reach),
             Access(reach),
             Marks(reach),
             Website(reach, gets),

@@ -182,6 +182,10 @@ _TEXTS: Mapping[str, tuple[int, str]] = {
         "method.",
     ),
     "SlowDown": (503, "Please reduce your request rate."),
+    "TooManyConfigurations": (
+        400,
+        "You are attempting to create a new configuration but have already reached the limit.",
+    ),
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed"),
     "CastFailed": (400, "Attempt to convert from one data type to another using CAST failed in the SQL expression."),
     "CSVParsingError": (400, "Encountered an error parsing the CSV file. Check the file and try again."),
@@ -195,6 +199,7 @@ _TEXTS: Mapping[str, tuple[int, str]] = {
         400,
         "The file is not in a supported compression format. Only GZIP and BZIP2 are supported.",
     ),
+    "InvalidConfigurationId": (400, "The specified configuration ID is invalid."),
     "InvalidDataType": (400, "The SQL expression contains an invalid data type."),
     "InvalidExpressionType": (400, "The ExpressionType is not valid. Only SQL expressions are supported."),
     "InvalidFileHeaderInfo": (400, "The FileHeaderInfo is not valid. Only NONE, USE, and IGNORE are supported."),

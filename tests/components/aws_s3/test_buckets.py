@@ -243,3 +243,34 @@ async def test_a_default_retention_is_given_to_new_objects(s3: World) -> None:
         await s3.refused("PutBucketVersioning", Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
         == "InvalidBucketState"
     )
+
+
+async def test_a_bucket_keeps_several_configurations_of_a_kind_by_their_ids(s3: World) -> None:
+    bucket = await s3.bucket()
+    whole = {"Id": "whole"}
+    tiers = [{"AccessTier": "ARCHIVE_ACCESS", "Days": 90}]
+    cold = {"Id": "cold", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "Tierings": tiers}
+    await s3("PutBucketMetricsConfiguration", Bucket=bucket, Id="whole", MetricsConfiguration=whole)
+    put, kept = "PutBucketIntelligentTieringConfiguration", "IntelligentTieringConfiguration"
+    await s3(put, Bucket=bucket, Id="cold", IntelligentTieringConfiguration=cold)
+    early = {**cold, "Tierings": [{"AccessTier": "ARCHIVE_ACCESS", "Days": 89}]}
+    code = await s3.refused(put, Bucket=bucket, Id="cold", IntelligentTieringConfiguration=early)
+    assert code == "InvalidArgument"
+    assert (await s3(f"GetBucket{kept}", Bucket=bucket, Id="cold"))[kept] == cold
+    listed = await s3("ListBucketMetricsConfigurations", Bucket=bucket)
+    assert listed == {"IsTruncated": False, "MetricsConfigurationList": [whole]}
+    await s3("DeleteBucketMetricsConfiguration", Bucket=bucket, Id="whole")
+    gone = await s3.refused("GetBucketMetricsConfiguration", Bucket=bucket, Id="whole")
+    assert gone == "NoSuchConfiguration"
+
+
+async def test_metrics_configurations_are_listed_a_hundred_at_a_time(s3: World) -> None:
+    bucket = await s3.bucket()
+    for number in range(101):
+        one = {"Id": f"m{number:03}"}
+        await s3("PutBucketMetricsConfiguration", Bucket=bucket, Id=one["Id"], MetricsConfiguration=one)
+    first = await s3("ListBucketMetricsConfigurations", Bucket=bucket)
+    token = first["NextContinuationToken"]
+    rest = await s3("ListBucketMetricsConfigurations", Bucket=bucket, ContinuationToken=token)
+    assert (first["IsTruncated"], len(first["MetricsConfigurationList"])) == (True, 100)
+    assert rest["MetricsConfigurationList"] == [{"Id": "m100"}]

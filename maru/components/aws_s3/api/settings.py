@@ -107,16 +107,12 @@ _NOTHING: Mapping[str, Value] = {
 _ACCELERATE = "AccelerateConfiguration"
 _ALWAYS_ABSENT = {
     "GetBucketReplication": ("s3:GetReplicationConfiguration", "ReplicationConfigurationNotFoundError"),
-    "GetBucketMetricsConfiguration": ("s3:GetMetricsConfiguration", "NoSuchConfiguration"),
     "GetBucketAnalyticsConfiguration": ("s3:GetAnalyticsConfiguration", "NoSuchConfiguration"),
     "GetBucketInventoryConfiguration": ("s3:GetInventoryConfiguration", "NoSuchConfiguration"),
-    "GetBucketIntelligentTieringConfiguration": ("s3:GetIntelligentTieringConfiguration", "NoSuchConfiguration"),
 }
 _ALWAYS_EMPTY: Mapping[str, tuple[str, Value]] = {
-    "ListBucketMetricsConfigurations": ("s3:GetMetricsConfiguration", {"IsTruncated": False}),
     "ListBucketAnalyticsConfigurations": ("s3:GetAnalyticsConfiguration", {"IsTruncated": False}),
     "ListBucketInventoryConfigurations": ("s3:GetInventoryConfiguration", {"IsTruncated": False}),
-    "ListBucketIntelligentTieringConfigurations": ("s3:GetIntelligentTieringConfiguration", {"IsTruncated": False}),
 }
 
 

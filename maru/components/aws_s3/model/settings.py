@@ -7,6 +7,8 @@ PutBucketNotificationConfiguration.
 
 from __future__ import annotations
 
+import re
+
 from maru.components.aws_s3.errors import bad_argument, refusal
 from maru.core.document import Value
 
@@ -49,6 +51,8 @@ _NO_CONDITION = (
     "Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be "
     "present."
 )
+_TIER_DAYS_MIN = {"ARCHIVE_ACCESS": 90, "DEEP_ARCHIVE_ACCESS": 180}
+_TIER_DAYS_MAX = 730
 OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -182,6 +186,35 @@ def check_request_payment(members: Value) -> Value:
     if members.get("Payer") not in ("Requester", "BucketOwner"):
         raise refusal("MalformedXML")
     return members
+
+
+def check_metrics(members: Value) -> None:
+    """Of MetricsConfiguration."""
+    _check_id_and_filter(members)
+
+
+def check_tiering(members: Value) -> None:
+    """Of IntelligentTieringConfiguration: each archive tier once, in its days."""
+    _check_id_and_filter(members)
+    tierings = members.get("Tierings") or []
+    tiers = [one.get("AccessTier") for one in tierings]
+    if members.get("Status") not in ("Enabled", "Disabled") or not tiers or len(set(tiers)) < len(tiers):
+        raise refusal("MalformedXML")
+    for one in tierings:
+        days_min = _TIER_DAYS_MIN.get(one.get("AccessTier"))
+        if days_min is None:
+            raise refusal("MalformedXML")
+        if not days_min <= int(one.get("Days") or 0) <= _TIER_DAYS_MAX:
+            text = f"'Days' of {one['AccessTier']} is from {days_min} to {_TIER_DAYS_MAX}"
+            raise bad_argument(text, "Days", one.get("Days", ""))
+
+
+def _check_id_and_filter(members: Value) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", str(members.get("Id", ""))):
+        raise refusal("InvalidConfigurationId")
+    chosen = members.get("Filter")
+    if chosen is not None and len(chosen) != 1:
+        raise refusal("MalformedXML")
 
 
 def _check_routing(rule: Value) -> None:
