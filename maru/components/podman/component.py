@@ -21,7 +21,6 @@ from maru.components.podman.api.system import SystemApi
 from maru.components.podman.api.transfers import TransferApi
 from maru.components.podman.api.views import Podman
 from maru.components.podman.api.volumes import VolumeApi
-from maru.components.podman.config import PodmanConfig
 from maru.components.podman.controllers import pods
 from maru.components.podman.controllers.asking import Asking
 from maru.components.podman.controllers.containers import Containers
@@ -66,7 +65,6 @@ class Needs:
     clients: Clients
     clock: Clock
     ids: Ids
-    config: PodmanConfig
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from maru.components.docker import component as docker_component
 from maru.components.engine.engine.content import Content
 from maru.components.engine.engine.held import HeldContent
 from maru.components.podman import component
-from maru.components.podman.config import PodmanConfig
 from maru.core.site import Site
 from tests.components.docker.conftest import House
 from tests.components.engine.conftest import site
@@ -37,7 +36,6 @@ async def opened(house: House, folder: Path) -> AsyncIterator[tuple[aiohttp.Clie
             needs.clients,
             needs.clock,
             needs.ids,
-            PodmanConfig(),
         )
         async with (
             component.open(own),

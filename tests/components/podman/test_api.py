@@ -190,3 +190,27 @@ async def test_events_have_podmans_words(sessions: Both) -> None:
     async with podman.get(f"{V5}/events", params=query) as response:
         words = [json.loads(line)["Action"] for line in (await response.text()).splitlines()]
     assert words == ["create", "start", "died", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("containers/create", "["),
+        ("containers/create", '{"image": ["a"]}'),
+        ("containers/create", '{"image": "busybox", "resource_limits": {"cpu": "x"}}'),
+        ("containers/create", '{"image": "busybox", "timezone": "../../etc/passwd"}'),
+        ("containers/one/update", '{"memory": "x"}'),
+        ("containers/one/update", '{"health_retries": "x"}'),
+        ("networks/create", '{"name": "x", "subnets": "x"}'),
+        ("pods/create", '{"name": "a/b"}'),
+        ("manifests/Upper", "{}"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_and_leaves_nothing(
+    sessions: Both, house: House, path: str, body: str
+) -> None:
+    podman, _ = sessions
+    await create(podman, "true", name="one")
+    answer = await call(podman, "POST", f"{V5}/{path}", 400, data=body)
+    assert (set(answer), answer["response"]) == ({"cause", "message", "response"}, 400)
+    assert (len(house.runtime.list()), house.clients.all(PODS)) == (1, [])

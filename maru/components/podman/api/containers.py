@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said, values
+from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.create import resources
 from maru.components.podman.model.health import changed_check
@@ -65,7 +65,7 @@ class ContainerApi:
     async def list(self, request: Request, _: str) -> Answer:
         podman = self.podman
         filters = filters_of(request, KNOWN)
-        limit = int(request.query_get("limit") or request.query_get("last") or 0)
+        limit = int(number(request, "limit") or number(request, "last"))
         is_all = is_true(request, "all") or limit > 0 or bool({"status", "exited"} & set(filters))
         found = await podman.containers.all(with_size=is_true(request, "size"))
         kept = selected(found, filters, self._lookups(found))
@@ -104,9 +104,9 @@ class ContainerApi:
         check = changed_check(view.engine["Config"].get("Healthcheck") or {}, body)
         limits = {key: body[key] for key in ("cpu", "memory", "pids", "blockIO") if body.get(key)}
         change: Value = resources({**limits, **{key: body.get(key) for key in ("unified", "rdma", "hugepageLimits")}})
-        policy, tries = request.query_get("restartPolicy"), request.query_get("restartRetries")
+        policy, tries = request.query_get("restartPolicy"), int(number(request, "restartRetries"))
         if policy:
-            change["RestartPolicy"] = {"Name": policy, "MaximumRetryCount": int(tries or 0)}
+            change["RestartPolicy"] = {"Name": policy, "MaximumRetryCount": tries}
         if change:
             await podman.asking.answer("POST", f"/containers/{view.id}/update", body=change)
         if check is not None:

@@ -80,10 +80,7 @@ def router(routes: Sequence[Route], engine: EngineApi) -> Handler:
                 allowed.append(route.method)
         if allowed:
             return json_answer(fault("method not allowed", "method not allowed", 405), 405)
-        words = f"{request.method} {path} is not supported by Maru"
-        return json_answer(
-            fault(words, words, 501 if path.count("/") > 1 else 404), 501 if path.count("/") > 1 else 404
-        )
+        return failure(errors.NotSupported(what=f"{request.method} {path} is not supported by Maru", why=""))
 
     async def answer(request: Request) -> Answer:
         given = await chosen(request)
@@ -119,6 +116,16 @@ def is_true(request: Request, name: str, default: bool = False) -> bool:
     if text in ("0", "f", "false", "no", "none"):
         return False
     raise said(errors.Invalid, f'failed to parse parameters: schema: error converting value for "{name}"')
+
+
+def number(request: Request, name: str, default: float = 0) -> float:
+    """A numeric query value. Raises Invalid."""
+    text = request.query_get(name)
+    try:
+        return float(text) if text else default
+    except ValueError as error:
+        words = f'failed to parse parameters: schema: error converting value for "{name}"'
+        raise said(errors.Invalid, words) from error
 
 
 def values(request: Request, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, filters_of, is_true, said, values
+from maru.components.podman.api.edge import NO_CONTENT, Route, filters_of, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.controllers.manifests import Manifests
 from maru.components.podman.model.images import KNOWN, details, selected, summary
@@ -111,9 +111,11 @@ class ImageApi:
         if is_true(request, "listTags"):
             raise NotSupported(what="listTags is not supported", why="", fix="leave it out")
         filters = filters_of(request, ("is-official", "is-automated", "stars"))
-        count = int(request.query_get("limit") or 0) or SEARCH_MAX
+        count = int(number(request, "limit")) or SEARCH_MAX
         found = await self.podman.registries.search(request.query_get("term"), count)
-        stars = int((filters.get("stars") or ["0"])[0])
+        least = (filters.get("stars") or ["0"])[0]
+        if not least.isdigit():
+            raise said(Invalid, f"incorrect value type for stars filter: {least!r}")
         official = filters.get("is-official")
         rows = [
             {
@@ -126,7 +128,7 @@ class ImageApi:
                 "Tag": "",
             }
             for each in found
-            if each.stars >= stars and (not official or (official[0] == "true") == each.is_official)
+            if each.stars >= int(least) and (not official or (official[0] == "true") == each.is_official)
         ]
         return json_answer(rows)
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, is_true, said, values
+from maru.components.podman.api.edge import NO_CONTENT, Route, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.inspect import View
 from maru.components.podman.model.top import asked_columns, shown_processes
 from maru.core.document import Value
-from maru.core.errors import Conflict, Invalid, NotFound
+from maru.core.errors import Conflict, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.wire.libpod.faults import WRONG_STATE
@@ -102,10 +102,7 @@ class RunningApi:
         asked = values(request, "ps_args")
         if not is_true(request, "stream"):
             return json_answer(await self.processes(name, asked))
-        try:
-            delay_s = float(request.query_get("delay") or 5)
-        except ValueError as error:
-            raise said(Invalid, f"invalid delay: {error}") from error
+        delay_s = number(request, "delay", 5)
         first = await self.processes(name, asked)
 
         async def pour() -> AsyncIterator[bytes]:
@@ -136,7 +133,7 @@ class RunningApi:
             views = [view for view in await self.podman.containers.all() if view.is_running]
         if not is_true(request, "stream", default=True):
             return json_answer({"Error": None, "Stats": await self.podman.containers.figures(views)})
-        interval_s = max(float(request.query_get("interval") or 5), STATS_S_MIN)
+        interval_s = max(number(request, "interval", 5), STATS_S_MIN)
         return Answer(200, self._pour_stats([view.id for view in views] if names else [], interval_s), _JSON)
 
     async def _pour_stats(self, ids: Sequence[str], interval_s: float) -> AsyncIterator[bytes]:

@@ -122,8 +122,8 @@ def _host_config(spec: ContainerSpec, remembered: Remembered) -> Value:
 
 
 def resources(limits: Value) -> Value:
-    """OCI resource limits as HostConfig says them. Raises NotSupported."""
-    cpu, memory = limits.get("cpu") or {}, limits.get("memory") or {}
+    """OCI resource limits as HostConfig says them. Raises Invalid, NotSupported."""
+    cpu, memory, pids, block = (_section(limits, name) for name in ("cpu", "memory", "pids", "blockIO"))
     for name in ("network", "rdma", "hugepageLimits", "unified", "devices"):
         if limits.get(name):
             raise NotSupported(what=f"resource_limits.{name} is not supported", why="", fix="leave it out")
@@ -143,10 +143,17 @@ def resources(limits: Value) -> Value:
         "MemorySwap": memory.get("swap"),
         "MemorySwappiness": memory.get("swappiness"),
         "OomKillDisable": memory.get("disableOOMKiller"),
-        "PidsLimit": (limits.get("pids") or {}).get("limit"),
-        "BlkioWeight": (limits.get("blockIO") or {}).get("weight"),
+        "PidsLimit": pids.get("limit"),
+        "BlkioWeight": block.get("weight"),
     }
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def _section(limits: Value, name: str) -> Value:
+    section = limits.get(name) or {}
+    if not isinstance(section, dict) or not all(isinstance(each, str | int | None) for each in section.values()):
+        raise Invalid(what=f"{name} of the resource limits cannot be read: {section!r}", why="")
+    return section
 
 
 def _modes(spec: ContainerSpec, share: PodShare | None, networks: Mapping[str, object]) -> Value:

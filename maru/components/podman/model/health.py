@@ -36,5 +36,7 @@ def changed_check(check: Value, body: Value) -> Value | None:
             except ValueError as error:
                 raise Invalid(what=f"{name}: {error}", why="") from error
     if body.get("health_retries"):
+        if not str(body["health_retries"]).isdigit():
+            raise Invalid(what=f"health_retries is no number: {body['health_retries']!r}", why="")
         changed["Retries"] = int(body["health_retries"])
     return changed if changed != check else None

@@ -5,13 +5,12 @@ Source: podman 5.5, pkg/domain/entities/types ListContainer, pkg/domain/filters/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from maru.components.podman.model.inspect import View, port_map, visible_mounts
-from maru.components.podman.model.names import bare, podman_network
+from maru.components.podman.model.names import bare, matches, podman_network
 from maru.core.document import Value
 from maru.core.errors import Invalid
 from maru.wire.docker.filters import Filters, has_labels
@@ -118,8 +117,8 @@ def _accepts(view: View, filters: Filters, lookups: Lookups) -> bool:
     networks = [podman_network(name) for name in engine["NetworkSettings"].get("Networks") or {}]
     pod_name = lookups.pod_names.get(remembered.pod, "")
     tests: dict[str, Callable[[str], bool]] = {
-        "id": lambda wanted: view.id.startswith(wanted) or _matches(wanted, view.id),
-        "name": lambda wanted: _matches(wanted, view.name),
+        "id": lambda wanted: view.id.startswith(wanted) or matches(wanted, view.id),
+        "name": lambda wanted: matches(wanted, view.name),
         "status": lambda wanted: view.status == wanted or {wanted, view.status} == {"stopped", "exited"},
         "exited": lambda wanted: view.status in ("exited", "stopped") and str(engine["State"]["ExitCode"]) == wanted,
         "ancestor": lambda wanted: lookups.is_image(wanted, engine["Image"]),
@@ -132,7 +131,7 @@ def _accepts(view: View, filters: Filters, lookups: Lookups) -> bool:
         "network": lambda wanted: wanted in networks or wanted == host["NetworkMode"],
         "restart-policy": lambda wanted: host["RestartPolicy"]["Name"] == wanted,
         "command": lambda wanted: (
-            engine["Path"] == wanted or _matches(wanted, " ".join([engine["Path"], *engine["Args"]]))
+            engine["Path"] == wanted or matches(wanted, " ".join([engine["Path"], *engine["Args"]]))
         ),
         "should-start-on-boot": lambda wanted: (wanted == "true") == (host["RestartPolicy"]["Name"] == "always"),
     }
@@ -155,10 +154,3 @@ def _moment(text: str, now: datetime) -> datetime:
         return parse_moment(text, now)
     except ValueError as error:
         raise Invalid(what=str(error), why="") from error
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return pattern in text

@@ -6,6 +6,7 @@ first, then Docker Hub's. Source: containers/common pkg/config, containers/image
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 DEFAULT_NETWORK, ENGINE_NETWORK = "podman", "bridge"
@@ -43,3 +44,11 @@ def own_name(reference: str) -> str:
 def bare(digest: str) -> str:
     """An image's id as podman shows it."""
     return digest.removeprefix("sha256:")
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a name filter fits: a regular expression, or where it is none, a part of the name."""
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return pattern in text

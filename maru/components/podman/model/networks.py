@@ -6,10 +6,9 @@ Source: containers/common libnetwork/types/network.go Network, Subnet; libnetwor
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping, Sequence
 
-from maru.components.podman.model.names import podman_network
+from maru.components.podman.model.names import matches, podman_network
 from maru.contracts.container_network import NO_NAMES
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
@@ -46,6 +45,8 @@ def engine_body(name: str, body: Value) -> Value:
         "Labels": labels,
     }
     subnets = body.get("subnets") or []
+    if not isinstance(subnets, list) or not all(isinstance(subnet, dict) for subnet in subnets):
+        raise Invalid(what=f"subnets cannot be read: {subnets!r}", why="")
     if subnets:
         asked["IPAM"] = {"Driver": "default", "Config": [_pool(subnet) for subnet in subnets]}
         asked["EnableIPv6"] = asked["EnableIPv6"] or any(":" in str(subnet.get("subnet")) for subnet in subnets)
@@ -85,7 +86,7 @@ def selected(networks: Sequence[Value], filters: Filters) -> list[Value]:
 
 def _accepts(network: Value, filters: Filters) -> bool:
     tests: Mapping[str, Callable[[str], bool]] = {
-        "name": lambda wanted: re.search(wanted, network["name"]) is not None,
+        "name": lambda wanted: matches(wanted, network["name"]),
         "id": network["id"].startswith,
         "driver": lambda wanted: network["driver"] == wanted,
         "type": lambda wanted: (wanted == "builtin") == (network["name"] == "podman"),
