@@ -30,6 +30,7 @@ from maru.components.search.model.definitions import (
     PIPELINES,
     POLICIES,
     REPOSITORIES,
+    SETTINGS,
     TEMPLATES,
 )
 from maru.components.search.model.ingest.pipelines import Pipelines
@@ -105,7 +106,7 @@ async def _assembled(needs: Needs, shelves: Shelves, jobs: Jobs) -> House:
         templates=templates,
         pipelines=pipelines,
         writing=writing,
-        lifecycle=Lifecycle(indices, templates, policies, needs.clock),
+        lifecycle=Lifecycle(indices, templates, policies, shelves.of(SETTINGS), needs.clock),
         jobs=jobs,
         snapshots=Snapshots(shelves.of(REPOSITORIES), indices, writing, needs.ids, places),
         clock=needs.clock,

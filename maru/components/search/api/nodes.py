@@ -194,12 +194,42 @@ class NodeApi:
 
 _HERE = ("_all", "*", "_local", "_master", "_cluster_manager")
 _PARTS = frozenset(
-    "settings os process jvm thread_pool transport http plugins modules ingest aggregations indices "
-    "remote_cluster_server".split()
+    [
+        "settings",
+        "os",
+        "process",
+        "jvm",
+        "thread_pool",
+        "transport",
+        "http",
+        "plugins",
+        "modules",
+        "ingest",
+        "aggregations",
+        "indices",
+        "remote_cluster_server",
+    ]
 )
 _STATS = frozenset(
-    "indices os process jvm thread_pool fs transport http breakers script discovery ingest indexing_pressure "
-    "adaptive_selection script_cache repositories allocations".split()
+    [
+        "indices",
+        "os",
+        "process",
+        "jvm",
+        "thread_pool",
+        "fs",
+        "transport",
+        "http",
+        "breakers",
+        "script",
+        "discovery",
+        "ingest",
+        "indexing_pressure",
+        "adaptive_selection",
+        "script_cache",
+        "repositories",
+        "allocations",
+    ]
 )
 
 

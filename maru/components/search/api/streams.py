@@ -41,6 +41,9 @@ class StreamApi:
             Route("DELETE", "/_ilm/policy/{name}", self.delete_policy),
             Route("GET", "/{index}/_ilm/explain", self.explain_policy),
             Route("GET", "/_ilm/status", self.policy_status),
+            Route("POST", "/_ilm/start", self.start_policies),
+            Route("POST", "/_ilm/stop", self.stop_policies),
+            Route("POST", "/_data_stream/_modify", self.modify_streams),
             Route("POST", "/{index}/_ilm/remove", self.remove_policy),
         ]
 
@@ -275,7 +278,56 @@ class StreamApi:
         return Reply({"indices": told})
 
     async def policy_status(self, call: Call) -> Reply:
-        return Reply({"operation_mode": "RUNNING"})
+        return Reply({"operation_mode": "RUNNING" if self._house.lifecycle.is_running else "STOPPED"})
+
+    async def start_policies(self, call: Call) -> Reply:
+        await self._house.lifecycle.switch(runs=True)
+        return Reply({"acknowledged": True})
+
+    async def stop_policies(self, call: Call) -> Reply:
+        await self._house.lifecycle.switch(runs=False)
+        return Reply({"acknowledged": True})
+
+    async def modify_streams(self, call: Call) -> Reply:
+        """Indices that come to a stream, or leave it. All changes are checked before the first is made."""
+        streams = self._house.templates.streams
+        changed: dict[str, list[str]] = {}
+        for action in call.needs_body().get("actions") or []:
+            kind, given = next(iter(action.items()))
+            if kind not in ("add_backing_index", "remove_backing_index"):
+                raise failure(400, "x_content_parse_exception", f"[1:2] [data_stream_action] unknown field [{kind}]")
+            name, index = str(given.get("data_stream")), self._house.indices.one(str(given.get("index")))
+            stream = streams.get(name)
+            if stream is None:
+                raise illegal(f"data stream [{name}] not found")
+            names = changed.setdefault(name, list(stream["indices"]))
+            if kind == "add_backing_index" and index.name not in names:
+                if any(index.name in one["indices"] for one in streams.all().values()):
+                    raise illegal(f"cannot add index [{index.name}] to data stream [{name}]: another stream holds it")
+                names.insert(0, index.name)
+            elif kind == "remove_backing_index":
+                if index.name not in names:
+                    raise illegal(f"index [{index.name}] is not part of data stream [{name}]")
+                if index.name == names[-1]:
+                    raise illegal(
+                        f"cannot remove backing index [{index.name}] of data stream [{name}] because it is the write "
+                        "index of the data stream"
+                    )
+                names.remove(index.name)
+        for name, names in changed.items():
+            await self._restream(name, names)
+        return Reply({"acknowledged": True})
+
+    async def _restream(self, name: str, names: list[str]) -> None:
+        streams, indices = self._house.templates.streams, self._house.indices
+        stream = streams.get(name)
+        assert stream is not None
+        for one in [*names, *stream["indices"]]:
+            index = indices.get(one)
+            is_member = one in names
+            if index is not None and is_member != (index.spec.get("data_stream") == name):
+                await indices.change(index, data_stream=name if is_member else None)
+        await streams.put(name, {**stream, "indices": names})
 
     async def remove_policy(self, call: Call) -> Reply:
         for one in self._house.find(call):

@@ -20,6 +20,7 @@ from maru.wire.elastic.json import Json, Object
 from maru.wire.elastic.units import duration_s, size_bytes
 
 POLL_S = 10.0
+MODE = "lifecycle"  # the name of its setting
 ROLLED = "lifecycle.indexing_complete"
 ROLLED_AT = "lifecycle.origination_date"
 
@@ -27,17 +28,29 @@ ROLLED_AT = "lifecycle.origination_date"
 class Lifecycle:
     """Brings indices on through the phases of their policies."""
 
-    def __init__(self, indices: Indices, templates: Templates, policies: Shelf, clock: Clock) -> None:
+    def __init__(self, indices: Indices, templates: Templates, policies: Shelf, settings: Shelf, clock: Clock) -> None:
         self._indices = indices
         self._templates = templates
         self._policies = policies
+        self._settings = settings
         self._clock = clock
         self._log = Log("search")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether indices are brought on; kept over a restart."""
+        return (self._settings.get(MODE) or {}).get("mode") != "STOPPED"
+
+    async def switch(self, *, runs: bool) -> None:
+        """Go on, or rest until told to go on."""
+        await self._settings.put(MODE, {"mode": "RUNNING" if runs else "STOPPED"})
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._clock.sleep(POLL_S)
+            if not self.is_running:
+                continue
             for index in self._indices.all():
                 try:
                     await self.bring_on(index)
