@@ -38,10 +38,22 @@ ALWAYS = ("store", "remote", "informers", "access", "apiserver")
 GROUPS: Mapping[str, str] = {"aws": "aws_"}
 """Words for `--only` that mean all components whose names begin so."""
 
+STANDS_ON: Mapping[str, Sequence[str]] = {
+    "aws_kms": ("aws_iam",),
+    "aws_s3": ("aws_iam",),
+    "aws_front": ("aws_iam",),
+    "registry": ("engine",),
+    "docker": ("engine", "network"),
+    "podman": ("engine", "docker"),
+    "node": ("engine", "network"),
+}
+"""What a component cannot be opened without, in its own process, besides what is always there."""
+
 
 def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
-    """The processes to run and their parts in order. `only`: the components wanted, or a group of them (empty: all).
+    """The processes to run and their parts in order.
 
+    `only`: the components wanted, or a group of them; what they stand on comes with them (empty: all).
     Raises Invalid for a component there is not.
     """
     known = {part for parts in PROCESSES.values() for part in parts}
@@ -50,9 +62,10 @@ def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]
         if name not in known:
             names = ", ".join(sorted(known - {"store", "remote", "informers"}))
             raise Invalid(what=f"component {name!r}", why="there is none of that name", fix=f"choose among {names}")
+    wanted = _with_what_they_stand_on(only)
     chosen: dict[str, Sequence[str]] = {}
     for process, parts in PROCESSES.items():
-        kept = tuple(part for part in parts if not only or part in only or part in ALWAYS)
+        kept = tuple(part for part in parts if not only or part in wanted or part in ALWAYS)
         if process == CONTROL or any(part not in ALWAYS for part in kept):
             chosen[process] = kept
     if not one:
@@ -64,3 +77,14 @@ def layout(*, one: bool, only: Sequence[str] = ()) -> Mapping[str, Sequence[str]
 def _meant(word: str, known: Sequence[str]) -> Sequence[str]:
     prefix = GROUPS.get(word)
     return [word] if prefix is None else [part for part in known if part.startswith(prefix)]
+
+
+def _with_what_they_stand_on(names: Sequence[str]) -> set[str]:
+    wanted: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in wanted:
+            wanted.add(name)
+            left.extend(STANDS_ON.get(name, ()))
+    return wanted

@@ -6,11 +6,12 @@ import itertools
 import os
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from maru.boot.catalog import COMPONENTS, LEAVING, load
-from maru.boot.processes import CONTROL, ONE, PROCESSES, layout
+from maru.boot.processes import ALWAYS, CONTROL, ONE, PROCESSES, STANDS_ON, layout
 from maru.boot.settings import settings_of
 from maru.boot.site_file import SLOTS, Told, check, first_slot, read, site, write
 from maru.core.errors import Broken, Invalid, NotFound, Unavailable
@@ -102,6 +103,16 @@ def test_only_keeps_what_the_chosen_stand_on_and_drops_idle_processes() -> None:
     assert "scheduler" not in chosen[CONTROL]
     with pytest.raises(Invalid, match="choose among"):
         layout(one=False, only=("nonsense",))
+
+
+def test_only_brings_what_the_chosen_stand_on() -> None:
+    assert {"engine", "network", "docker", "podman"} < set(layout(one=False, only=("podman",))["node"])
+    for parts in PROCESSES.values():
+        givers: dict[object, str] = {}
+        for name, module in load(parts):
+            met = {givers[kind] for kind in get_type_hints(module.Needs).values() if kind in givers}
+            assert met - set(ALWAYS) == set(STANDS_ON.get(name, ()))
+            givers |= dict.fromkeys(get_type_hints(module.Gives).values(), name)
 
 
 @pytest.mark.parametrize(
