@@ -144,8 +144,9 @@ async def test_a_secret_is_sealed_in_its_document_and_a_file_of_its_container(
 
 
 @pytest.mark.parametrize("bad", ["", "a/b", "a=b"])
-async def test_a_secret_with_a_bad_name_is_refused(sessions: Both, bad: str) -> None:
+async def test_a_secret_with_a_bad_name_is_refused(sessions: Both, house: House, bad: str) -> None:
     await call(sessions[0], "POST", f"{V5}/secrets/create", 400, params={"name": bad}, data=b"x")
+    assert house.clients.all(SECRETS) == []
 
 
 async def test_what_podman_keeps_is_there_after_a_restart(house: House, tmp_path: Path) -> None:
