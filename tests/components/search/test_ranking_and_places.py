@@ -72,3 +72,16 @@ async def test_places_of_shards_are_explained(search: Search) -> None:
     assert await search.must("POST", "/_cluster/reroute?metric=none") == {"acknowledged": True}
     move = {"commands": [{"move": {"index": "one", "shard": 0, "from_node": "a", "to_node": "b"}}]}
     assert (await search.fails("POST", "/_cluster/reroute", move))[1] == "illegal_argument_exception"
+
+
+async def test_nodes_that_do_not_vote_are_noted_until_they_are_forgotten(search: Search) -> None:
+    async def excluded() -> list[dict[str, str]]:
+        state = await search.must("GET", "/_cluster/state")
+        return list(state["metadata"]["cluster_coordination"]["voting_config_exclusions"])
+
+    await search.must("POST", "/_cluster/voting_config_exclusions?node_ids=a,b")
+    assert await excluded() == [{"node_id": one, "node_name": "_absent_"} for one in ("a", "b")]
+    assert (await search.fails("POST", "/_cluster/voting_config_exclusions?node_names=n1"))[0] == 503
+    assert (await search.fails("POST", "/_cluster/voting_config_exclusions"))[0] == 400
+    await search.must("DELETE", "/_cluster/voting_config_exclusions")
+    assert await excluded() == []

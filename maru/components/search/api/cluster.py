@@ -22,6 +22,7 @@ from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.units import duration_s
 
+VOTING = "voting"  # the name of the setting that lists who does not vote
 EVERYTHING = Choice(expand=frozenset({"open", "closed", "hidden"}), forbids_closed=False)
 
 
@@ -159,10 +160,11 @@ class ClusterApi:
                 }
             }
         named = self._house.find(call, default=EVERYTHING)
+        excluded = (self._house.shelves.of(SETTINGS).get(VOTING) or {}).get("exclusions") or []
         if everything or "metadata" in metrics:
             told["metadata"] = {
                 "cluster_uuid": node,
-                "cluster_coordination": {"term": 1},
+                "cluster_coordination": {"term": 1, "voting_config_exclusions": excluded},
                 "templates": self._house.templates.legacy.all(),
                 "indices": {
                     one.index.name: {

@@ -102,6 +102,8 @@ KNOWN = frozenset(
         "name",
         "next_token",
         "node_id",
+        "node_names",
+        "node_ids",
         "nodes",
         "offsets",
         "only_ancient_segments",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maru.components.search.api.cluster import EVERYTHING, ClusterApi
+from maru.components.search.api.cluster import EVERYTHING, VOTING, ClusterApi
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
 from maru.components.search.api.house import VERSION, House
 from maru.components.search.controllers.index import Index
 from maru.components.search.errors import failure, illegal, no_such_index
+from maru.components.search.model.definitions import SETTINGS
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 
 ADDRESS = "127.0.0.1:9300"
+EXCLUSIONS_MAX = 10
 
 
 class PlacementApi:
@@ -35,6 +37,8 @@ class PlacementApi:
             Route("GET", "/{index}/_shard_stores", self.stores),
             Route("GET POST", "/_cluster/allocation/explain", self.explain),
             Route("POST", "/_cluster/reroute", self.reroute),
+            Route("POST", "/_cluster/voting_config_exclusions", self.exclude),
+            Route("DELETE", "/_cluster/voting_config_exclusions", self.include),
             Route("GET", "/_resolve/cluster", self.resolve),
             Route("GET", "/_resolve/cluster/{index}", self.resolve),
         ]
@@ -197,6 +201,32 @@ class PlacementApi:
         if call.flag("explain"):
             told["explanations"] = explanations
         return Reply(told)
+
+    async def exclude(self, call: Call) -> Reply:
+        """Nodes that are not here are noted; the one that is here cannot leave the vote."""
+        names = [one for one in call.arg("node_names").split(",") if one]
+        ids = [one for one in call.arg("node_ids").split(",") if one]
+        if bool(names) == bool(ids):
+            raise illegal("You must set [node_names] or [node_ids] but not both")
+        if self._house.site.node_name in names or self._house.node_id in ids:
+            reason = "timed out waiting for voting config exclusions to take effect: this node is the only one"
+            raise failure(503, "timeout_exception", reason)
+        shelf = self._house.shelves.of(SETTINGS)
+        there: list[Object] = list((shelf.get(VOTING) or {}).get("exclusions") or [])
+        added = [{"node_id": "_absent_", "node_name": one} for one in names]
+        added += [{"node_id": one, "node_name": "_absent_"} for one in ids]
+        told = [*there, *(one for one in added if one not in there)]
+        if len(told) > EXCLUSIONS_MAX:
+            raise illegal(
+                f"add voting config exclusions request for {names or ids} would exceed the maximum of "
+                f"[cluster.max_voting_config_exclusions] {EXCLUSIONS_MAX}"
+            )
+        await shelf.put(VOTING, {"exclusions": told})
+        return Reply(None)
+
+    async def include(self, call: Call) -> Reply:
+        await self._house.shelves.of(SETTINGS).put(VOTING, {"exclusions": []})
+        return Reply(None)
 
     async def resolve(self, call: Call) -> Reply:
         told: Object = {"connected": True, "skip_unavailable": False}
