@@ -62,7 +62,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
     managed = Managed(book)
     authorizer = PolicyAuthorizer(book, managed, needs.guardrails)
     uses = LastUses(book)
-    iam, sts = assemble(book, managed, authorizer, needs.tokens, uses, needs.guardrails)
+    iam, sts = assemble(book, managed, authorizer, needs.tokens, uses)
     async with background("aws_iam") as tasks:
         await book.open(tasks)
         await ensure_administrator(book, needs.site.data_dir)

@@ -72,7 +72,7 @@ class PolicyAuthorizer:
     def __init__(self, book: Book, managed: Managed, guardrails: Sequence[Guardrails]) -> None:
         self._book = book
         self._managed = managed
-        self._guardrails = guardrails
+        self.guardrails = guardrails
         self._standings: OrderedDict[tuple[str, str], tuple[int, Standing]] = OrderedDict()
         self._texts: OrderedDict[tuple[str, str], CompiledPolicy] = OrderedDict()
         self._values: OrderedDict[int, tuple[Policy, CompiledPolicy]] = OrderedDict()
@@ -139,7 +139,7 @@ class PolicyAuthorizer:
             resource_id = id((have or self._value_compiled("the resource's policy", policy))[1])
         scps: Levels = ()
         rcps: Levels = ()
-        if self._guardrails:
+        if self.guardrails:
             scps = self._scps(standing.principal)
             rcps = self._rcps(standing.principal, question, question.account or standing.caller.account)
         place = (
@@ -299,9 +299,9 @@ class PolicyAuthorizer:
 
     def _levels(self, account: str, kind: str) -> Levels:
         """The same object as long as the guardrails answer the same ones."""
-        if not self._guardrails:
+        if not self.guardrails:
             return ()
-        found = [guardrails.above(account, kind) for guardrails in self._guardrails]
+        found = [guardrails.above(account, kind) for guardrails in self.guardrails]
         kept = self._compiled_levels.get((account, kind))
         if kept is not None and (
             kept[0][0] is found[0] if len(found) == 1 else all(map(is_, kept[0], found))  # the usual one, quickly
@@ -320,10 +320,10 @@ class PolicyAuthorizer:
         return self._levels(account, SCP)
 
     def _organization_of(self, account: str) -> str:
-        return next((found for one in self._guardrails if account and (found := one.organization_of(account))), "")
+        return next((found for one in self.guardrails if account and (found := one.organization_of(account))), "")
 
     def _path_of(self, account: str) -> str:
-        return next((found for one in self._guardrails if account and (found := one.path_of(account))), "")
+        return next((found for one in self.guardrails if account and (found := one.path_of(account))), "")
 
 
 _EVERYTHING = compile_policy(

@@ -41,7 +41,6 @@ from maru.components.aws_iam.api.tags import Tags
 from maru.components.aws_iam.api.tokens import Tokens
 from maru.components.aws_iam.api.users import Users
 from maru.components.aws_iam.api.web_identity import WebIdentity
-from maru.contracts.aws_access import Guardrails
 from maru.contracts.aws_service import AwsOperation
 from maru.core.identity.tokens import TokenIssuer
 
@@ -76,7 +75,6 @@ def assemble(
     authorizer: PolicyAuthorizer,
     tokens: TokenIssuer,
     uses: LastUses,
-    guardrails: Sequence[Guardrails],
 ) -> tuple[Service, Service]:
     """(iam, sts)."""
     lookup, asker = Lookup(book), Asker(book)
@@ -103,7 +101,7 @@ def assemble(
         ServiceCredentials(book, lookup, asker),
         Linked(book, lookup, asker),
         granting,
-        RootAccess(book, asker, guardrails),
+        RootAccess(book, asker, authorizer.guardrails),
         Accessed(book, managed, granting, uses, asker),
         Simulation(book, authorizer, asker),
     )
@@ -115,7 +113,7 @@ def assemble(
         Tokens(book, sessions),
         WebIdentity(book, sessions, assuming, tokens),
         SamlIdentity(book, sessions, assuming),
-        RootSessions(book, sessions, guardrails),
+        RootSessions(book, sessions, authorizer.guardrails),
     )
     return Service("iam", _merged(iam), book), Service("sts", _merged(sts), book)
 
