@@ -79,7 +79,7 @@ class Contents:
         number = self._new_id()
         salt = self._ids.secret(16)
         cipher = Cipher(data_key, salt)
-        pending = bytearray()
+        piece, pending = b"", bytearray()
         sink: _Sink | None = None
         write: asyncio.Future[None] | None = None
         try:
@@ -112,6 +112,8 @@ class Contents:
             raise
         finally:
             self._note_pending(number, 0)
+            pending.clear()  # an error holds this frame until it is collected
+            piece = b""
 
     def settle(self, segments: Iterable[Segment]) -> None:
         """The index names them now, or never will: they may be collected."""
