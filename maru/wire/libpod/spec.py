@@ -203,6 +203,18 @@ class ContainerSpec(msgspec.Struct):
     device_cgroup_rule: list[Json] | None = None
     startup_health: Json | None = msgspec.field(name="startupHealthConfig", default=None)
     intel_rdt: Json | None = msgspec.field(name="intelRdt", default=None)
+    timeout: int = 0
+    env_merge: list[str] | None = None
+    base_hosts_file: str = ""
+    personality: Json | None = None
+    preserve_fds: int = 0
+    preserve_fd: list[int] | None = None
+    artifact_volumes: list[Json] | None = None
+    use_image_hostname: bool | None = None
+    init_path: str = ""
+    health_log_destination: str = msgspec.field(name="healthLogDestination", default="")
+    health_log_count: int = msgspec.field(name="healthMaxLogCount", default=0)
+    health_log_size: int = msgspec.field(name="healthMaxLogSize", default=0)
 
 
 class PodSpec(msgspec.Struct):

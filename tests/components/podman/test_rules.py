@@ -67,6 +67,7 @@ def test_mounts_keep_podmans_wording_beside_what_is_mounted() -> None:
     "asked",
     [
         {"umask": "0077"},
+        {"timeout": 5},
         {"rootfs": "/x"},
         {"userns": Namespace("keep-id")},
         {"netns": Namespace("slirp4netns")},
@@ -82,7 +83,12 @@ def test_what_is_not_done_is_refused(asked: dict[str, Any]) -> None:
 
 def test_what_podmans_client_sends_without_being_asked_is_taken() -> None:
     mappings = {"HostUIDMapping": True, "UIDMap": None, "GIDMap": None, "AutoUserNs": False}
-    asked = {"umask": "0022", "systemd": "true", "cgroups_mode": "enabled", "sdnotify_mode": "container"}
+    asked: dict[str, Any] = {
+        "umask": "0022",
+        "systemd": "true",
+        "cgroups_mode": "enabled",
+        "sdnotify_mode": "container",
+    }
     body, _ = body_of(**asked, idmappings=mappings)
     assert body["Image"] == "x:1"
 

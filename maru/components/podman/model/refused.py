@@ -16,6 +16,9 @@ _TAKEN: Mapping[str, Callable[[object], bool]] = {
     "cgroups_mode": lambda value: value == "enabled",
     "sdnotify_mode": lambda value: value in ("container", "conmon", "ignore"),  # nobody listens to it here
     "idmappings": lambda value: isinstance(value, dict) and not any(value.get(name) for name in _MAPPED),
+    "health_log_destination": lambda value: value == "local",
+    "health_log_count": lambda value: value == 5,
+    "health_log_size": lambda value: value == 500,
     "image_volume_mode": lambda value: value in ("anonymous", "bind"),
 }
 """Fields that may have these values, too: they ask for what is done anyway."""
@@ -24,7 +27,8 @@ _REFUSED = (
     "env_host image_volumes rootfs overlay_volumes chroot_directories idmappings rootfs_propagation unified "
     "storage_opts use_image_hosts use_image_resolve_conf init_container_type cgroups_mode sdnotify_mode procfs_opts "
     "conmon_pid_file passwd_entry group_entry host_device_list startup_health intel_rdt umask systemd "
-    "dependencies image_volume_mode remove_image"
+    "dependencies image_volume_mode remove_image timeout env_merge base_hosts_file personality preserve_fds "
+    "preserve_fd artifact_volumes use_image_hostname init_path health_log_destination health_log_count health_log_size"
 )
 
 
