@@ -85,3 +85,16 @@ async def test_nodes_that_do_not_vote_are_noted_until_they_are_forgotten(search:
     assert (await search.fails("POST", "/_cluster/voting_config_exclusions"))[0] == 400
     await search.must("DELETE", "/_cluster/voting_config_exclusions")
     assert await excluded() == []
+
+
+async def test_term_vectors_count_terms_over_all_documents(search: Search) -> None:
+    for at, text in enumerate(("The quick brown fox is brown.", "brown bread")):
+        await search.must("PUT", f"/texts/_doc/{at}?refresh=true", {"text": text})
+    body = {"docs": [{"_index": "texts", "_id": "0"}]}
+    (told,) = (await search.must("POST", "/_mtermvectors?term_statistics=true", body))["docs"]
+    brown = told["term_vectors"]["text"]["terms"]["brown"]
+    assert (brown["term_freq"], brown["doc_freq"], brown["ttf"]) == (2, 2, 3)
+    assert told["term_vectors"]["text"]["field_statistics"] == {"sum_doc_freq": 7, "doc_count": 2, "sum_ttf": 8}
+    bare = await search.must("GET", "/texts/_termvectors/0?positions=false&offsets=false&field_statistics=false")
+    assert bare["term_vectors"]["text"]["terms"]["fox"] == {"term_freq": 1}
+    assert "field_statistics" not in bare["term_vectors"]["text"]

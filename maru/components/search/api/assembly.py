@@ -26,13 +26,15 @@ from maru.components.search.api.streams import StreamApi
 from maru.components.search.api.tables import CatApi
 from maru.components.search.api.tasks import TaskApi
 from maru.components.search.api.templating import TemplateApi
+from maru.components.search.api.term_vectors import TermVectorApi
 
 
 def routes_of(house: House) -> Sequence[Route]:
     """Each edge's routes in line."""
-    searches, cluster = SearchApi(house), ClusterApi(house)
+    documents, searches, cluster = DocumentApi(house), SearchApi(house), ClusterApi(house)
     edges = (
-        DocumentApi(house),
+        documents,
+        TermVectorApi(house, documents),
         searches,
         AsyncSearchApi(house, searches),
         SearchTemplateApi(house, searches),

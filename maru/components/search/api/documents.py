@@ -42,10 +42,6 @@ class DocumentApi:
             Route("GET POST", "/{index}/_mget", self.mget),
             Route("PUT POST", "/_bulk", self.bulk),
             Route("PUT POST", "/{index}/_bulk", self.bulk),
-            Route("GET POST", "/{index}/_termvectors/{id}", self.termvectors),
-            Route("GET POST", "/{index}/_termvectors", self.termvectors),
-            Route("GET POST", "/_mtermvectors", self.mtermvectors),
-            Route("GET POST", "/{index}/_mtermvectors", self.mtermvectors),
         ]
 
     async def index(self, call: Call) -> Reply:
@@ -98,14 +94,14 @@ class DocumentApi:
         return Reply(told, 201 if outcome.written.result == "created" else 200)
 
     async def get(self, call: Call) -> Reply:
-        index, stored = await self._stored(call, call.part("index"), call.part("id"))
+        index, stored = await self.stored(call, call.part("index"), call.part("id"))
         if stored is None:
             return Reply({"_index": index.name, "_id": call.part("id"), "found": False}, 404)
         _check_version(call, index, stored)
         return Reply(_document(index, stored, _source_of(call), call.arg("stored_fields")))
 
     async def source(self, call: Call) -> Reply:
-        index, stored = await self._stored(call, call.part("index"), call.part("id"))
+        index, stored = await self.stored(call, call.part("index"), call.part("id"))
         if stored is None or not index.mapping.keeps_source:
             reason = (
                 f"Document not found [{index.name}]/[{call.part('id')}]"
@@ -140,7 +136,7 @@ class DocumentApi:
         for one in wanted:
             name, doc_id = str(one.get("_index", call.part("index"))), as_text(one["_id"])
             try:
-                index, stored = await self._stored(
+                index, stored = await self.stored(
                     call, name, doc_id, routing=as_text(one.get("routing", one.get("_routing", call.arg("routing"))))
                 )
             except MaruError as error:
@@ -254,7 +250,7 @@ class DocumentApi:
         told["_seq_no"], told["_primary_term"] = written.seq, written.term
         return told
 
-    async def _stored(self, call: Call, name: str, doc_id: str, *, routing: str = "") -> tuple[Index, Stored | None]:
+    async def stored(self, call: Call, name: str, doc_id: str, *, routing: str = "") -> tuple[Index, Stored | None]:
         index = self._house.indices.one(name)
         if not index.is_open:
             raise failure(400, "index_closed_exception", "closed", index_uuid=index.uuid, index=index.name)
@@ -284,70 +280,6 @@ class DocumentApi:
         if stored is not None and routing and stored.routing != routing and index.shards > 1 and stored.routing:
             return index, None
         return index, stored
-
-    async def termvectors(self, call: Call) -> Reply:
-        return Reply(await self._vectors(call, call.part("index"), call.part("id"), call.object()))
-
-    async def mtermvectors(self, call: Call) -> Reply:
-        body = call.object()
-        ids = body.get("ids") or [one for one in call.arg("ids").split(",") if one]
-        wanted = body.get("docs") or [{"_id": one} for one in ids]
-        docs = [
-            await self._vectors(
-                call,
-                str(one.get("_index", call.part("index"))),
-                str(one.get("_id", "")),
-                {**body.get("parameters", {}), **one},
-            )
-            for one in wanted
-        ]
-        return Reply({"docs": docs})
-
-    async def _vectors(self, call: Call, name: str, doc_id: str, body: Object) -> Object:
-        began_s = self._house.clock.monotonic_s()
-        index = self._house.indices.one(name)
-        told: Object = {"_index": index.name, "_id": doc_id}
-        if "doc" in body:
-            source, version = body["doc"], 0
-        else:
-            _, stored = await self._stored(call, name, doc_id)
-            if stored is None:
-                return {**told, "_version": 0, "found": False, "took": 0}
-            source, version = decode(stored.source), stored.version
-        given = body.get("fields") or [one for one in call.arg("fields").split(",") if one]
-        vectors: Object = {}
-        shard = await index.engine()
-        statistics = body.get("term_statistics", call.flag("term_statistics"))
-        for path, known in index.mapping.fields.items():
-            if (given and path not in given) or known.analyzer is None:
-                continue
-            terms: Object = {}
-            for text in field_values(known, source):
-                for token in known.analyzer.tokens(str(text)):
-                    entry = terms.setdefault(token.text, {"term_freq": 0, "tokens": []})
-                    entry["term_freq"] += 1
-                    entry["tokens"].append(
-                        {"position": token.position, "start_offset": token.start, "end_offset": token.end}
-                    )
-            if not terms:
-                continue
-            docs = sum(int(searcher.num_docs) for _, searcher in shard.snapshot().partitions)
-            if statistics:
-                for word, entry in terms.items():
-                    count = sum(
-                        searcher.doc_freq(known.column, word)
-                        for partition, searcher in shard.snapshot().partitions
-                        if known.column in partition.columns
-                    )
-                    entry |= {"doc_freq": count, "ttf": count}
-            ordered = {word: terms[word] for word in sorted(terms)}
-            total = sum(entry["term_freq"] for entry in terms.values())
-            vectors[path] = {
-                "field_statistics": {"sum_doc_freq": len(terms), "doc_count": max(docs, 1), "sum_ttf": total},
-                "terms": ordered,
-            }
-        took = int((self._house.clock.monotonic_s() - began_s) * 1000)
-        return {**told, "_version": version, "found": True, "took": took, "term_vectors": vectors}
 
 
 _STATUSES = {"created": 201, "not_found": 404}
