@@ -160,11 +160,10 @@ class ClusterApi:
                 }
             }
         named = self._house.find(call, default=EVERYTHING)
-        excluded = (self._house.shelves.of(SETTINGS).get(VOTING) or {}).get("exclusions") or []
         if everything or "metadata" in metrics:
             told["metadata"] = {
                 "cluster_uuid": node,
-                "cluster_coordination": {"term": 1, "voting_config_exclusions": excluded},
+                "cluster_coordination": {"term": 1, "voting_config_exclusions": self._excluded()},
                 "templates": self._house.templates.legacy.all(),
                 "indices": {
                     one.index.name: {
@@ -200,6 +199,9 @@ class ClusterApi:
         if everything or "routing_nodes" in metrics:
             told["routing_nodes"] = {"unassigned": [], "nodes": {node: []}}
         return Reply(told)
+
+    def _excluded(self) -> list[Object]:
+        return list((self._house.shelves.of(SETTINGS).get(VOTING) or {}).get("exclusions") or [])
 
     async def get_settings(self, call: Call) -> Reply:
         spec = self._house.shelves.of(SETTINGS).get("cluster") or {}
