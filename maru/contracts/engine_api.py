@@ -2,7 +2,7 @@
 
 Containers, their networks, volumes and streams have one owner; who speaks of them in other words translates,
 and asks here. Beside the API's own operations stand the few that it has no words for.
-Source: Docker Engine API v1.50; ADR 13.
+Source: Docker Engine API v1.50; ADR 14.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ NO_SECRET = "no such secret"  # noqa: S105 - words, not a secret
 NO_VOLUME = "no such volume"
 NO_EXEC = "no such exec session"
 WRONG_STATE = "container state improper"
-UNREACHABLE = ("dial tcp", "net/http: request canceled", "EOF (")  # of a registry that did not answer at all
+_SILENCE = ("dial tcp", "net/http: request canceled", "EOF (")
 NAME_TAKEN = "that name is already in use"
 
 _ENGINE: tuple[tuple[re.Pattern[str], str, str], ...] = (
@@ -43,3 +43,8 @@ def translated(message: str) -> tuple[str, str]:
 def fault(message: str, cause: str, status: int) -> dict[str, object]:
     """The body of an answer."""
     return {"cause": cause, "message": message, "response": status}
+
+
+def is_silence(why: str) -> bool:
+    """Whether a registry did not answer at all; policy `newer` then takes the image that is here."""
+    return any(words in why for words in _SILENCE)

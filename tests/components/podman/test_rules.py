@@ -13,8 +13,8 @@ from maru.components.podman.model.names import candidates, own_name
 from maru.components.podman.model.networks import engine_body, network_value
 from maru.components.podman.model.remembered import Remembered, of_host_config
 from maru.components.podman.model.top import asked_columns, shown_processes
-from maru.components.podman.quirks import stands_in
-from maru.core.errors import Invalid, NotSupported, Unavailable
+from maru.core.errors import Invalid, NotSupported
+from maru.wire.libpod.faults import is_silence
 from maru.wire.libpod.spec import ContainerSpec, Mount, NamedVolume, Namespace, NetworkOptions, Port
 
 POD = PodShare("p" * 64, "i" * 64, ("ipc", "net", "uts"))
@@ -157,11 +157,6 @@ def test_a_build_asks_the_engine_in_its_words() -> None:
         build_query([("ssh", '["default"]')])
 
 
-def test_an_image_stands_in_for_one_of_a_registry_that_is_silent_not_for_one_that_refuses() -> None:
-    silent = Unavailable(what='Get "https://quay.io/v2/"', why="dial tcp: lookup quay.io: no such host")
-    refusing = Unavailable(what="quay.io/x", why="manifest unknown")
-    assert [stands_in(silent, "always"), stands_in(silent, "missing"), stands_in(refusing, "always")] == [
-        True,
-        False,
-        False,
-    ]
+def test_a_registry_that_is_silent_is_told_from_one_that_refuses() -> None:
+    assert is_silence('Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host')
+    assert not is_silence("quay.io/x: manifest unknown")

@@ -16,13 +16,12 @@ from maru.components.podman.controllers.asking import Query, pieces
 from maru.components.podman.controllers.manifests import Manifests
 from maru.components.podman.model.build import build_query
 from maru.components.podman.model.names import bare, own_name
-from maru.components.podman.quirks import stands_in
 from maru.contracts.image_store import Image
 from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
-from maru.wire.libpod.faults import NO_IMAGE
+from maru.wire.libpod.faults import NO_IMAGE, is_silence
 from maru.wire.oci.digest import is_digest
 from maru.wire.oci.reference import parse_reference
 
@@ -75,7 +74,7 @@ class TransferApi:
         try:
             answer = await self.podman.asking.answer("POST", "/images/create", query, outer=request)
         except MaruError as error:
-            if known is not None and stands_in(error, policy):
+            if known is not None and policy == "newer" and is_silence(str(error)):
                 warning = {"stream": f"WARNING: {error}; the image that is here is taken\n"}
                 return Answer(200, encoded(_told(known, is_compatible=is_compatible, before=[warning])), _LINES)
             words = f"initializing source docker://{name}: {error}"
