@@ -76,6 +76,14 @@ class Connection(web.RequestHandler):
 
     async def start(self) -> None:
         """Answer requests until the connection is to end; in place of aiohttp's, which makes a task for each."""
+        try:
+            await self._answer_in_turn()
+        except asyncio.CancelledError:
+            # A task that ends cancelled keeps its frames, and those keep the task, and all that had come of a body.
+            if self.transport is not None:
+                raise
+
+    async def _answer_in_turn(self) -> None:
         while not self._force_close:
             if not self._messages:
                 self._waiter = self._loop.create_future()
@@ -174,6 +182,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
         if self._payload is not None:
             self._payload.set_exception(exc or ConnectionResetError("the client is gone"))
+            self._payload = None
         if self.exchange is not None:
             self.exchange.lose_client()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
+import weakref
 
 import aiohttp
 import pytest
@@ -678,3 +680,32 @@ async def test_the_head_says_how_the_body_ends(start, dial, asked, answer, told)
     assert (status, fields.get("Content-Length", "")) == told
     assert fields["Server"] == "Maru" and fields["Date"].endswith(" GMT")
     assert body == ("" if asked.startswith("HEAD") else answer.body.decode())
+
+
+async def test_nothing_of_an_upload_is_kept_once_its_client_has_gone(start, dial):
+    seen: list[weakref.ref[object]] = []
+    came, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request):
+        seen.append(weakref.ref(request))
+        try:
+            async for _ in request.chunks():
+                came.set()
+        finally:
+            ended.set()
+        return Answer(200)
+
+    _, writer = await dial(await start(handler))
+    gc.collect()
+    gc.disable()  # what only a collection finds is kept until one is due, and bodies do not count towards it
+    try:
+        writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"y" * 50000)
+        await asyncio.wait_for(came.wait(), 5)
+        writer.transport.abort()
+        await asyncio.wait_for(ended.wait(), 5)
+        async with asyncio.timeout(5):
+            while seen[0]() is not None:
+                await asyncio.sleep(0)
+    finally:
+        gc.enable()
+    assert seen[0]() is None
