@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from maru.boot.site_file import Told, site
-from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform
+from tests.clients.platform import BINARIES, ROOT, VERSIONS, Kubectl, Platform, port_offset
 
-PORT_OFFSET = 20000 + os.getpid() % 1000 * 10
+PORT_OFFSET = port_offset(0)
 CONFIG = "workloads: {autoscaler_sync_s: 1}\n"  # so that a test need not wait for the usual 15 s
 _numbers = itertools.count(1)
 

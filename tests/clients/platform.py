@@ -19,6 +19,11 @@ VERSIONS = ("v30", "v33", "v36")
 WAIT_S = 60.0
 
 
+def port_offset(number: int) -> int:
+    """Of one of the platforms (0..3) that stand side by side; all ports lie below those the kernel gives to clients."""
+    return 11000 + number * 2110 + os.getpid() % 100 * 10
+
+
 @dataclass(frozen=True)
 class Platform:
     """One `maru up`, in a folder and on ports of its own."""

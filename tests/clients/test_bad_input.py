@@ -22,10 +22,10 @@ import pytest
 
 from maru.boot.holding import holder
 from tests.clients.conftest import leftovers
-from tests.clients.platform import ROOT, Kubectl, Platform, wait_until
+from tests.clients.platform import ROOT, Kubectl, Platform, port_offset, wait_until
 from tests.clients.rest import session, tls_of
 
-OFFSET = 30000 + os.getpid() % 400 * 10
+OFFSET = port_offset(1)
 MAPS = "/api/v1/namespaces/default/configmaps"
 JSON, YAML = "application/json", "application/yaml"
 MERGE, STRATEGIC, PATCH = (

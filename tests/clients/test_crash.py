@@ -25,13 +25,13 @@ from maru.boot.holding import holder
 from maru.boot.processes import PROCESSES
 from maru.boot.site_file import read, site
 from maru.core.site import Site
-from tests.clients.platform import Kubectl, Platform, wait_until
+from tests.clients.platform import Kubectl, Platform, port_offset, wait_until
 from tests.clients.rest import session
 
 CREATES = int(os.environ.get("MARU_CRASH_CREATES", "600"))
 KILLS = 2 if CREATES < 5000 else 8
 WRITERS = 6
-OFFSET = 35000 + os.getpid() % 400 * 10
+OFFSET = port_offset(2)
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 COUNTER = """

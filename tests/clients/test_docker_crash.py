@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from maru.boot.holding import holder
-from tests.clients.platform import Platform
+from tests.clients.platform import Platform, port_offset
 from tests.clients.test_docker_containers import NONE, Docker
 
-OFFSET = 45000 + os.getpid() % 400 * 10
+OFFSET = port_offset(3)
 CONTAINERS = 20
 LINES_S = float(os.environ.get("MARU_CRASH_LINES_S", "3"))
 # A thousand lines a second: a hundred at once, ten times a second.

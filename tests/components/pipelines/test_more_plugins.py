@@ -70,13 +70,13 @@ async def test_what_kafka_is_sent_it_has_and_an_offset_is_committed_once_its_eve
         {TO_INDEX}"""
     shelf = Shelf()
     shelf.failures = 2
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": "logstash"})
+    places = [TopicPartition(topic, number) for topic in ("one", "two") for number in range(4)]
     async with house_in(tmp_path, shelf) as house:
         await house.want("main", PipelineSpec(config))
         await until(lambda: len(shelf.documents) == 2)
+        await until(lambda: sorted(each.offset for each in consumer.committed(places, timeout=10))[-2:] == [1, 1])
     assert {event["about"] for event in indexed(shelf)} == {"one 1 v", "two 2 v"}
-    consumer = Consumer({"bootstrap.servers": broker, "group.id": "logstash"})
-    places = [TopicPartition(topic, number) for topic in ("one", "two") for number in range(4)]
-    assert sorted(each.offset for each in consumer.committed(places, timeout=10))[-2:] == [1, 1]
     consumer.close()
 
 

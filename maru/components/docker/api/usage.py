@@ -15,7 +15,7 @@ from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
 from maru.components.docker.engine.figures import namespace_pids_blocking, networks_blocking, system_ns_blocking
 from maru.components.docker.model.usage import Machine, Sample, stats_value
-from maru.core.errors import Conflict, Invalid
+from maru.core.errors import Broken, Conflict, Invalid
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
 from maru.linux.processes import Command, run
@@ -85,7 +85,10 @@ class UsageApi:
 
 async def _listed(asked: Sequence[str], pids: Sequence[int]) -> tuple[list[str], list[list[str]]]:
     """The machine's own ps over these processes. Raises Invalid with its words."""
-    finished = await run(Command(["ps", *asked], _PATH, cwd="/"), PS_DEADLINE_S, output_bytes_max=8 << 20)
+    try:
+        finished = await run(Command(["ps", *asked], _PATH, cwd="/"), PS_DEADLINE_S, output_bytes_max=8 << 20)
+    except FileNotFoundError as error:
+        raise said(Broken, "ps: this machine has none; to mend it: apt-get install -y procps") from error
     lines = finished.output.decode(errors="replace").splitlines()
     if finished.code != 0 or not lines:
         raise said(Invalid, f"ps: {' '.join(lines[:1]) or 'it said nothing'}")
