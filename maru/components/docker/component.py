@@ -14,7 +14,7 @@ from maru.components.docker.api.archives import ArchiveApi
 from maru.components.docker.api.attach import AttachApi
 from maru.components.docker.api.builds import BuildApi
 from maru.components.docker.api.containers import ContainerApi
-from maru.components.docker.api.edge import Route, router
+from maru.components.docker.api.edge import router
 from maru.components.docker.api.events import EventApi
 from maru.components.docker.api.execs import ExecApi
 from maru.components.docker.api.image_prune import ImagePruneApi
@@ -66,6 +66,7 @@ from maru.core.access import GROUP_MASTERS
 from maru.core.client import Clients
 from maru.core.clock import Clock
 from maru.core.front.listener import UnixListener
+from maru.core.front.routes import Route
 from maru.core.front.server import Bounds, serve
 from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import Ids

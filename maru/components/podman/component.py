@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from maru.components.podman.api.containers import ContainerApi
-from maru.components.podman.api.edge import Route, router
+from maru.components.podman.api.edge import bug_answer, router
 from maru.components.podman.api.images import ImageApi
 from maru.components.podman.api.manifests import ManifestApi
 from maru.components.podman.api.networks import NetworkApi
@@ -39,6 +39,7 @@ from maru.core.client import Client, Clients
 from maru.core.clock import Clock
 from maru.core.document import Resource, Value
 from maru.core.front.listener import UnixListener
+from maru.core.front.routes import Route
 from maru.core.front.server import Bounds, serve
 from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import Ids
@@ -104,7 +105,9 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         tasks.start(following.run(), "events")
         manifests = Manifests(kept_lists, containers, needs.content, needs.ids)
         handler = router(_routes(podman, manifests), needs.engine)
-        async with serve([UnixListener(site.socket("podman"))], handler, name="podman", bounds=Bounds(stall_s=STALL_S)):
+        listener = UnixListener(site.socket("podman"))
+        bounds = Bounds(stall_s=STALL_S)
+        async with serve([listener], handler, name="podman", bounds=bounds, bug_answer=bug_answer):
             yield Gives()
         tasks.cancel()
 

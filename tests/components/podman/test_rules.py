@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from maru.components.podman.api.edge import bug_answer
 from maru.components.podman.model.build import build_query
 from maru.components.podman.model.create import PodShare, create_body
 from maru.components.podman.model.health import changed_check
@@ -160,3 +162,12 @@ def test_a_build_asks_the_engine_in_its_words() -> None:
 def test_a_registry_that_is_silent_is_told_from_one_that_refuses() -> None:
     assert is_silence('Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host')
     assert not is_silence("quay.io/x: manifest unknown")
+
+
+def test_a_bug_is_told_in_podmans_form() -> None:
+    request: Any = None  # nothing of it matters
+    answer = bug_answer(request)
+    said = {"cause": "internal error", "message": "internal error", "response": 500}
+    assert isinstance(answer.body, bytes)
+    assert (answer.status, msgspec.json.decode(answer.body)) == (500, said)
+    assert answer.headers["Libpod-API-Version"]

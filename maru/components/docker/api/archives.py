@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.docker.api.edge import Route, body_of, is_true, said
+from maru.components.docker.api.edge import body_of, is_true, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
@@ -26,6 +26,7 @@ from maru.core.clock import rfc3339_micro
 from maru.core.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 TAR = "application/x-tar"

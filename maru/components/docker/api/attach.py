@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from maru.components.docker.api.edge import Route, is_true, said
+from maru.components.docker.api.edge import is_true, said
 from maru.components.docker.api.logs import past_lines
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
@@ -20,6 +20,7 @@ from maru.components.docker.controllers.websocket import shaken
 from maru.contracts.runtime import Session
 from maru.core.errors import Conflict, Invalid, MaruError
 from maru.core.front.message import TAKEN, Answer, Duplex, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.detach import parse_keys
 from maru.wire.docker.frames import MULTIPLEXED, RAW
 

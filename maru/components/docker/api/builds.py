@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, said
+from maru.components.docker.api.edge import said
 from maru.components.docker.api.image_views import familiar, no_such_image
 from maru.components.docker.api.images import JSON_LINES
 from maru.components.docker.api.platforms import check_platform, platform_asked
@@ -29,6 +29,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.oci.manifest import platform_of
 
 LINES_MAX = 256  # told and not sent yet; then the build waits

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.docker.api.edge import NO_CONTENT, body_of, filters_of, is_true, said
 from maru.components.docker.api.platforms import check_platform
 from maru.components.docker.api.views import Engine, view_of
 from maru.components.docker.controllers.attributes import tell
@@ -26,6 +26,7 @@ from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Conflict, Invalid, MaruError, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import has_labels
 from maru.wire.docker.moments import moment_of, parse_moment
 from maru.wire.oci.manifest import Platform, platform_named, platform_of

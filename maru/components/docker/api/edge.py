@@ -6,9 +6,7 @@ Source: Docker Engine API v1.50, "Errors" and "Versioning".
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import msgspec
 
@@ -16,13 +14,10 @@ from maru.core import errors
 from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Handler, Request
+from maru.core.front.routes import Route, Routes
 from maru.core.limits import REQUEST_BODY_BYTES_MAX
-from maru.linux.files import is_full, reason_of
 from maru.wire.docker.filters import Filters, parse_filters
 from maru.wire.docker.versions import split_version
-
-Action = Callable[[Request, str], Awaitable[Answer]]
-"""A handler with what stands for {name} in its path."""
 
 NO_CONTENT = Answer(204)
 
@@ -41,40 +36,19 @@ _STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. path: literal, with at most one {name}, which may hold slashes."""
-
-    method: str
-    path: str
-    action: Action
-
-
 def router(routes: Sequence[Route]) -> Handler:
-    """The handler over `routes`: the first that fits is taken."""
-    table = [(route, re.compile(re.escape(route.path).replace(r"\{name\}", "(.+)"))) for route in routes]
+    """The handler over `routes`."""
+    table = Routes(routes, failure)
 
     async def answer(request: Request) -> Answer:
         try:
             _, path = split_version(request.path)
         except ValueError as error:
             return json_answer({"message": str(error)}, 400)
-        is_known = False
-        for route, pattern in table:
-            fitting = pattern.fullmatch(path)
-            if fitting is None:
-                continue
-            is_known = is_known or not fitting.groups() or "/" not in fitting.group(1)
-            if request.method == route.method:
-                try:
-                    return await route.action(request, fitting.group(1) if fitting.groups() else "")
-                except errors.MaruError as error:
-                    return failure(error)
-                except OSError as error:  # any step may write, and a full disk is no bug
-                    if not is_full(error):
-                        raise
-                    return failure(said(errors.Unavailable, f"write {error.filename or path}: {reason_of(error)}", 500))
-        if is_known:
+        given = await table.answer(request, path)
+        if given is not None:
+            return given
+        if table.knows(path):
             return json_answer({"message": f"{request.method} is not allowed for {path}"}, 405)
         if path.count("/") > 1:
             return json_answer({"message": f"{request.method} {path} is not supported by Maru"}, 501)

@@ -9,11 +9,12 @@ from datetime import datetime
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, filters_of, said
+from maru.components.docker.api.edge import filters_of, said
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.model.events import KNOWN, Event, accepts
 from maru.core.errors import Invalid
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters
 from maru.wire.docker.moments import parse_moment
 

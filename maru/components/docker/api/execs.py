@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maru.components.docker.api.attach import hijack
-from maru.components.docker.api.edge import Route, body_of, said
+from maru.components.docker.api.edge import body_of, said
 from maru.components.docker.api.running import size_of
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
@@ -15,6 +15,7 @@ from maru.components.docker.controllers.streams import Wiring, join
 from maru.core.errors import Conflict, Invalid, MaruError
 from maru.core.front.answers import json_answer
 from maru.core.front.message import TAKEN, Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.detach import parse_keys
 from maru.wire.docker.frames import frame
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from maru.components.docker.api.edge import Route, filters_of, said
+from maru.components.docker.api.edge import filters_of, said
 from maru.components.docker.api.image_views import familiar
 from maru.components.docker.controllers.dock import Dock
 from maru.contracts.image_store import LOCAL_DOMAIN, Image, ImageStore
@@ -20,6 +20,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters, boolean, has_labels
 from maru.wire.docker.moments import parse_moment
 from maru.wire.oci.digest import is_digest

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, filters_of, is_true, said
+from maru.components.docker.api.edge import filters_of, is_true, said
 from maru.components.docker.api.image_views import details, familiar, no_such_image, size_of, summary
 from maru.components.docker.api.importing import imported
 from maru.components.docker.api.platforms import check_platform, platform_asked
@@ -36,6 +36,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Denied, Invalid, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.oci.digest import is_digest
 from maru.wire.oci.reference import parse_reference
 

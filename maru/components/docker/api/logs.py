@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.docker.api.edge import Route, said
+from maru.components.docker.api.edge import said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.boxes import Box
 from maru.components.docker.controllers.streams import Wiring
@@ -19,6 +19,7 @@ from maru.components.docker.model.log_options import log_options
 from maru.components.docker.model.logs import LogQuery, is_past, is_wanted, parse_record, read_query, shown
 from maru.core.errors import NotSupported
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.linux.file_changes import FileChanges
 from maru.wire.docker.frames import MULTIPLEXED, RAW, frame
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import maru
-from maru.components.docker.api.edge import Route
 from maru.components.docker.api.image_prune import layer_sizes
 from maru.components.docker.api.image_views import summary
 from maru.components.docker.api.swarm import swarm_info
@@ -25,6 +24,7 @@ from maru.contracts.registry_client import RegistryRules
 from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

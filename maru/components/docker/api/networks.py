@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.docker.api.edge import NO_CONTENT, body_of, filters_of, is_true, said
 from maru.components.docker.controllers.networks import Networks
 from maru.components.docker.controllers.swarm.overlays import Overlays
 from maru.components.docker.model.network_documents import SCOPE, network_value, spec_of_body
@@ -18,6 +18,7 @@ from maru.core.document import Value
 from maru.core.errors import Invalid, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

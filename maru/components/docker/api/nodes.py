@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import Route, body_of, filters_of, said
+from maru.components.docker.api.edge import body_of, filters_of, said
 from maru.components.docker.api.swarm import index_of
 from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.model.swarm import listing
@@ -16,6 +16,7 @@ from maru.core.document import Value
 from maru.core.errors import Invalid
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, filters_of, said
+from maru.components.docker.api.edge import NO_CONTENT, filters_of, said
 from maru.components.docker.controllers.dock import Dock
 from maru.components.docker.engine.tar_process import TarProcess
 from maru.contracts.registry_client import RegistryClient
@@ -22,6 +22,7 @@ from maru.core.document import Value
 from maru.core.errors import AlreadyExists, Invalid, MaruError, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.oci.reference import parse_reference
 
 _RECORD = "plugin.json"

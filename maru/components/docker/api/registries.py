@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import Route, body_of, filters_of, said
+from maru.components.docker.api.edge import body_of, filters_of, said
 from maru.components.docker.api.progress import credentials
 from maru.contracts.image_store import RegistryAuth
 from maru.contracts.registry_client import Found, RegistryClient
@@ -16,6 +16,7 @@ from maru.core.document import Value
 from maru.core.errors import Denied, Invalid, Unauthenticated
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters, boolean
 
 COUNT_DEFAULT, COUNT_MAX = 25, 100

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, said
+from maru.components.docker.api.edge import NO_CONTENT, body_of, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.detach import parse_keys
 from maru.wire.docker.signals import parse_signal
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, said
+from maru.components.docker.api.edge import NO_CONTENT, body_of, filters_of, said
 from maru.components.docker.api.swarm import index_of
 from maru.components.docker.controllers.swarm.files import decoded
 from maru.components.docker.controllers.swarm.house import House
@@ -23,6 +23,7 @@ from maru.core.document import Value
 from maru.core.errors import NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 SECRET, CONFIG = "secret", "config"
 _BYTES_MAX = {SECRET: 500 * 1024, CONFIG: 1000 * 1024}

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.docker.api.edge import Route, said
+from maru.components.docker.api.edge import said
 from maru.components.docker.api.logs import pour, until_ended
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.boxes import Box
@@ -23,6 +23,7 @@ from maru.components.docker.model.swarm.containers import labels_of
 from maru.components.docker.model.swarm.entries import Entry
 from maru.core.errors import NotSupported
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.core.lifecycle import background
 from maru.wire.docker.frames import MULTIPLEXED, RAW
 

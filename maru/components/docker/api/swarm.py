@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import Route, body_of, is_true, said
+from maru.components.docker.api.edge import body_of, is_true, said
 from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.controllers.swarm.membership import ERROR, INACTIVE, LOCKED
 from maru.components.docker.engine.machine_addresses import addresses_blocking
@@ -16,6 +16,7 @@ from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 _IN_ONE = 'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.'
 _FIELDS = ("TLSInfo", "RootRotationInProgress", "DefaultAddrPool", "SubnetSize", "DataPathPort")

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 
 import maru
-from maru.components.docker.api.edge import Route
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.versions import VERSION, VERSION_MIN
 from maru.wire.oci.manifest import platform_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import Route, filters_of, is_true, said
+from maru.components.docker.api.edge import filters_of, is_true, said
 from maru.components.docker.controllers.swarm.house import House
 from maru.components.docker.controllers.swarm.shelves import Shelf
 from maru.components.docker.model.swarm import listing
@@ -15,6 +15,7 @@ from maru.components.docker.model.swarm.tasks import task_of, task_value
 from maru.core.errors import Invalid, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.docker.api.edge import Route, is_true, said
+from maru.components.docker.api.edge import is_true, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.controllers.attributes import tell
 from maru.components.docker.controllers.boxes import Box
@@ -18,6 +18,7 @@ from maru.components.docker.model.usage import Machine, Sample, stats_value
 from maru.core.errors import Broken, Conflict, Invalid
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.linux.processes import Command, run
 
 PS_DEADLINE_S = 10.0

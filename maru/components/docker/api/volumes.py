@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.docker.api.edge import NO_CONTENT, Route, body_of, filters_of, is_older, is_true, said
+from maru.components.docker.api.edge import NO_CONTENT, body_of, filters_of, is_older, is_true, said
 from maru.components.docker.api.views import Engine
 from maru.components.docker.engine.volume_files import size_blocking
 from maru.components.docker.model.volume import ANONYMOUS, Volume, volume_value
 from maru.core.errors import Conflict, Invalid, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters, boolean, has_labels
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, number, said, values
+from maru.components.podman.api.edge import NO_CONTENT, body_of, filters_of, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.create import resources
 from maru.components.podman.model.health import changed_check
@@ -21,6 +21,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.core.limits import REQUEST_BODY_BYTES_MAX
 from maru.wire.docker.filters import Filters
 from maru.wire.docker.moments import parse_duration

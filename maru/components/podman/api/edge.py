@@ -5,9 +5,7 @@ Every answer says which libpod is spoken. Source: podman pkg/api/server/handler_
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,13 +14,11 @@ from maru.core import errors
 from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import TAKEN, Answer, Handler, Request
+from maru.core.front.routes import Route, Routes
 from maru.core.limits import REQUEST_BODY_BYTES_MAX
 from maru.wire.docker.filters import Filters, parse_filters
 from maru.wire.libpod.faults import fault
 from maru.wire.libpod.versions import COMPATIBLE, VERSION, split_version
-
-Action = Callable[[Request, str], Awaitable[Answer]]
-"""A handler with what stands for {name} in its path."""
 
 NO_CONTENT = Answer(204)
 HEADERS: Mapping[str, str] = {
@@ -46,49 +42,34 @@ _STATUS: tuple[tuple[type[errors.MaruError], int], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation behind `libpod`. path: literal, with at most one {name}, which may hold slashes."""
-
-    method: str
-    path: str
-    action: Action
-
-
 def router(routes: Sequence[Route], engine: EngineApi) -> Handler:
-    """The handler over `routes`, the first that fits is taken; paths of docker's API go to `engine`."""
-    table = [(route, re.compile(re.escape(route.path).replace(r"\{name\}", "(.+)"))) for route in routes]
+    """The handler over `routes`; paths of docker's API go to `engine`."""
+    table = Routes(routes, failure)
 
     async def chosen(request: Request) -> Answer:
         try:
             path = split_version(request.path)
         except ValueError as error:
-            return json_answer(fault(str(error), str(error), 400), 400)
+            return failure(said(errors.Invalid, str(error)))
         if path is None:
             return await engine.answer(request)
-        allowed = []
-        for route, pattern in table:
-            fitting = pattern.fullmatch(path)
-            if fitting is None:
-                continue
-            if request.method == route.method:
-                try:
-                    return await route.action(request, fitting.group(1) if fitting.groups() else "")
-                except errors.MaruError as error:
-                    return failure(error)
-            if not fitting.groups() or "/" not in fitting.group(1):
-                allowed.append(route.method)
-        if allowed:
+        given = await table.answer(request, path)
+        if given is not None:
+            return given
+        if table.knows(path):
             return json_answer(fault("method not allowed", "method not allowed", 405), 405)
         return failure(errors.NotSupported(what=f"{request.method} {path} is not supported by Maru", why=""))
 
     async def answer(request: Request) -> Answer:
         given = await chosen(request)
-        if given is TAKEN:
-            return given
-        return Answer(given.status, given.body, {**given.headers, **HEADERS})
+        return given if given is TAKEN else _told(given)
 
     return answer
+
+
+def bug_answer(_request: Request) -> Answer:
+    """What a client is told whose request ended in a bug of ours."""
+    return _told(failure(said(errors.Broken, "internal error")))
 
 
 def failure(error: errors.MaruError) -> Answer:
@@ -151,3 +132,8 @@ async def body_of(request: Request) -> Value:
     except msgspec.MsgspecError as error:
         raise said(errors.Invalid, f"failed to decode the body: {error}") from error
     return given
+
+
+def _told(answer: Answer) -> Answer:
+    """With which libpod is spoken."""
+    return Answer(answer.status, answer.body, {**answer.headers, **HEADERS})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, filters_of, is_true, number, said, values
+from maru.components.podman.api.edge import NO_CONTENT, filters_of, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.controllers.manifests import Manifests
 from maru.components.podman.model.images import KNOWN, details, selected, summary
@@ -22,6 +22,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters
 from maru.wire.oci.digest import is_digest
 from maru.wire.oci.reference import parse_reference

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, is_true, said, values
+from maru.components.podman.api.edge import NO_CONTENT, body_of, is_true, said, values
 from maru.components.podman.controllers.manifests import Manifests, shown
 from maru.core.document import Value
 from maru.core.errors import Invalid, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.podman.api.edge import NO_CONTENT, body_of, filters_of, is_true, said
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.names import engine_network, podman_network
 from maru.components.podman.model.networks import KNOWN, engine_body, network_value, selected
@@ -20,6 +20,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound, NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters
 from maru.wire.docker.moments import moment_of, parse_moment
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, filters_of, is_true, said, values
+from maru.components.podman.api.edge import NO_CONTENT, filters_of, is_true, said, values
 from maru.components.podman.api.running import RunningApi
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.pods import KNOWN, PodView, inspected, listed, selected
@@ -19,6 +19,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.core.limits import REQUEST_BODY_BYTES_MAX
 from maru.wire.libpod.faults import WRONG_STATE
 from maru.wire.libpod.spec import read_pod

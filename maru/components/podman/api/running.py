@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, is_true, number, said, values
+from maru.components.podman.api.edge import NO_CONTENT, is_true, number, said, values
 from maru.components.podman.api.views import Podman
 from maru.components.podman.model.inspect import View
 from maru.components.podman.model.top import asked_columns, shown_processes
@@ -19,6 +19,7 @@ from maru.core.document import Value
 from maru.core.errors import Conflict, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.libpod.faults import WRONG_STATE
 
 _JSON = {"Content-Type": "application/json"}

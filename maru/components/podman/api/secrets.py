@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, filters_of, is_true, said
+from maru.components.podman.api.edge import NO_CONTENT, filters_of, is_true, said
 from maru.components.podman.controllers.secrets import BYTES_MAX, Secrets
 from maru.components.podman.model.definitions import Secret
 from maru.core.document import Value
 from maru.core.errors import Invalid
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 
 
 @dataclass(frozen=True, slots=True)

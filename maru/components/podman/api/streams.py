@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from maru.components.podman.api.edge import Route, body_of
+from maru.components.podman.api.edge import body_of
 from maru.components.podman.api.views import Podman
 from maru.components.podman.controllers.asking import Query, pieces
 from maru.core.document import Value
 from maru.core.errors import NotSupported
 from maru.core.front.answers import json_answer
 from maru.core.front.message import TAKEN, Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.frames import MULTIPLEXED, RAW, frame
 
 STAT_HEADER = "X-Docker-Container-Path-Stat"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from maru.components.podman.api.containers import ContainerApi
-from maru.components.podman.api.edge import HEADERS, Route, filters_of, is_true
+from maru.components.podman.api.edge import HEADERS, filters_of, is_true
 from maru.components.podman.api.images import ImageApi
 from maru.components.podman.api.networks import NetworkApi
 from maru.components.podman.api.pods import PodApi
@@ -29,6 +29,7 @@ from maru.core.clock import parse_rfc3339
 from maru.core.document import Value
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters
 from maru.wire.oci.reference import parse_reference
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from maru.components.podman.api.edge import Route, is_true, said, values
+from maru.components.podman.api.edge import is_true, said, values
 from maru.components.podman.api.streams import encoded
 from maru.components.podman.api.views import Podman
 from maru.components.podman.controllers.asking import Query, pieces
@@ -21,6 +21,7 @@ from maru.core.document import Value
 from maru.core.errors import Invalid, MaruError, NotFound, NotSupported, Unavailable
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.libpod.faults import NO_IMAGE, is_silence
 from maru.wire.oci.digest import is_digest
 from maru.wire.oci.reference import parse_reference

@@ -13,12 +13,13 @@ from datetime import datetime
 
 import msgspec
 
-from maru.components.podman.api.edge import NO_CONTENT, Route, body_of, filters_of, is_true, said
+from maru.components.podman.api.edge import NO_CONTENT, body_of, filters_of, is_true, said
 from maru.components.podman.api.views import Podman
 from maru.core.document import Value
 from maru.core.errors import Conflict, Invalid, MaruError, NotFound
 from maru.core.front.answers import json_answer
 from maru.core.front.message import Answer, Request
+from maru.core.front.routes import Route
 from maru.wire.docker.filters import Filters, has_labels
 from maru.wire.docker.moments import moment_of, parse_moment
 
