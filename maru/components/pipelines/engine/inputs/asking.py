@@ -18,7 +18,7 @@ import msgspec
 
 from maru.components.pipelines.engine.elastic_hosts import Cluster, InputCluster
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, Pending, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Pending, codec_of
 from maru.components.pipelines.engine.s3_client import S3, Found
 from maru.components.pipelines.engine.sessions import InputTls, Sessions, tls_of
 from maru.components.pipelines.model.codecs.packed import unzipped
@@ -320,18 +320,3 @@ class FromS3:
     def _keep_blocking(self, read: set[str]) -> None:
         self._kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private_blocking(self._kept, "\n".join(sorted(read)).encode())
-
-
-def build_http_poller(plugin: Plugin, ground: Ground) -> Input:
-    """http_poller."""
-    return HttpPoller(plugin, ground)
-
-
-def build_elasticsearch(plugin: Plugin, ground: Ground) -> Input:
-    """elasticsearch."""
-    return Search(plugin, ground)
-
-
-def build_s3(plugin: Plugin, ground: Ground) -> Input:
-    """s3."""
-    return FromS3(plugin, ground)

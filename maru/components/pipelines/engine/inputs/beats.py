@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, Pending
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Pending
 from maru.components.pipelines.engine.inputs.streams import READ_BYTES, address_of, port_taken
 from maru.components.pipelines.engine.sessions import served_tls
 from maru.components.pipelines.model.event import Event, copied
@@ -181,8 +181,3 @@ class Beats:
         if self._options.include_codec_tag and self._options.codec is None and "codec_metadata" in self._enrich:
             event.tag("beats_input_codec_plain_applied")
         return event
-
-
-def build(plugin: Plugin, ground: Ground) -> Input:
-    """beats."""
-    return Beats(plugin, ground)

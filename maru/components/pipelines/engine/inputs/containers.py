@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit
 from maru.components.pipelines.engine.tailing import Tailed, Tails
 from maru.components.pipelines.model.container_lines import LineParts, docker_fields, pod_fields
 from maru.components.pipelines.model.event import Event, copied
@@ -178,8 +178,3 @@ def _inside(folder: Path | str) -> Sequence[str]:
             return [entry.path for entry in entries]
     except OSError:
         return ()
-
-
-def build(plugin: Plugin, ground: Ground) -> Input:
-    """maru."""
-    return Containers(plugin, ground)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, codec_of
 from maru.components.pipelines.engine.queues.shape import Heard
 from maru.components.pipelines.engine.tailing import Mark, Tailed, Tails
 from maru.components.pipelines.model.codecs.reading import Multiline, silence_of
@@ -184,8 +184,3 @@ class Files:
             await asyncio.to_thread(tails.save_blocking)
         except OSError as error:
             self._ground.log.warning("positions of files cannot be kept", file=str(self._kept), error=str(error))
-
-
-def build(plugin: Plugin, ground: Ground) -> Input:
-    """file."""
-    return Files(plugin, ground)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from maru.components.pipelines.engine.commands import ended, started
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, codec_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.document import Value
@@ -172,18 +172,3 @@ class Exec:
             return output, await process.wait()
         finally:
             await ended(process)
-
-
-def build_generator(plugin: Plugin, ground: Ground) -> Input:
-    """generator."""
-    return Generator(plugin, ground)
-
-
-def build_heartbeat(plugin: Plugin, ground: Ground) -> Input:
-    """heartbeat."""
-    return Heartbeat(plugin, ground)
-
-
-def build_exec(plugin: Plugin, ground: Ground) -> Input:
-    """exec."""
-    return Exec(plugin, ground)

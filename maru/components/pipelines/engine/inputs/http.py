@@ -14,7 +14,7 @@ from typing import ClassVar
 import msgspec
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, codec_of
 from maru.components.pipelines.engine.inputs.streams import address_of
 from maru.components.pipelines.model.codecs.catalog import reading_of
 from maru.components.pipelines.model.options import NOWHERE, InputOptions, options_of
@@ -106,8 +106,3 @@ class Http:
         pair = f"{self._options.user}:{self._options.password}".encode()
         want = "Basic " + base64.b64encode(pair).decode()
         return hmac.compare_digest(header.encode(), want.encode())
-
-
-def build(plugin: Plugin, ground: Ground) -> Input:
-    """http."""
-    return Http(plugin, ground)

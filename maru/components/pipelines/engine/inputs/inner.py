@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, Pending
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Pending
 from maru.components.pipelines.model.event import METADATA, Event
 from maru.components.pipelines.model.options import InputOptions, options_of
 from maru.core.errors import AlreadyExists, Unavailable
@@ -99,13 +99,3 @@ class FromLetters:
             write_private_blocking(self._kept, str(position).encode())
         except OSError as error:
             raise Unavailable(what=str(self._kept), why=error.strerror or str(error), fix="look at the disk") from error
-
-
-def build_pipeline(plugin: Plugin, ground: Ground) -> Input:
-    """pipeline."""
-    return FromPipeline(plugin, ground)
-
-
-def build_letters(plugin: Plugin, ground: Ground) -> Input:
-    """dead_letter_queue."""
-    return FromLetters(plugin, ground)

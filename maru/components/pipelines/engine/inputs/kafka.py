@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, Pending, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Pending, codec_of
 from maru.components.pipelines.engine.kafka import CREDENTIALS_FIX, imported, secured
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
@@ -140,8 +140,3 @@ class Kafka:
             for name, content in record.headers:
                 event.put(("@metadata", "kafka", "headers", name), content.decode("utf-8", "replace"))
         return event
-
-
-def build(plugin: Plugin, ground: Ground) -> Input:
-    """kafka."""
-    return Kafka(plugin, ground)

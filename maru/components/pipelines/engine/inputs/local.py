@@ -19,7 +19,7 @@ import msgspec
 
 from maru.components.pipelines.engine.commands import ended, started
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.inputs.shape import Dress, Emit, Input, codec_of
+from maru.components.pipelines.engine.inputs.shape import Dress, Emit, codec_of
 from maru.components.pipelines.engine.inputs.streams import DATAGRAMS_MAX, READ_BYTES, address_of, datagrams
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import InputOptions, options_of
@@ -202,18 +202,3 @@ def _unpacked(content: bytes) -> bytes:
     if content[:2] == b"\x1f\x8b" or content[:1] == b"\x78":
         return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(content, MESSAGE_BYTES_MAX)
     return content.rstrip(b"\0")
-
-
-def build_pipe(plugin: Plugin, ground: Ground) -> Input:
-    """pipe."""
-    return Pipe(plugin, ground)
-
-
-def build_unix(plugin: Plugin, ground: Ground) -> Input:
-    """unix."""
-    return Unix(plugin, ground)
-
-
-def build_gelf(plugin: Plugin, ground: Ground) -> Input:
-    """gelf."""
-    return Gelf(plugin, ground)

@@ -330,13 +330,3 @@ def build_tcp(plugin: Plugin, ground: Ground) -> Input:
 def build_graphite(plugin: Plugin, ground: Ground) -> Input:
     """graphite."""
     return Tcp(options_of(plugin, GraphiteOptions, "input"), ground, "graphite")
-
-
-def build_udp(plugin: Plugin, ground: Ground) -> Input:
-    """udp."""
-    return Udp(plugin, ground)
-
-
-def build_syslog(plugin: Plugin, ground: Ground) -> Input:
-    """syslog."""
-    return Syslog(plugin, ground)

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.outputs.shape import Output, Refused
+from maru.components.pipelines.engine.outputs.shape import Refused
 from maru.components.pipelines.engine.sessions import tls_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import OutputOptions, options_of
@@ -314,8 +314,3 @@ def _outcome(result: _Result) -> IndexOutcome:
     if isinstance(result.error, dict):
         return IndexOutcome(result.status, str(result.error.get("type", "")), str(result.error.get("reason", "")))
     return IndexOutcome(result.status, "error" if result.error else "", result.error or "")
-
-
-def build(plugin: Plugin, ground: Ground) -> Output:
-    """elasticsearch, opensearch."""
-    return Elastic(plugin, ground)

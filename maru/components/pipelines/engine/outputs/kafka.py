@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.kafka import CREDENTIALS_FIX, imported, secured
-from maru.components.pipelines.engine.outputs.shape import Output, Refused, codec_of
+from maru.components.pipelines.engine.outputs.shape import Refused, codec_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import OutputOptions, options_of
 from maru.core.errors import Invalid, Unavailable
@@ -118,8 +118,3 @@ class ToKafka:
                 raise
             self._producer = producer
         return self._producer
-
-
-def build(plugin: Plugin, ground: Ground) -> Output:
-    """kafka."""
-    return ToKafka(plugin, ground)

@@ -17,7 +17,7 @@ from typing import ClassVar
 from maru.components.pipelines.engine.commands import ended, started
 from maru.components.pipelines.engine.ground import Ground
 from maru.components.pipelines.engine.outputs.plain import FileOptions, ToFile
-from maru.components.pipelines.engine.outputs.shape import Output, Refused, codec_of
+from maru.components.pipelines.engine.outputs.shape import Refused, codec_of
 from maru.components.pipelines.model.codecs.records import GraphiteOptions, graphite_lines
 from maru.components.pipelines.model.event import Event, text_of
 from maru.components.pipelines.model.options import OutputOptions, options_of
@@ -375,33 +375,3 @@ class ToSyslog:
             return facility * 8 + SEVERITIES.index(event.sprintf(options.severity))
         except ValueError:
             return 13  # user-level, notice
-
-
-def build_csv(plugin: Plugin, ground: Ground) -> Output:
-    """csv."""
-    return ToCsv(plugin, ground)
-
-
-def build_pipe(plugin: Plugin, ground: Ground) -> Output:
-    """pipe."""
-    return ToPipe(plugin, ground)
-
-
-def build_exec(plugin: Plugin, ground: Ground) -> Output:
-    """exec."""
-    return ToExec(plugin, ground)
-
-
-def build_graphite(plugin: Plugin, ground: Ground) -> Output:
-    """graphite."""
-    return ToGraphite(plugin, ground)
-
-
-def build_statsd(plugin: Plugin, ground: Ground) -> Output:
-    """statsd."""
-    return ToStatsd(plugin, ground)
-
-
-def build_syslog(plugin: Plugin, ground: Ground) -> Output:
-    """syslog."""
-    return ToSyslog(plugin, ground)

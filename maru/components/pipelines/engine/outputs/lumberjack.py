@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.outputs.shape import Output, Refused
+from maru.components.pipelines.engine.outputs.shape import Refused
 from maru.components.pipelines.engine.sessions import OutputTls, tls_of
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import options_of
@@ -87,8 +87,3 @@ def window(bodies: Sequence[bytes]) -> bytes:
     frames = b"".join(b"2J" + struct.pack(">II", number, len(body)) + body for number, body in enumerate(bodies, 1))
     packed = zlib.compress(frames, 3)
     return b"2W" + struct.pack(">I", len(bodies)) + b"2C" + struct.pack(">I", len(packed)) + packed
-
-
-def build(plugin: Plugin, ground: Ground) -> Output:
-    """lumberjack."""
-    return ToLumberjack(plugin, ground)

@@ -305,37 +305,7 @@ class Nowhere:
         return None
 
 
-def build_stdout(plugin: Plugin, ground: Ground) -> Output:
-    """stdout."""
-    return Stdout(plugin, ground)
-
-
 def build_file(plugin: Plugin, ground: Ground) -> Output:
     """file."""
     options = options_of(plugin, FileOptions, "output")
     return ToFile(options, codec_of(options, "json_lines"))
-
-
-def build_tcp(plugin: Plugin, ground: Ground) -> Output:
-    """tcp."""
-    return ToTcp(plugin, ground)
-
-
-def build_udp(plugin: Plugin, ground: Ground) -> Output:
-    """udp."""
-    return ToUdp(plugin, ground)
-
-
-def build_http(plugin: Plugin, ground: Ground) -> Output:
-    """http."""
-    return ToHttp(plugin, ground)
-
-
-def build_pipeline(plugin: Plugin, ground: Ground) -> Output:
-    """pipeline."""
-    return ToPipeline(plugin, ground)
-
-
-def build_nowhere(plugin: Plugin, ground: Ground) -> Output:
-    """null, sink."""
-    return Nowhere(plugin, ground)

@@ -18,7 +18,7 @@ from typing import ClassVar
 from urllib.parse import quote, unquote
 
 from maru.components.pipelines.engine.ground import Ground
-from maru.components.pipelines.engine.outputs.shape import Output, Refused, codec_of
+from maru.components.pipelines.engine.outputs.shape import Refused, codec_of
 from maru.components.pipelines.engine.s3_client import S3
 from maru.components.pipelines.model.event import Event
 from maru.components.pipelines.model.options import OutputOptions, options_of
@@ -206,8 +206,3 @@ def _append_blocking(path: Path, chunk: bytes) -> int:
 
 def _files_blocking(folder: Path) -> Sequence[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else ()
-
-
-def build(plugin: Plugin, ground: Ground) -> Output:
-    """s3."""
-    return ToS3(plugin, ground)
