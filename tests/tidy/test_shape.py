@@ -54,6 +54,19 @@ def test_every_public_class_and_function_says_what_it_is() -> None:
     assert silent == []
 
 
+def test_a_private_name_stays_in_its_module() -> None:
+    taken = [
+        f"{source.name}:{node.lineno} {name.name}"
+        for folder in ("maru", "tests", "bench", "tools")
+        for source in sources(folder)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("maru.", "tests.", "bench."))
+        for name in node.names
+        if name.name.startswith("_") and not name.name.startswith("__")
+    ]
+    assert taken == []
+
+
 def test_modules_hold_no_mutable_state() -> None:
     held = [
         f"{source.name}:{node.lineno}" for source in sources() for node in source.tree.body if _is_mutable_binding(node)

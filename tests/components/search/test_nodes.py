@@ -27,3 +27,11 @@ async def test_node_tells_the_parts_that_were_asked_for(search: Search) -> None:
     wrong = await search.fails("GET", "/_nodes/stats/foo")
     assert wrong[2] == "request [/_nodes/stats/foo] contains unrecognized metric: [foo]"
     assert (await search.fails("GET", "/_nodes/hot_threads"))[0] == 501
+
+
+async def test_figures_of_the_cluster_are_those_of_the_nodes_that_are_named(search: Search) -> None:
+    await search.must("PUT", "/a")
+    here = await search.must("GET", "/_cluster/stats/nodes/_local")
+    assert (here["_nodes"]["total"], here["indices"]["count"], here["nodes"]["count"]["data"]) == (1, 1, 1)
+    nowhere = await search.must("GET", "/_cluster/stats/nodes/nowhere")
+    assert (nowhere["_nodes"]["total"], nowhere["indices"]["count"], nowhere["nodes"]["count"]["data"]) == (0, 0, 0)

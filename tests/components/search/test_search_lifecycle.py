@@ -112,3 +112,20 @@ async def test_a_cold_file_that_is_damaged_is_said_to_be(tmp_path: Path) -> None
         status, kind, reason = await search.fails("GET", "/old/_search")
         assert (status, kind) == (503, "no_shard_available_action_exception")
         assert "cold documents" in reason
+
+
+async def test_stopped_policies_rest_until_they_are_started(tmp_path: Path) -> None:
+    clock = FakeClock()
+    indices = tmp_path / "search" / "indices"
+    gone_at_once = {"policy": {"phases": {"delete": {"min_age": "0ms", "actions": {"delete": {}}}}}}
+    async with running(tmp_path, FakeClients(), clock=clock) as search:
+        await search.must("PUT", "/_ilm/policy/short", gone_at_once)
+        await search.must("POST", "/_ilm/stop")
+        await search.must("PUT", "/brief", {"settings": {"lifecycle.name": "short"}})
+        await search.must("POST", "/brief/_doc", {"a": 1})
+        for _ in range(5):
+            await clock.advance(11)
+        assert len(list(indices.iterdir())) == 1
+        await search.must("POST", "/_ilm/start")
+        await _until(clock, lambda: not list(indices.iterdir()))
+        assert (await search.fails("GET", "/brief"))[0] == 404

@@ -30,7 +30,7 @@ async def test_indices_come_to_a_stream_and_leave_it(search: Search) -> None:
     assert (await search.fails("POST", "/_data_stream/_modify", own_off))[0] == 400
 
 
-async def test_stopped_policies_rest_until_they_are_started(tmp_path: Path) -> None:
+async def test_a_stop_of_policies_is_told(tmp_path: Path) -> None:
     async with running(tmp_path) as search:
         assert (await search.must("GET", "/_ilm/status"))["operation_mode"] == "RUNNING"
         await search.must("POST", "/_ilm/stop")

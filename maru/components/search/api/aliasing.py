@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House
-from maru.components.search.api.indexing import OPEN_AND_CLOSED, _shown_aliases
+from maru.components.search.api.indexing import OPEN_AND_CLOSED, shown_aliases
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Choice
 from maru.components.search.controllers.templates import alias_spec
@@ -46,7 +46,7 @@ class AliasApi:
         told: Object = {}
         seen: set[str] = set()
         for one in named:
-            aliases = _shown_aliases(one.index)
+            aliases = shown_aliases(one.index)
             if wanted and wanted != ["_all"]:
                 kept: Object = {}
                 for pattern in wanted:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from maru.components.search.api.edge import Call, Reply, Route
-from maru.components.search.api.figures import _RANK, replicas_of, status_of_index
+from maru.components.search.api.figures import RANK, replicas_of, status_of_index
 from maru.components.search.api.house import CLUSTER, LUCENE, VERSION, House
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Choice
@@ -105,14 +105,14 @@ class ClusterApi:
         while True:
             try:
                 named = self._house.find(call, default=EVERYTHING)
-                status = max((status_of_index(one.index) for one in named), key=lambda one: _RANK[one], default="green")
+                status = max((status_of_index(one.index) for one in named), key=lambda one: RANK[one], default="green")
                 is_there = True
             except MaruError as error:
                 if error.details.get("kind") != "index_not_found_exception":
                     raise
                 named, status, is_there = [], "red", False
             fits = (
-                (not wanted or _RANK[status] <= _RANK.get(wanted, 0))
+                (not wanted or RANK[status] <= RANK.get(wanted, 0))
                 and is_there
                 and _nodes_fit(call.arg("wait_for_nodes"))
             )
@@ -342,13 +342,15 @@ def _nodes_fit(wanted: str) -> bool:
     return int(text) == 1
 
 
-def _disk(house: House) -> Object:
+def disk_of(house: House) -> Object:
+    """The disk that holds the data, in bytes."""
     told = os.statvfs(house.site.data_dir)
     total, free = told.f_blocks * told.f_frsize, told.f_bavail * told.f_frsize
     return {"total": {"total_in_bytes": total, "free_in_bytes": free, "available_in_bytes": free}, "data": []}
 
 
-def _processors() -> Sequence[str]:
+def processor_names() -> Sequence[str]:
+    """The processors that ingest pipelines can have."""
     from maru.components.search.model.ingest.processors import PROCESSORS
 
     return sorted(PROCESSORS)

@@ -9,7 +9,7 @@ from maru.components.search.controllers.index import Index
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 
-_RANK = {"green": 0, "yellow": 1, "red": 2}
+RANK = {"green": 0, "yellow": 1, "red": 2}
 
 
 def status_of_index(index: Index) -> str:

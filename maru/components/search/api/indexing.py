@@ -122,7 +122,7 @@ class IndexApi:
         for one in self._house.find(call, default=OPEN_AND_CLOSED):
             entry: Object = {}
             if "aliases" in features:
-                entry["aliases"] = _shown_aliases(one.index)
+                entry["aliases"] = shown_aliases(one.index)
             if "mappings" in features:
                 entry["mappings"] = _shown_mapping(one.index)
             if "settings" in features:
@@ -347,7 +347,8 @@ class IndexApi:
         return Reply({"acknowledged": True, "shards_acknowledged": True, "index": target.name})
 
 
-def _shown_aliases(index: Index) -> Object:
+def shown_aliases(index: Index) -> Object:
+    """The aliases of an index by name."""
     return {name: index.aliases[name] for name in sorted(index.aliases)}
 
 

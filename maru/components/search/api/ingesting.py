@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House
-from maru.components.search.api.templating import _named
+from maru.components.search.api.templating import named_in
 from maru.components.search.errors import failure, illegal, missing
 from maru.components.search.model.definitions import PIPELINES, SCRIPTS
 from maru.components.search.model.ingest.documents import Dropped, ProcessorFault
@@ -48,7 +48,7 @@ class IngestApi:
         return Reply({"acknowledged": True})
 
     async def get_pipeline(self, call: Call) -> Reply:
-        found = _named(self._house.shelves.of(PIPELINES), call.part("name"))
+        found = named_in(self._house.shelves.of(PIPELINES), call.part("name"))
         told = {
             name: ({key: value for key, value in spec.items() if key != "name"} if not call.flag("summary") else {})
             for name, spec in found.items()
@@ -57,7 +57,7 @@ class IngestApi:
 
     async def delete_pipeline(self, call: Call) -> Reply:
         shelf = self._house.shelves.of(PIPELINES)
-        found = _named(shelf, call.part("name"))
+        found = named_in(shelf, call.part("name"))
         if not found and call.part("name") != "*":
             raise missing(f"pipeline [{call.part('name')}] is missing")
         for name in found:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, shards_of
-from maru.components.search.api.searches import _fits, _lucene_text, _with_parameters
+from maru.components.search.api.searches import lucene_text, with_parameters
 from maru.components.search.engine.queries.compiling import compile_query
 from maru.components.search.engine.queries.context import Context
 from maru.components.search.engine.searching.executing import Search, all_shards_failed
@@ -47,7 +48,7 @@ class InquiryApi:
         for name in body:
             if name != "query":
                 raise parsing(f"request does not support [{name}]")
-        request = parse_request(_with_parameters(call, body))
+        request = parse_request(with_parameters(call, body))
         named = self._house.find(call)
         targets = await self._house.indices.targets(named, call.arg("routing"))
         search = Search(targets, request, self._house.around())
@@ -66,7 +67,7 @@ class InquiryApi:
                 raise parsing(f"request does not support [{name}]")
         named = self._house.find(call)
         targets = await self._house.indices.targets(named)
-        query = _with_parameters(call, body).get("query")
+        query = with_parameters(call, body).get("query")
         around = self._house.around()
         told: Object = {"_shards": {"total": 1, "successful": 1, "failed": 0}, "valid": True}
         shown = []
@@ -75,7 +76,7 @@ class InquiryApi:
             context = Context(place, around.now, compile_query, around.docs_max, around.other)
             try:
                 compiled = context.compile(query) if query is not None else context.everything()
-                shown.append({"index": target.name, "valid": True, "explanation": _lucene_text(query, compiled)})
+                shown.append({"index": target.name, "valid": True, "explanation": lucene_text(query, compiled)})
             except MaruError as error:
                 if isinstance(error, NotSupported):
                     raise
@@ -94,7 +95,7 @@ class InquiryApi:
         for name in body:
             if name != "query":
                 raise parsing(f"Unknown key for a VALUE_STRING in [{name}].")
-        query = _with_parameters(call, body).get("query")
+        query = with_parameters(call, body).get("query")
         if query is None:
             raise failure(400, "action_request_validation_exception", "Validation Failed: 1: query is missing;")
         doc_id = call.part("id")
@@ -155,7 +156,7 @@ class InquiryApi:
                     found.setdefault(path, {}).setdefault(kind, []).append(one.index.name)
                     facts[path, kind] = (known.is_indexed, known.has_values and family_of(kind) != "stored")
                 for path, node in mapping.objects.items():
-                    if _fits(path, str(pattern)):
+                    if fnmatchcase(path, str(pattern)):
                         kind = "nested" if node.nested == path else "object"
                         found.setdefault(path, {}).setdefault(kind, []).append(one.index.name)
                         facts[path, kind] = (False, False)

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from maru.components.search.api.cluster import _disk, _processors
+from maru.components.search.api.cluster import disk_of, processor_names
 from maru.components.search.api.edge import Call, Reply, Route
-from maru.components.search.api.figures import _RANK, figures_of, memory_bytes, status_of_index
+from maru.components.search.api.figures import RANK, figures_of, memory_bytes, status_of_index
 from maru.components.search.api.house import CLUSTER, VERSION, House
-from maru.components.search.api.stat_shape import _stat
-from maru.components.search.api.statistics import _METRICS, _chosen
+from maru.components.search.api.stat_shape import summed
+from maru.components.search.api.statistics import METRICS, reduced
 from maru.components.search.errors import illegal, unsupported
 from maru.components.search.model.settings import flat
 from maru.wire.elastic.json import Object
@@ -49,17 +49,19 @@ class NodeApi:
         ]
 
     async def stats(self, call: Call) -> Reply:
-        indices = self._house.indices.all()
+        """Of the nodes that are named: this one and all of it, or nothing."""
+        count = int(self._is_here(call.part("node", "_all")))
+        indices = self._house.indices.all() if count else ()
         figures = [await figures_of(index) for index in indices]
         shards = sum(index.shards for index in indices)
         return Reply(
             {
-                "_nodes": {"total": 1, "successful": 1, "failed": 0},
+                "_nodes": {"total": count, "successful": count, "failed": 0},
                 "cluster_name": CLUSTER,
                 "cluster_uuid": self._house.node_id,
                 "timestamp": self._house.indices.now(),
                 "status": max(
-                    (status_of_index(index) for index in indices), key=lambda one: _RANK[one], default="green"
+                    (status_of_index(index) for index in indices), key=lambda one: RANK[one], default="green"
                 ),
                 "indices": {
                     "count": len(indices),
@@ -71,8 +73,8 @@ class NodeApi:
                     "analysis": {},
                 },
                 "nodes": {
-                    "count": {"total": 1, "data": 1, "master": 1, "ingest": 1, "coordinating_only": 0},
-                    "versions": [VERSION],
+                    "count": {**dict.fromkeys(("total", "data", "master", "ingest"), count), "coordinating_only": 0},
+                    "versions": [VERSION] * count,
                     "os": {"available_processors": os.cpu_count() or 1},
                     "process": {},
                     "jvm": {
@@ -113,7 +115,7 @@ class NodeApi:
             "process": {"id": os.getpid(), "mlockall": False},
             "plugins": [],
             "modules": [],
-            "ingest": {"processors": [{"type": name} for name in _processors()]},
+            "ingest": {"processors": [{"type": name} for name in processor_names()]},
             "aggregations": {},
             "thread_pool": {},
             "transport": {"profiles": {}, "publish_address": "127.0.0.1:9300", "bound_address": ["127.0.0.1:9300"]},
@@ -125,8 +127,18 @@ class NodeApi:
 
     def _told(self, expression: str, entry: Object) -> Reply:
         """The node, where the expression names it."""
-        site = self._house.site
-        names = (self._house.node_id, site.node_name, "127.0.0.1")
+        count = int(self._is_here(expression))
+        return Reply(
+            {
+                "_nodes": {"total": count, "successful": count, "failed": 0},
+                "cluster_name": CLUSTER,
+                "nodes": {self._house.node_id: entry} if count else {},
+            }
+        )
+
+    def _is_here(self, expression: str) -> bool:
+        """Whether it names this node: by id, name, address or role."""
+        names = (self._house.node_id, self._house.site.node_name, "127.0.0.1")
         is_here = False
         for one in expression.split(","):
             name, _, value = one.partition(":")
@@ -134,13 +146,7 @@ class NodeApi:
                 is_here = (name in ("data", "ingest", "master")) == (value == "true") or is_here
             else:
                 is_here = is_here or one in _HERE or any(fnmatchcase(known, one) for known in names)
-        return Reply(
-            {
-                "_nodes": {"total": int(is_here), "successful": int(is_here), "failed": 0},
-                "cluster_name": CLUSTER,
-                "nodes": {self._house.node_id: entry} if is_here else {},
-            }
-        )
+        return is_here
 
     async def refused(self, call: Call) -> Reply:
         """What threads do and how often each action was asked for is not known."""
@@ -149,7 +155,7 @@ class NodeApi:
     async def node_stats(self, call: Call) -> Reply:
         indices = self._house.indices.all()
         figures = [await figures_of(index) for index in indices]
-        total = _stat(figures)
+        total = summed(figures)
         used = resource.getrusage(resource.RUSAGE_SELF)
         entry = {
             "timestamp": self._house.indices.now(),
@@ -173,7 +179,7 @@ class NodeApi:
                 },
                 "uptime_in_millis": 0,
             },
-            "fs": _disk(self._house),
+            "fs": disk_of(self._house),
             "http": {"current_open": 0, "total_opened": 0},
             "breakers": {},
             "thread_pool": {},
@@ -185,10 +191,10 @@ class NodeApi:
         }
         metrics = re.sub(r"\bbreaker\b", "breakers", call.part("metric"))
         wanted = [one for one in call.part("index_metric").split(",") if one and one != "_all"]
-        strange = sorted(set(wanted) - set(_METRICS) - {"suggest"})
+        strange = sorted(set(wanted) - set(METRICS) - {"suggest"})
         if strange:
             raise illegal(f"request [{call.request.path}] contains unrecognized index metric: [{strange[0]}]")
-        entry["indices"] = _chosen(total, wanted)
+        entry["indices"] = reduced(total, wanted)
         return self._told(call.part("node", "_all"), _with_metrics(call, entry, _STATS, metrics))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.house import House, shards_of
@@ -70,7 +71,7 @@ class SearchApi:
     async def answered(self, call: Call, expression: str, body: Object) -> Object:
         """The answer to one search."""
         began_s = self._house.clock.monotonic_s()
-        body = _with_parameters(call, body)
+        body = with_parameters(call, body)
         scroll = call.arg("scroll")
         request = parse_request(
             body,
@@ -370,7 +371,7 @@ def _inner_call(call: Call, head: Object) -> Call:
     return inner
 
 
-def _with_parameters(call: Call, body: Object) -> Object:
+def with_parameters(call: Call, body: Object) -> Object:
     """The body with what the query string says."""
     merged = dict(body)
     if call.has("q"):
@@ -427,15 +428,9 @@ def _weighted(targets: Sequence[Target], boosts: Json) -> Sequence[Target]:
     pairs = [pair for one in (boosts if isinstance(boosts, list) else [boosts]) for pair in one.items()]
     weighted = []
     for target in targets:
-        boost = next((float(weight) for name, weight in pairs if _fits(target.name, str(name))), 1.0)
+        boost = next((float(weight) for name, weight in pairs if fnmatchcase(target.name, str(name))), 1.0)
         weighted.append(replace(target, boost=boost))
     return weighted
-
-
-def _fits(name: str, pattern: str) -> bool:
-    from fnmatch import fnmatchcase
-
-    return fnmatchcase(name, pattern)
 
 
 def _profile(targets: Sequence[Target], request: SearchRequest, took_ms: int) -> Object:
@@ -453,7 +448,8 @@ def _profile(targets: Sequence[Target], request: SearchRequest, took_ms: int) ->
     return {"shards": shards}
 
 
-def _lucene_text(query: Json, compiled: object) -> str:
+def lucene_text(query: Json, compiled: object) -> str:
+    """About what Lucene would print for the query."""
     if query is None or "match_all" in query:
         return "*:*"
     if "query_string" in query:

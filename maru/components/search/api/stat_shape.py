@@ -31,7 +31,9 @@ _NOUGHT = {
 }
 
 
-def _stat(figures: Sequence[Object]) -> Object:
+def summed(figures: Sequence[Object]) -> Object:
+    """The statistics of indices together, in the shape that clients read."""
+
     def total(name: str) -> int:
         return sum(int(one[name]) for one in figures)
 

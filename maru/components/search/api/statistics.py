@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
 from maru.components.search.api.house import LUCENE, House
-from maru.components.search.api.stat_shape import _stat
+from maru.components.search.api.stat_shape import summed
 from maru.components.search.controllers.indices import Choice
 from maru.components.search.errors import illegal
 from maru.wire.elastic.json import Object
@@ -37,7 +37,7 @@ class StatisticsApi:
             call, default=Choice(expand=frozenset({"open", "hidden"} if not call.part("index") else {"open"}))
         )
         metrics = [one for one in call.part("metric").split(",") if one and one != "_all"]
-        unknown = [one for one in metrics if one not in _METRICS and one != "suggest"]
+        unknown = [one for one in metrics if one not in METRICS and one != "suggest"]
         if unknown:
             raise illegal(f"request [{call.request.path}] contains unrecognized metric: [{unknown[0]}]")
         told: Object = {}
@@ -45,7 +45,7 @@ class StatisticsApi:
         for one in named:
             numbers = await figures_of(one.index)
             figures.append(numbers)
-            stat = _chosen(_stat([numbers]), metrics)
+            stat = reduced(summed([numbers]), metrics)
             told[one.index.name] = {
                 "uuid": one.index.uuid,
                 "health": status_of_index(one.index),
@@ -73,7 +73,7 @@ class StatisticsApi:
                         }
                     ]
                 }
-        total = _chosen(_stat(figures), metrics)
+        total = reduced(summed(figures), metrics)
         shards = sum(one.index.shards for one in named)
         answer: Object = {
             "_shards": {
@@ -121,7 +121,7 @@ class StatisticsApi:
         return Reply({"_shards": {"total": len(named), "successful": len(named), "failed": 0}, "indices": told})
 
 
-_METRICS = (
+METRICS = (
     "docs",
     "store",
     "indexing",
@@ -147,7 +147,8 @@ _METRICS = (
 )
 
 
-def _chosen(stat: Object, metrics: Sequence[str]) -> Object:
+def reduced(stat: Object, metrics: Sequence[str]) -> Object:
+    """Only the groups that were asked for; all for none."""
     if not metrics:
         return stat
     wanted = {"merge": "merges"}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
 from maru.components.search.api.house import House
-from maru.components.search.api.templating import _named
+from maru.components.search.api.templating import named_in
 from maru.components.search.controllers.lifecycle import is_met
 from maru.components.search.controllers.templates import next_name
 from maru.components.search.errors import failure, illegal, missing
@@ -52,7 +52,7 @@ class StreamApi:
         return Reply({"acknowledged": True})
 
     async def get_stream(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
+        found = named_in(self._house.templates.streams, call.part("name"))
         if not found and call.part("name") and "*" not in call.part("name"):
             raise failure(
                 404,
@@ -103,7 +103,7 @@ class StreamApi:
         return Reply({"data_streams": told})
 
     async def delete_stream(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
+        found = named_in(self._house.templates.streams, call.part("name"))
         if not found and "*" not in call.part("name"):
             raise failure(
                 404,
@@ -125,7 +125,7 @@ class StreamApi:
         return Reply({"acknowledged": True})
 
     async def stream_stats(self, call: Call) -> Reply:
-        found = _named(self._house.templates.streams, call.part("name"))
+        found = named_in(self._house.templates.streams, call.part("name"))
         told, count, size = [], 0, 0
         for name, spec in found.items():
             indices = [
@@ -212,7 +212,7 @@ class StreamApi:
         return Reply({"acknowledged": True})
 
     async def get_policy(self, call: Call) -> Reply:
-        found = _named(self._house.shelves.of(POLICIES), call.part("name"))
+        found = named_in(self._house.shelves.of(POLICIES), call.part("name"))
         if not found and call.part("name") and "*" not in call.part("name"):
             raise missing(f"Lifecycle policy not found: {call.part('name')}")
         return Reply(

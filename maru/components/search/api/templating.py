@@ -105,7 +105,7 @@ class TemplateApi:
         return Reply({"acknowledged": True})
 
     async def get_template(self, call: Call) -> Reply:
-        found = _named(self._house.templates.composable, call.part("name"))
+        found = named_in(self._house.templates.composable, call.part("name"))
         if not found and call.part("name") and "*" not in call.part("name"):
             raise missing(f"index template matching [{call.part('name')}] not found")
         return Reply(
@@ -117,7 +117,7 @@ class TemplateApi:
         )
 
     async def has_template(self, call: Call) -> Reply:
-        return Reply(None, 200 if _named(self._house.templates.composable, call.part("name")) else 404)
+        return Reply(None, 200 if named_in(self._house.templates.composable, call.part("name")) else 404)
 
     async def delete_template(self, call: Call) -> Reply:
         shelf = self._house.templates.composable
@@ -166,7 +166,7 @@ class TemplateApi:
         return Reply({"acknowledged": True})
 
     async def get_component(self, call: Call) -> Reply:
-        found = _named(self._house.templates.components, call.part("name"))
+        found = named_in(self._house.templates.components, call.part("name"))
         if not found and call.part("name") and "*" not in call.part("name"):
             raise missing(f"component template matching [{call.part('name')}] not found")
         return Reply(
@@ -178,7 +178,7 @@ class TemplateApi:
         )
 
     async def has_component(self, call: Call) -> Reply:
-        return Reply(None, 200 if _named(self._house.templates.components, call.part("name")) else 404)
+        return Reply(None, 200 if named_in(self._house.templates.components, call.part("name")) else 404)
 
     async def delete_component(self, call: Call) -> Reply:
         shelf = self._house.templates.components
@@ -214,12 +214,12 @@ class TemplateApi:
         return Reply({"acknowledged": True})
 
     async def get_legacy(self, call: Call) -> Reply:
-        found = _named(self._house.templates.legacy, call.part("name"))
+        found = named_in(self._house.templates.legacy, call.part("name"))
         told = {name: _legacy(call, spec) for name, spec in found.items()}
         return Reply(told, 404 if not told and call.part("name") and "*" not in call.part("name") else 200)
 
     async def has_legacy(self, call: Call) -> Reply:
-        return Reply(None, 200 if _named(self._house.templates.legacy, call.part("name")) else 404)
+        return Reply(None, 200 if named_in(self._house.templates.legacy, call.part("name")) else 404)
 
     async def delete_legacy(self, call: Call) -> Reply:
         for name in _existing(self._house.templates.legacy, call.part("name"), "index_template"):
@@ -239,7 +239,8 @@ class TemplateApi:
     # Stored scripts are search templates only: Painless is kept, and refused when it is to run.
 
 
-def _named(shelf: Shelf, expression: str) -> dict[str, Object]:
+def named_in(shelf: Shelf, expression: str) -> dict[str, Object]:
+    """What an expression with names and wildcards names; all for none."""
     every = shelf.all()
     if not expression or expression in ("*", "_all"):
         return every
@@ -248,7 +249,7 @@ def _named(shelf: Shelf, expression: str) -> dict[str, Object]:
 
 
 def _existing(shelf: Shelf, expression: str, what: str) -> list[str]:
-    found = _named(shelf, expression)
+    found = named_in(shelf, expression)
     if not found and "*" not in expression:
         kind = "index_template_missing_exception" if what == "index_template" else "resource_not_found_exception"
         raise failure(404, kind, f"{what} [{expression}] missing")

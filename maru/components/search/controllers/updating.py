@@ -14,13 +14,13 @@ from maru.core.errors import MaruError
 from maru.wire.elastic.json import BodyError, Json, Object, decode, encode, token_of
 
 
-def _updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | None:
+def updated_blocking(index: Index, shard: Shard, outcome: Outcome) -> bytes | None:
     """The document after a partial update; None where nothing changes (a noop is noted)."""
     write = outcome.write
     try:
         body = decode(write.source)
     except BodyError as error:
-        raise _bad_source(error, write) from error
+        raise bad_source(error, write) from error
     if not isinstance(body, dict):
         raise failure(400, "parsing_exception", f"Expected [START_OBJECT] but found [{token_of(body)}]", line=1, col=1)
     _check_update(body)
@@ -77,11 +77,11 @@ def _check_update(body: Object) -> None:
         ):
             raise failure(400, "x_content_parse_exception", f"[1:2] [UpdateRequest] unknown field [{name}]")
     if "script" in body and "doc" in body:
-        raise _invalid("can't provide both script and doc")
+        raise invalid("can't provide both script and doc")
     if "script" not in body and "doc" not in body:
-        raise _invalid("script or doc is missing")
+        raise invalid("script or doc is missing")
     if body.get("doc_as_upsert") and "doc" not in body:
-        raise _invalid("doc must be specified if doc_as_upsert is enabled")
+        raise invalid("doc must be specified if doc_as_upsert is enabled")
 
 
 def merged(before: Json, change: Json) -> Json:
@@ -94,13 +94,15 @@ def merged(before: Json, change: Json) -> Json:
     return after
 
 
-def _bad_source(error: BodyError, write: Write) -> MaruError:
+def bad_source(error: BodyError, write: Write) -> MaruError:
+    """A document that is no JSON, in the server's words."""
     reason = error.reason.removeprefix("[1:1] ")
     cause = {"type": "x_content_parse_exception", "reason": f"[1:1] {reason}"}
     return failure(400, "document_parsing_exception", f"[1:1] failed to parse: {reason}", caused_by=cause)
 
 
-def _invalid(reason: str) -> MaruError:
+def invalid(reason: str) -> MaruError:
+    """A request whose parts do not go together."""
     return failure(400, "action_request_validation_exception", f"Validation Failed: 1: {reason};")
 
 

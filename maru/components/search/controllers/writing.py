@@ -13,7 +13,7 @@ from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Indices
 from maru.components.search.controllers.outcomes import Outcome, Write
 from maru.components.search.controllers.templates import Templates
-from maru.components.search.controllers.updating import _bad_source, _invalid, _updated_blocking
+from maru.components.search.controllers.updating import bad_source, invalid, updated_blocking
 from maru.components.search.engine.operations import MakeIds, Operation, Written
 from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure, illegal, no_such_index
@@ -115,7 +115,7 @@ class Writing:
         try:
             document = decode(write.source)
         except BodyError as error:
-            raise _bad_source(error, write) from error
+            raise bad_source(error, write) from error
         meta: Object = {
             "_index": write.target,
             "_id": write.id or None,
@@ -238,21 +238,21 @@ def _check(write: Write) -> None:
         write.version_type = "external"
     if write.version_type != "internal":
         if write.kind == "create":
-            raise _invalid("create operations only support internal versioning. use index instead")
+            raise invalid("create operations only support internal versioning. use index instead")
         if write.version < 0:
-            raise _invalid(f"illegal version value [{write.version}] for version type [{write.version_type.upper()}]")
+            raise invalid(f"illegal version value [{write.version}] for version type [{write.version_type.upper()}]")
         if write.kind == "update":
-            raise _invalid(
+            raise invalid(
                 "internal versioning can not be used for optimistic concurrency control. Please use "
                 "`if_seq_no` and `if_primary_term` instead"
             )
     elif write.version >= 0:
-        raise _invalid(
+        raise invalid(
             "internal versioning can not be used for optimistic concurrency control. Please use "
             "`if_seq_no` and `if_primary_term` instead"
         )
     if (write.if_seq >= 0) != (write.if_term > 0):
-        raise _invalid(
+        raise invalid(
             f"ifSeqNo is {'set' if write.if_seq >= 0 else 'unassigned'}, but primary term is [{write.if_term}]"
             if write.if_seq >= 0
             else f"ifSeqNo is unassigned, but primary term is [{write.if_term}]"
@@ -354,7 +354,7 @@ def _prepare_blocking(index: Index, parser: Parser, shard: Shard, outcome: Outco
     if write.kind == "delete":
         return operation
     if write.kind == "update":
-        changed = _updated_blocking(index, shard, outcome)
+        changed = updated_blocking(index, shard, outcome)
         if changed is None:
             return None
         operation.source, operation.kind = changed, "index"
@@ -367,7 +367,7 @@ def _parsed(index: Index, parser: Parser, write: Write, source: bytes) -> Parsed
     try:
         document = decode(source)
     except BodyError as error:
-        raise _bad_source(error, write) from error
+        raise bad_source(error, write) from error
     if not isinstance(document, dict):
         raise failure(
             400,

@@ -12,14 +12,7 @@ from functools import partial
 
 from maru.components.search.engine.aggregations import intervals, ordering, ranges
 from maru.components.search.engine.aggregations.filtering import (
-    _adjacency,
-    _filter,
-    _filters,
-    _global,
-    _missing,
-    _nested,
-    _reverse,
-    _sampler,
+    FILTERING,
 )
 from maru.components.search.engine.aggregations.grouping import (
     Maker,
@@ -398,15 +391,6 @@ BUCKETS: dict[str, Maker] = {
     "geo_distance": _geo_distance,
     "geohash_grid": _geohash,
     "geotile_grid": _geohash,
-    "filter": _filter,
-    "filters": _filters,
-    "adjacency_matrix": _adjacency,
-    "missing": _missing,
-    "global": _global,
-    "nested": _nested,
-    "reverse_nested": _reverse,
-    "sampler": _sampler,
-    "diversified_sampler": _sampler,
-    "random_sampler": _sampler,
+    **FILTERING,
     "composite": _composite,
 }

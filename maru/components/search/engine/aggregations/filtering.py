@@ -5,12 +5,13 @@ Source: Elasticsearch reference, "Bucket aggregations".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from maru.components.search.engine.aggregations.grouping import (
+    Maker,
     RunAll,
-    _filtered,
     bucket_of,
+    filtered_rows,
     grouped,
     matching,
 )
@@ -21,7 +22,7 @@ from maru.wire.elastic.json import Json, Object
 
 
 def _filter(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, run_all: RunAll) -> Object:
-    members, inner = _filtered(work, one.params, rows, scope)
+    members, inner = filtered_rows(work, one.params, rows, scope)
     return bucket_of(work, one, {}, members, (inner, run_all))
 
 
@@ -32,7 +33,7 @@ def _filters(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
     pairs = list(given.items()) if isinstance(given, dict) else list(enumerate(given))
     told, seen = [], set()
     for key, query in pairs:
-        members, inner = _filtered(work, query, rows, scope)
+        members, inner = filtered_rows(work, query, rows, scope)
         seen |= {(row.place.order, row.seq) for row in members}
         told.append((key, bucket_of(work, one, {}, members, (inner, run_all))))
     other = one.params.get("other_bucket_key") or (
@@ -130,3 +131,18 @@ def _sampler(work: Work, one: Aggregation, rows: Sequence[Row], scope: Scope, ru
                 kept.append(row)
         best = kept
     return bucket_of(work, one, {}, best[: int(one.params.get("shard_size", 100))], (scope, run_all))
+
+
+FILTERING: Mapping[str, Maker] = {
+    "filter": _filter,
+    "filters": _filters,
+    "adjacency_matrix": _adjacency,
+    "missing": _missing,
+    "global": _global,
+    "nested": _nested,
+    "reverse_nested": _reverse,
+    "sampler": _sampler,
+    "diversified_sampler": _sampler,
+    "random_sampler": _sampler,
+}
+"""By the name of their aggregation."""

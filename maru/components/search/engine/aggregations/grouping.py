@@ -64,7 +64,8 @@ def matching(work: Work, query: Json, rows: Sequence[Row], path: str = "") -> li
     return [row for row in rows if (row.place.order, row.seq) in found]
 
 
-def _filtered(work: Work, query: Json, rows: Sequence[Row], scope: Scope) -> tuple[list[Row], Scope]:
+def filtered_rows(work: Work, query: Json, rows: Sequence[Row], scope: Scope) -> tuple[list[Row], Scope]:
+    """The rows that a query takes, and the scope that is left to look at in them."""
     if not scope.path:
         return matching(work, query, rows), scope
     kept = Scope(scope.path)

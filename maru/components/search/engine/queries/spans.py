@@ -71,7 +71,7 @@ def between(
     family = family_of(known.kind)
     if family in ("text", "keyword") or known.kind in ("keyed", "flattened"):
         return _between_words(context, known, bounds)
-    _must_be_indexed(known)
+    must_be_indexed(known)
     if family == "range":
         return _overlaps(context, known, bounds, shape[2])
     if family == "date":
@@ -155,7 +155,8 @@ def _between_whole(context: Context, known: Field, bounds: tuple[Json, Json, boo
     return context.between(known.column, first, last)
 
 
-def _contains(context: Context, known: Field, value: Json) -> tantivy.Query:
+def contains(context: Context, known: Field, value: Json) -> tantivy.Query:
+    """Ranges in the column that hold `value`. Raises shard_failure."""
     try:
         low, high = bounds_of_range(known, {"gte": value, "lte": value})
     except (ValueError, TypeError) as error:
@@ -192,7 +193,8 @@ def _overlaps(context: Context, known: Field, bounds: tuple[Json, Json, bool, bo
     return context.constant(context.both(*parts))
 
 
-def _network(context: Context, known: Field, value: str) -> tantivy.Query:
+def in_network(context: Context, known: Field, value: str) -> tantivy.Query:
+    """Addresses of a network, as 10.0.0.0/8. Raises shard_failure."""
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError as error:
@@ -200,13 +202,15 @@ def _network(context: Context, known: Field, value: str) -> tantivy.Query:
     return context.between(known.column, str(network[0]), str(network[-1]))
 
 
-def _is_fraction(value: Json) -> bool:
+def is_fraction(value: Json) -> bool:
+    """Whether no whole number equals it."""
     if isinstance(value, float):
         return not value.is_integer()
     return isinstance(value, str) and bool(re.fullmatch(r"-?\d+\.\d*[1-9]\d*", value))
 
 
-def _must_be_indexed(known: Field) -> None:
+def must_be_indexed(known: Field) -> None:
+    """Raises shard_failure for a field that nothing is found by."""
     if not known.is_indexed and not (known.kind in NUMERIC and known.has_values):
         raise shard_failure(
             f"failed to create query: Cannot search on field [{known.path}] since it is not indexed.",

@@ -21,11 +21,11 @@ from maru.components.search.engine.queries.context import (
     wildcard_pattern,
 )
 from maru.components.search.engine.queries.spans import (
-    _contains,
-    _is_fraction,
-    _must_be_indexed,
-    _network,
+    contains,
     date_bound,
+    in_network,
+    is_fraction,
+    must_be_indexed,
 )
 from maru.components.search.errors import illegal, parsing
 from maru.components.search.model.mapping.columns import FIELDS, ID, ROUTING, SEQ
@@ -66,16 +66,16 @@ def value_query(context: Context, name: str, value: Json, *, folds: bool = False
         return context.nothing()
     if known.kind == "keyed":
         return context.rare_term(known.params["column"], f"{known.params['key']}\0{as_text(value)}")
-    _must_be_indexed(known)
+    must_be_indexed(known)
     family = family_of(known.kind)
     if family == "geo":
         raise shard_failure(
             f"Geometry fields do not support exact searching, use dedicated geometry queries instead: [{name}]"
         )
     if family == "range":
-        return _contains(context, known, value)
+        return contains(context, known, value)
     if family == "ip" and isinstance(value, str) and "/" in value:
-        return _network(context, known, value)
+        return in_network(context, known, value)
     if family in ("text", "keyword"):
         text = as_text(value)
         text = known.keyed(text)
@@ -87,7 +87,7 @@ def value_query(context: Context, name: str, value: Json, *, folds: bool = False
     if family == "date" and isinstance(value, str):
         low, high = date_bound(context, known, value), date_bound(context, known, value, round_up=True)
         return context.between(known.column, low, high)
-    if family == "whole" and _is_fraction(value):
+    if family == "whole" and is_fraction(value):
         return context.nothing()
     try:
         return context.constant(context.term(known.column, value_of(known, value)))
@@ -117,7 +117,7 @@ def terms(context: Context, body: Json) -> tantivy.Query:
         raise illegal("No value specified for terms query")
     known = field_of(context, name)
     if known is not None and known.kind != "keyed" and family_of(known.kind) in ("text", "keyword"):
-        _must_be_indexed(known)
+        must_be_indexed(known)
         query = context.terms(known.column, [known.keyed(as_text(value)) for value in given])
     elif name == "_id":
         query = context.terms(ID, [as_text(value) for value in given])
