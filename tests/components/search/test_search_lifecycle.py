@@ -33,13 +33,19 @@ TEMPLATE = {
 }
 
 
-async def _until(clock: FakeClock, holds: Callable[[], Any]) -> None:
-    """Look again and again at what goes by itself, a few seconds of the clock later each time."""
-    give_up_at = time.monotonic() + 30
+async def _until(clock: FakeClock, holds: Callable[[], Any]) -> int:
+    """Look again and again at what goes by itself, a few seconds of the clock later each time; how often it took."""
+    give_up_at, turns = time.monotonic() + 30, 0
     while not holds():
         assert time.monotonic() < give_up_at, "it never came to that"
-        await clock.advance(11)
-        await asyncio.to_thread(os.sched_yield)  # what threads do takes none of the clock
+        await _turn(clock)
+        turns += 1
+    return turns
+
+
+async def _turn(clock: FakeClock) -> None:
+    await clock.advance(11)
+    await asyncio.to_thread(os.sched_yield)  # what threads do takes none of the clock
 
 
 async def _write(search: Search, count: int) -> None:
@@ -120,12 +126,18 @@ async def test_stopped_policies_rest_until_they_are_started(tmp_path: Path) -> N
     gone_at_once = {"policy": {"phases": {"delete": {"min_age": "0ms", "actions": {"delete": {}}}}}}
     async with running(tmp_path, FakeClients(), clock=clock) as search:
         await search.must("PUT", "/_ilm/policy/short", gone_at_once)
+        await _write_brief(search)
+        turns = await _until(clock, lambda: not list(indices.iterdir()))
         await search.must("POST", "/_ilm/stop")
-        await search.must("PUT", "/brief", {"settings": {"lifecycle.name": "short"}})
-        await search.must("POST", "/brief/_doc", {"a": 1})
-        for _ in range(5):
-            await clock.advance(11)
+        await _write_brief(search)
+        for _ in range(10 * turns):
+            await _turn(clock)
         assert len(list(indices.iterdir())) == 1
         await search.must("POST", "/_ilm/start")
         await _until(clock, lambda: not list(indices.iterdir()))
         assert (await search.fails("GET", "/brief"))[0] == 404
+
+
+async def _write_brief(search: Search) -> None:
+    await search.must("PUT", "/brief", {"settings": {"lifecycle.name": "short"}})
+    await search.must("POST", "/brief/_doc", {"a": 1})
