@@ -5,6 +5,7 @@ Source: inotify(7).
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 from contextlib import suppress
@@ -40,6 +41,15 @@ class FileChanges:
         with suppress(BlockingIOError):
             while len(os.read(self._descriptor, _BUFFER_BYTES)) == _BUFFER_BYTES:
                 pass
+
+    async def wait_or(self, ended: asyncio.Future[None]) -> None:
+        """Return once something has changed, or `ended` is done."""
+        changed = asyncio.ensure_future(self.wait())
+        try:
+            await asyncio.wait((changed, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            await asyncio.wait((changed,))
 
     def close(self) -> None:
         """Stop watching; idempotent. Nothing may wait any more."""

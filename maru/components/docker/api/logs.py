@@ -94,20 +94,11 @@ async def _lines(path: Path, query: LogQuery, ended: asyncio.Future[None] | None
                 yield lines
             if was_ended or changes is None or ended is None:
                 return
-            await _changed_or_ended(changes, ended)
+            await changes.wait_or(ended)
     finally:
         await asyncio.to_thread(reader.close_blocking)
         if changes is not None:
             changes.close()
-
-
-async def _changed_or_ended(changes: FileChanges, ended: asyncio.Future[None]) -> None:
-    changed = asyncio.ensure_future(changes.wait())
-    try:
-        await asyncio.wait((changed, ended), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        changed.cancel()
-        await asyncio.wait((changed,))
 
 
 async def until_ended(box: Box) -> None:

@@ -66,21 +66,12 @@ async def _lines(workshop: Workshop, attempt: Attempt, options: LogOptions) -> A
                 yield lines
             if was_ended or changes is None:
                 return
-            await _changed_or_ended(changes, ended)
+            await changes.wait_or(ended)
     finally:
         ended.cancel()
         await asyncio.to_thread(reader.close_blocking)
         if changes is not None:
             changes.close()
-
-
-async def _changed_or_ended(changes: FileChanges, ended: asyncio.Future[None]) -> None:
-    changed = asyncio.ensure_future(changes.wait())
-    try:
-        await asyncio.wait((changed, ended), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        changed.cancel()
-        await asyncio.wait((changed,))
 
 
 async def _ended(workshop: Workshop, attempt: Attempt) -> None:
