@@ -100,6 +100,7 @@ class Bucket:
         self.objects: dict[str, bytes] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self.parts = 0
         self.is_down = False
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -132,6 +133,7 @@ class Bucket:
             case "POST":
                 parts = self.uploads.pop(query["uploadId"])
                 assert content.decode().count("<Part>") == len(parts)
+                self.parts += len(parts)
                 self.objects[key] = b"".join(parts[number] for number in sorted(parts))
             case "PUT" if "uploadId" in query:
                 self.uploads[query["uploadId"]][int(query["partNumber"])] = content
@@ -180,12 +182,22 @@ async def test_s3_gets_an_object_for_each_prefix_and_what_it_had_not_comes_after
 
 async def test_s3_takes_large_objects_in_parts_and_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_client, "PART_BYTES", 1000)
+    counts = []
+    for threshold in (1000, 5000):
+        content, parts = await _s3_content_and_parts(tmp_path / str(threshold), threshold)
+        assert content == b"y" * 2500 + b"\n"
+        counts.append(parts)
+    assert counts == [3, 0]
+
+
+async def _s3_content_and_parts(folder: Path, threshold: int) -> tuple[bytes, int]:
     async with bucket() as (there, options):
         config = f"""{generated("x", codec="plain")} filter {{ mutate {{ replace => {{ "message" => "{"y" * 2500}" }} }} }}
-            output {{ s3 {{ {options} rotation_strategy => size size_file => 1024 codec => line {{ format => "%{{message}}" }} }} }}"""
-        await ended(tmp_path, config)
+            output {{ s3 {{ {options} rotation_strategy => size size_file => 1024 upload_multipart_threshold => {threshold}
+            codec => line {{ format => "%{{message}}" }} }} }}"""
+        await ended(folder, config)
         (content,) = there.objects.values()
-        assert content == b"y" * 2500 + b"\n"
+        return content, there.parts
 
 
 async def test_objects_of_s3_are_read_once(tmp_path: Path) -> None:

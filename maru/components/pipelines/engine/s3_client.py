@@ -74,9 +74,9 @@ class S3:
         self._sessions = Sessions(True, DEADLINE_S, ground)
         self._ground = ground
 
-    async def put(self, key: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """One object, in parts where it is large. Raises Unavailable."""
-        if len(content) <= PART_BYTES:
+    async def put(self, key: str, content: bytes, headers: Mapping[str, str], parts_over: int) -> None:
+        """One object, in parts where it has more than `parts_over` bytes. Raises Unavailable."""
+        if len(content) <= parts_over:
             await self._ask("PUT", key, "", content, headers)
             return
         begun, _ = await self._ask("POST", key, "uploads=", b"", headers)

@@ -12,12 +12,13 @@ from fnmatch import fnmatchcase
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import RANK, replicas_of, status_of_index
-from maru.components.search.api.house import CLUSTER, LUCENE, VERSION, House
+from maru.components.search.api.house import CLUSTER, House
 from maru.components.search.controllers.index import Index
 from maru.components.search.controllers.indices import Choice
 from maru.components.search.errors import failure, illegal
 from maru.components.search.model.definitions import SETTINGS
 from maru.components.search.model.settings import flat, nested
+from maru.components.search.model.version import LUCENE, VERSION
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.units import duration_s

@@ -21,8 +21,6 @@ from maru.core.ids import Ids
 from maru.core.site import Site
 from maru.wire.elastic.json import Object, decode
 
-VERSION = "8.19.3"
-LUCENE = "9.12.2"
 CLUSTER = "maru"
 
 

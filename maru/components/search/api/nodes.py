@@ -15,11 +15,12 @@ from pathlib import Path
 from maru.components.search.api.cluster import disk_of, processor_names
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import RANK, figures_of, memory_bytes, status_of_index
-from maru.components.search.api.house import CLUSTER, VERSION, House
+from maru.components.search.api.house import CLUSTER, House
 from maru.components.search.api.stat_shape import summed
 from maru.components.search.api.statistics import METRICS, reduced
 from maru.components.search.errors import illegal, unsupported
 from maru.components.search.model.settings import flat
+from maru.components.search.model.version import VERSION
 from maru.wire.elastic.json import Object
 
 

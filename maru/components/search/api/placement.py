@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from maru.components.search.api.cluster import EVERYTHING, VOTING, ClusterApi
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
-from maru.components.search.api.house import VERSION, House
+from maru.components.search.api.house import House
 from maru.components.search.controllers.index import Index
 from maru.components.search.errors import failure, illegal, no_such_index
 from maru.components.search.model.definitions import SETTINGS
+from maru.components.search.model.version import VERSION
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, status_of_index
-from maru.components.search.api.house import LUCENE, House
+from maru.components.search.api.house import House
 from maru.components.search.api.stat_shape import summed
 from maru.components.search.controllers.indices import Choice
 from maru.components.search.errors import illegal
+from maru.components.search.model.version import LUCENE
 from maru.wire.elastic.json import Object
 
 

@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from maru.components.search.api.cluster import EVERYTHING
 from maru.components.search.api.edge import Call, Reply, Route
 from maru.components.search.api.figures import figures_of, memory_bytes, replicas_of, status_of_index
-from maru.components.search.api.house import CLUSTER, VERSION, House
+from maru.components.search.api.house import CLUSTER, House
 from maru.components.search.api.table_columns import COLUMNS
 from maru.components.search.errors import failure, illegal, unsupported
+from maru.components.search.model.version import VERSION
 from maru.wire.elastic.dates import iso
 from maru.wire.elastic.json import Object
 from maru.wire.elastic.media import as_yaml

@@ -18,11 +18,10 @@ from maru.components.search.model.mapping.mapping import FIELDS_MAX, Mapping
 from maru.components.search.model.mapping.parsing import Parsed, Parser
 from maru.components.search.model.mapping.shortcut import Flat
 from maru.components.search.model.settings import analysis_of
+from maru.components.search.model.version import INDEX_VERSION
 from maru.core.errors import MaruError
 from maru.wire.elastic.json import Object, decode
 from maru.wire.elastic.units import duration_s
-
-VERSION_CREATED = "8537000"
 
 
 class Index:
@@ -111,7 +110,7 @@ class Index:
             "index.uuid": self.uuid,
             "index.creation_date": str(self.spec.get("creation_date", 0)),
             "index.provided_name": str(self.spec.get("provided_name", self.name)),
-            "index.version.created": VERSION_CREATED,
+            "index.version.created": str(INDEX_VERSION),
         }
 
     async def engine(self) -> Shard:

@@ -21,6 +21,7 @@ from maru.components.search.controllers.writing import Writing
 from maru.components.search.engine.cold import documents_blocking, freeze_blocking
 from maru.components.search.engine.shard import Shard
 from maru.components.search.errors import failure
+from maru.components.search.model.version import INDEX_VERSION, VERSION
 from maru.core.errors import MaruError
 from maru.core.ids import Ids
 from maru.wire.elastic.dates import iso
@@ -91,8 +92,8 @@ class Snapshots:
             "snapshot": name,
             "uuid": self._ids.secret(16)[:22],
             "repository": repository,
-            "version_id": 8537000,
-            "version": "8.19.3",
+            "version_id": INDEX_VERSION,
+            "version": VERSION,
             "indices": [index.name for index in chosen],
             "data_streams": [],
             "include_global_state": False,
@@ -108,13 +109,12 @@ class Snapshots:
         return made
 
     def abandon(self, made: Object) -> None:
-        """It is not carried out after all."""
+        """It is under way no longer."""
         self._running.pop((made["repository"], made["snapshot"]), None)
 
     async def carry_out(self, made: Object, chosen: Sequence[Index]) -> Object:
         """The finished snapshot."""
-        repository, name = made["repository"], made["snapshot"]
-        folder = self.folder(repository)
+        folder = self.folder(made["repository"])
         place = folder / made["uuid"]
         try:
             definitions: Object = {}
@@ -127,21 +127,23 @@ class Snapshots:
                 }
                 await self._save(index, place / index.uuid)
             await asyncio.to_thread(_write_blocking, place / LIST, definitions)
-            now = self._indices.now()
-            done = {
-                **made,
-                "state": "SUCCESS",
-                "end_time": iso(now),
-                "end_time_in_millis": now,
-                "duration_in_millis": now - made["start_time_in_millis"],
-                "shards": {**made["shards"], "successful": made["shards"]["total"]},
-            }
-            await self._relist(folder, lambda there: [*there, done])
         except BaseException:
+            self.abandon(made)
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
             raise
+        now = self._indices.now()
+        done = {
+            **made,
+            "state": "SUCCESS",
+            "end_time": iso(now),
+            "end_time_in_millis": now,
+            "duration_in_millis": now - made["start_time_in_millis"],
+            "shards": {**made["shards"], "successful": made["shards"]["total"]},
+        }
+        try:  # from here on it may be listed: what is not listed after all is swept one day
+            await self._relist(folder, lambda there: [*there, done])
         finally:
-            self._running.pop((repository, name), None)
+            self.abandon(made)
         return done
 
     async def delete(self, repository: str, names: Sequence[str]) -> None:

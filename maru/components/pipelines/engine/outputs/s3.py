@@ -35,12 +35,7 @@ class S3OutputOptions(OutputOptions, frozen=True, kw_only=True, forbid_unknown_f
     """size_file: bytes, time_file: minutes; prefix: formatted with the event; encoding: none or gzip."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
-        [
-            "upload_queue_size",
-            "upload_workers_count",
-            "validate_credentials_on_root_bucket",
-            "upload_multipart_threshold",
-        ]
+        ["upload_queue_size", "upload_workers_count", "validate_credentials_on_root_bucket"]
     )
 
     bucket: str
@@ -171,7 +166,7 @@ class ToS3:
         key = unquote(path.name)
         if key.endswith(".gz"):
             content = await asyncio.to_thread(gzip.compress, content)
-        await self._s3.put(key, content, self._headers(key))
+        await self._s3.put(key, content, self._headers(key), self._options.upload_multipart_threshold)
         await asyncio.to_thread(path.unlink)
 
     def _headers(self, key: str) -> Mapping[str, str]:
@@ -191,15 +186,19 @@ class ToS3:
 
 
 def _append_blocking(path: Path, chunk: bytes) -> int:
-    """The file's size then, which is on disk."""
+    """The file's size then, which is on disk. Raises OSError; nothing of `chunk` is there then."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    before = os.fstat(file).st_size
     try:
         view = memoryview(chunk)
         while view:
             view = view[os.write(file, view) :]
         os.fdatasync(file)
-        return os.fstat(file).st_size
+        return before + len(chunk)
+    except OSError:
+        os.ftruncate(file, before)  # the batch comes again, whole
+        raise
     finally:
         os.close(file)
 
