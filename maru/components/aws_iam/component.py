@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from maru.components.aws_iam.api.authorizer import PolicyAuthorizer
 from maru.components.aws_iam.api.book import Book, Tools
 from maru.components.aws_iam.api.credentials import Credentials
@@ -55,10 +53,7 @@ class Gives:
 async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape of every component
     """Serve until closed; its documents are in memory before anybody is let in."""
     client = needs.clients.acting_as(USER, ["system:masters"])
-    config = needs.config
-    if needs.site.has_test_hooks:
-        config = replace(config, takes_any_policy=True)
-    book = Book(client, Tools(needs.sealer, needs.clock, needs.ids, config))
+    book = Book(client, Tools(needs.sealer, needs.clock, needs.ids, needs.config))
     managed = Managed(book)
     authorizer = PolicyAuthorizer(book, managed, needs.guardrails)
     uses = LastUses(book)

@@ -12,11 +12,8 @@ from maru.core.config import Config
 class IamConfig(Config, frozen=True):
     """root_assumes_roles: whether a root user may assume roles; AWS refuses it, and `maru env` gives a root key.
 
-    takes_any_policy: keep a trust policy of a new role that is none, which then lets nobody in: what test suites of
-    other emulators put there. AWS refuses it, and so does Maru unless told, or started with --test-hooks.
     sessions_kept_max: sessions whose tokens stay opened in memory, the least used are forgotten first.
     """
 
     root_assumes_roles: bool = True
-    takes_any_policy: bool = False
     sessions_kept_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from maru.components.aws_kms.api.service import assemble
 from maru.components.aws_kms.api.vault import Shelves, Tools, Vault
 from maru.components.aws_kms.config import KmsConfig
@@ -31,14 +29,12 @@ from maru.core.clock import Clock
 from maru.core.ids import Ids
 from maru.core.kept import Kept
 from maru.core.lifecycle import background
-from maru.core.site import Site
 
 USER = "system:controller:aws-kms"
 
 
 @dataclass(frozen=True)
 class Needs:
-    site: Site
     clients: Clients
     authorizer: AwsAuthorizer
     sealer: Sealer
@@ -63,10 +59,7 @@ async def open(needs: Needs) -> AsyncIterator[Gives]:  # noqa: A001 - the shape 
         Kept(client, GRANTS, read_grant, needs.clock, needs.ids),
     )
     shelves.index()
-    config = needs.config
-    if needs.site.has_test_hooks:
-        config = replace(config, takes_any_policy=True)
-    vault = Vault(shelves, Tools(needs.sealer, needs.clock, needs.ids, config))
+    vault = Vault(shelves, Tools(needs.sealer, needs.clock, needs.ids, needs.config))
     service, keys = assemble(vault, needs.authorizer)
     written = definitions()
     async with background("aws_kms") as tasks:

@@ -13,12 +13,9 @@ class KmsConfig(Config, frozen=True):
     """open_materials_max: materials kept unsealed in memory, the least used are forgotten first.
 
     keys_max, aliases_max, grants_max: the quotas of an account, of a key, of a key, as AWS gives them.
-    takes_any_policy: keep a key policy that is no JSON, and let the default one decide in its place: what test
-    suites of other emulators put there. AWS refuses it, and so does Maru unless told, or started with --test-hooks.
     """
 
     open_materials_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     keys_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100_000
     aliases_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 50
     grants_max: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50_000
-    takes_any_policy: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from maru.contracts.aws_service import AwsCall, Members
 from maru.core.errors import MaruError
 from maru.core.identity.seal import RootKeySealer
 from maru.core.ids import SystemIds
-from maru.core.site import Site
 from tests.components.aws_kms.authorizer import PlainAuthorizer
 from tests.fakes.client import FakeClients
 from tests.fakes.clock import FakeClock
@@ -63,12 +61,9 @@ class Kms:
 
 
 @asynccontextmanager
-async def opened(
-    clients: FakeClients, clock: FakeClock, config: KmsConfig | None = None, *, has_test_hooks: bool = False
-) -> AsyncIterator[Kms]:
+async def opened(clients: FakeClients, clock: FakeClock, config: KmsConfig | None = None) -> AsyncIterator[Kms]:
     authorizer = PlainAuthorizer()
-    site = Site(Path("/nowhere"), "node", has_test_hooks=has_test_hooks)
-    needs = Needs(site, clients, authorizer, RootKeySealer(ROOT_KEY), clock, SystemIds(), config or KmsConfig())
+    needs = Needs(clients, authorizer, RootKeySealer(ROOT_KEY), clock, SystemIds(), config or KmsConfig())
     async with open(needs) as gives:
         yield Kms(gives, clock, clients, authorizer)
 

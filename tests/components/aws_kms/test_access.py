@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from maru.components.aws_kms.config import KmsConfig
 from maru.components.aws_kms.model.documents import KEYS
 from maru.contracts.aws_access import AwsCaller, AwsSession, CallerKind
-from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, opened, user
-from tests.fakes.client import FakeClients
-from tests.fakes.clock import FakeClock
+from tests.components.aws_kms.conftest import ACCOUNT, ALICE, Kms, user
 
 BOB = user("bob")
 
@@ -169,14 +164,3 @@ async def test_a_policy_spoilt_by_hand_lets_nobody_in(kms: Kms) -> None:
     await kms.clients.acting_as("hand").patch(KEYS, f"aws-{ACCOUNT}", name, {"spec": {"policy": "spoilt"}})
     await kms.clock.settle()
     assert (await kms.fails("DescribeKey", KeyId=key["KeyId"]))[0] == "AccessDeniedException"
-
-
-@pytest.mark.parametrize(("config", "has_test_hooks"), [(KmsConfig(takes_any_policy=True), False), (KmsConfig(), True)])
-async def test_told_so_it_keeps_what_is_no_policy_and_the_default_one_decides(config, has_test_hooks) -> None:
-    clock = FakeClock()
-    async with opened(FakeClients(clock), clock, config, has_test_hooks=has_test_hooks) as kms:
-        key = await kms.key(Policy="my policy")
-        assert (await kms.call("GetKeyPolicy", KeyId=key["KeyId"]))["Policy"] == "my policy"
-        assert await kms.call("Encrypt", KeyId=key["KeyId"], Plaintext=b"x")
-        kms.authorizer.identity[BOB.arn] = []
-        assert (await kms.fails("DescribeKey", KeyId=key["KeyId"], caller=BOB))[0] == "AccessDeniedException"

@@ -15,7 +15,7 @@ from maru.components.aws_iam.api.managed import Managed
 from maru.components.aws_iam.api.pages import page, under
 from maru.components.aws_iam.api.shapes import role_members
 from maru.components.aws_iam.errors import delete_conflict, invalid_input, no_such, unmodifiable, validation
-from maru.components.aws_iam.model.documents import Role, decoded
+from maru.components.aws_iam.model.documents import Role
 from maru.components.aws_iam.model.grammar import check_trust
 from maru.components.aws_iam.model.names import check_name, check_path, check_tags
 from maru.contracts.aws_service import AwsCall, AwsOperation, Members
@@ -66,13 +66,11 @@ class Roles:
         path = check_path(given.get("Path") or "/")
         if path.startswith(LINKED_PATH):
             raise invalid_input("You cannot create a role with a path that begins with /aws-service-role/.")
-        trust = given["AssumeRolePolicyDocument"]
-        if decoded(trust) or not self._book.tools.config.takes_any_policy:
-            check_trust(trust)
+        check_trust(given["AssumeRolePolicyDocument"])
         spec: Value = {
             "name": name,
             "path": path,
-            "trust": trust,
+            "trust": given["AssumeRolePolicyDocument"],
             "maxSessionS": _session_s(given.get("MaxSessionDuration")),
             "boundary": self.check_boundary(call, given.get("PermissionsBoundary")),
             "tags": check_tags(given.get("Tags")),

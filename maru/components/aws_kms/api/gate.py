@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from maru.components.aws_kms.api.vault import Target, Vault
 from maru.components.aws_kms.model.documents import Key
 from maru.components.aws_kms.model.grants import allows, with_grants
-from maru.components.aws_kms.model.policies import default_policy, is_policy
+from maru.components.aws_kms.model.policies import is_policy
 from maru.contracts.aws_access import (
     NO_FACTS,
     AwsAuthorizer,
@@ -85,7 +85,7 @@ class Gate:
         granting = [grant.fields for grant in grants if allows(grant.fields, operation, access.context)]
         if granting:
             principals = tuple((grant.grant_id, grant.grantee, grant.grantee_service) for grant in granting)
-            policy = _granted(target.key.fields.policy, self._fallback(target.key), principals, question.action)
+            policy = _granted(target.key.fields.policy, principals, question.action)
             question = replace(question, resource_policy=policy)
         self._authorizer.require(asking.caller, question, asking.circumstances)
 
@@ -110,13 +110,9 @@ class Gate:
 
     def _question(self, asking: Asking, target: Target, operation: str, access: Access) -> Question:
         key = target.key
-        policy = _decoded(key.fields.policy, self._fallback(key))
+        policy = _decoded(key.fields.policy)
         facts = _Facts(self, asking, target, access)
         return Question(f"kms:{operation}", key.arn, key.account, policy, delegates=True, facts=facts)
-
-    def _fallback(self, key: Key) -> str:
-        """The account whose default policy decides where there is none; "" if none does."""
-        return key.account if self._vault.tools.config.takes_any_policy else ""
 
     def facts(self, asking: Asking, target: Target, access: Access) -> Mapping[str, Fact]:
         """The condition keys of a question."""
@@ -186,15 +182,15 @@ def _via(service: str, region: str) -> str:
 
 
 @lru_cache(maxsize=_POLICIES_MAX)
-def _decoded(policy: str, account: str) -> Policy:
-    """A policy as it was put; shared, never changed. One that is none is empty, or (with `account`) the default one."""
+def _decoded(policy: str) -> Policy:
+    """A policy as it was put; shared, never changed. One that is none is empty."""
     if not is_policy(policy):
-        return msgspec.json.decode(default_policy(account)) if account else {"Statement": []}
+        return {"Statement": []}
     decoded: Policy = msgspec.json.decode(policy)
     return decoded
 
 
 @lru_cache(maxsize=_POLICIES_MAX)
-def _granted(policy: str, account: str, principals: tuple[tuple[str, str, str], ...], action: str) -> Policy:
+def _granted(policy: str, principals: tuple[tuple[str, str, str], ...], action: str) -> Policy:
     """The same value for the same grants, so that the policy engine compiles it once."""
-    return with_grants(_decoded(policy, account), principals, action)
+    return with_grants(_decoded(policy), principals, action)

@@ -16,7 +16,7 @@ from maru.components.aws_kms.api.uses import Uses
 from maru.components.aws_kms.api.vault import Target, Vault
 from maru.components.aws_kms.errors import coded, invalid, limit_exceeded, malformed_policy, unsupported
 from maru.components.aws_kms.model.documents import Key, key_arn
-from maru.components.aws_kms.model.policies import default_policy, is_policy, read_policy
+from maru.components.aws_kms.model.policies import default_policy, read_policy
 from maru.components.aws_kms.model.specs import ALGORITHM_FIELDS, ENCRYPT, SPECS, SYMMETRIC, UNSUPPORTED, Spec
 from maru.components.aws_kms.model.states import check_going, check_staying, check_switchable
 from maru.components.aws_kms.quirks import PREDEFINED
@@ -103,8 +103,6 @@ class Keys:
         """The policy to store: the given one if it may be put, else the default one. Raises Invalid."""
         if policy is None:
             return default_policy(arn.split(":")[4])
-        if self._vault.tools.config.takes_any_policy and not is_policy(policy):
-            return policy
         decoded = read_policy(policy)
         if not is_bypassed and self._gate.is_locked_out(call, arn, decoded):
             raise malformed_policy("The new key policy will not allow you to update the key policy in the future.")
